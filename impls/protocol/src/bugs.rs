@@ -1,0 +1,27 @@
+//! Wrong versions: what a catalogue says about each.
+//!
+//! A wrong version is one guarded expression at the rule it breaks. It is
+//! selected by name and absent from a machine unless its configuration asks
+//! for it. Each protocol lists its own in one file, as data.
+
+/// One published mistake, as a catalogue entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Bug {
+    /// The name, as `--bug` takes it.
+    pub name: &'static str,
+    /// What is wrong, in a sentence.
+    pub about: &'static str,
+    /// Where it was published, or `own: ` and why it is worth having.
+    pub source: &'static str,
+    /// The published name of the property it breaks.
+    pub property: &'static str,
+    /// Which hosts show it: of `atomic`, `staged`, `run`. Empty where nothing
+    /// yet shows it; `about` then says why.
+    pub hosts: &'static [&'static str],
+    /// Arguments to `check` under which it is refuted and the correct machine
+    /// is valid.
+    pub check_args: &'static [&'static str],
+    /// Arguments to `run` under which it is refuted in most seeds and the
+    /// correct machine is valid in all.
+    pub run_args: &'static [&'static str],
+}

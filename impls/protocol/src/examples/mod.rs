@@ -1,0 +1,1 @@
+//! Three small machines that show how to write one.

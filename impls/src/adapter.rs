@@ -1,0 +1,135 @@
+//! What a campaign knows of a system: how to start a node, that it is ready,
+//! who leads, and how to perform one operation. Nothing else.
+//!
+//! Our own servers are reached through it like everybody else's; nothing in a
+//! campaign or a nemesis may tell them apart.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tribunal_histories::Value;
+
+/// A future that a trait object can return.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A node of the cluster under test, by its place: 1 is `n1`.
+pub type NodeNumber = u8;
+
+/// Where one node lives and how it reaches the others.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    /// Which node.
+    pub node: NodeNumber,
+    /// Where it listens for peers.
+    pub peer_listen: SocketAddr,
+    /// Where it listens for clients.
+    pub client_listen: SocketAddr,
+    /// The address under which it must dial each other node: a link that the
+    /// harness controls, not the other node's own address.
+    pub peers: BTreeMap<NodeNumber, SocketAddr>,
+    /// Its data folder; kept across restarts.
+    pub data: PathBuf,
+    /// A name that sets this cluster apart from any other on the machine.
+    pub cluster: String,
+}
+
+/// A command line to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables added to its environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Term, ballot or epoch.
+    pub epoch: u64,
+    /// Whether it holds itself for the leader of that epoch.
+    pub leads: bool,
+    /// Position up to which decisions were applied.
+    pub applied: u64,
+    /// Digest of its object at `applied`, where the system can tell.
+    pub digest: Option<u64>,
+}
+
+/// A kind of system under test.
+pub trait System: Send + Sync {
+    /// Its name, as the command line takes it.
+    fn name(&self) -> &str;
+
+    /// How to start a node.
+    fn command(&self, plan: &NodePlan) -> CommandLine;
+
+    /// What a running node says of itself; an error while it is not ready.
+    fn status<'a>(&'a self, plan: &'a NodePlan) -> Pending<'a, Result<NodeStatus, ClientError>>;
+
+    /// A client that talks to `plan`'s node first. `options` say how it may
+    /// behave; `plans` are all nodes, for following redirects.
+    fn client(&self, plan: &NodePlan, plans: &[NodePlan], options: &ClientOptions)
+    -> Box<dyn Client>;
+}
+
+/// How a client behaves.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// How long one operation may take in all.
+    pub timeout: Duration,
+    /// Whether an operation whose outcome is not known is sent again, under
+    /// the same session and serial number, until `timeout`.
+    pub retry: bool,
+}
+
+/// One operation, as a workload asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// `read`, `write`, `cas`, …
+    pub f: String,
+    /// On which key.
+    pub key: Value,
+    /// With which value; null for a read, `[old, new]` for a cas.
+    pub value: Value,
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// It took effect, or was read; the value a history records.
+    Ok(Value),
+    /// It has not taken effect and will not, in any future.
+    Fail(String),
+    /// It may have taken effect, or may still.
+    Info(String),
+}
+
+/// A logical client: one operation at a time.
+pub trait Client: Send {
+    /// Performs one operation. Never fails otherwise than by its completion.
+    fn invoke<'a>(&'a mut self, invocation: &'a Invocation) -> Pending<'a, Completion>;
+
+    /// The node that was asked last, for the history.
+    fn node(&self) -> NodeNumber;
+}
+
+/// Why a node could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No connection, or it broke.
+    #[error("reach the node")]
+    Io(#[from] std::io::Error),
+    /// It answered something that the adapter does not understand.
+    #[error("understand the node's answer: {0}")]
+    Protocol(String),
+    /// It did not answer in time.
+    #[error("get an answer within {0:?}")]
+    Timeout(Duration),
+}
