@@ -1,0 +1,257 @@
+//! The wrong versions of Raft: which rule each breaks, where it was
+//! published, and what shows it.
+//!
+//! Each is one guarded expression at the rule; search for its variant of
+//! [`Wrong`] to find the place.
+
+use crate::bugs::Bug;
+
+/// A rule that a wrong version breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the catalogue below says what each one is")]
+pub enum Wrong {
+    AppendAckClaimsWholeLog,
+    CommitEarlierTermByCounting,
+    CommitPastMatchedPrefix,
+    FollowerAcksBeforeSync,
+    LeaderCountsItselfBeforeSync,
+    LocalReadAtFollower,
+    LocalReadAtLeader,
+    PrevoteClearsVote,
+    PrevoteReplyCountedAsVote,
+    ReadIndexBeforeOwnCommit,
+    RetryAppliedTwice,
+    StaleAppendTruncatesSuffix,
+    StaleVoteReplyCounted,
+    VoteClearedBySameTermAppend,
+    VoteComparesIndexOnly,
+    VoteNotPersisted,
+    VoteReplyBeforePersist,
+}
+
+impl Wrong {
+    /// The wrong version of that name in the catalogue.
+    pub fn named(name: &str) -> Option<Wrong> {
+        let place = BUGS.iter().position(|bug| bug.name == name)?;
+        Some(VARIANTS[place])
+    }
+}
+
+/// In the order of [`BUGS`].
+const VARIANTS: [Wrong; BUGS.len()] = [
+    Wrong::AppendAckClaimsWholeLog,
+    Wrong::CommitEarlierTermByCounting,
+    Wrong::CommitPastMatchedPrefix,
+    Wrong::FollowerAcksBeforeSync,
+    Wrong::LeaderCountsItselfBeforeSync,
+    Wrong::LocalReadAtFollower,
+    Wrong::LocalReadAtLeader,
+    Wrong::PrevoteClearsVote,
+    Wrong::PrevoteReplyCountedAsVote,
+    Wrong::ReadIndexBeforeOwnCommit,
+    Wrong::RetryAppliedTwice,
+    Wrong::StaleAppendTruncatesSuffix,
+    Wrong::StaleVoteReplyCounted,
+    Wrong::VoteClearedBySameTermAppend,
+    Wrong::VoteComparesIndexOnly,
+    Wrong::VoteNotPersisted,
+    Wrong::VoteReplyBeforePersist,
+];
+
+const MODELS: &[&str] = &["atomic", "staged"];
+
+/// The catalogue, by name.
+pub const BUGS: &[Bug] = &[
+    Bug {
+        name: "append-ack-claims-whole-log",
+        about: "a follower answers an append with its own last index, though the suffix was \
+                never compared, and the leader counts it",
+        source: "ravendb/ravendb#9330; apache/ratis#1519",
+        property: "State Machine Safety",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "commit-earlier-term-by-counting",
+        about: "the leader commits any index that a majority holds, of whatever term \
+                (the paper's Figure 8)",
+        source: "logcabin/logcabin#44; bakwc/PySyncObj#169; microsoft/CCF#4472; goraft/raft#27",
+        property: "Leader Completeness",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "commit-past-matched-prefix",
+        about: "a follower commits up to the end of its log, past the entries that this append \
+                compared",
+        source: "atomix/copycat#265; scylladb/scylladb#9965; etcd-io/raft#139",
+        property: "State Machine Safety",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "follower-acks-before-sync",
+        about: "a follower acknowledges entries before they are durable",
+        source: "Jepsen NATS 2.12.1; raft-tlaplus RaftFsync.tla (FollowerFsyncBeforeReply)",
+        property: "Durability of Acknowledged Writes",
+        hosts: &["staged"],
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "leader-counts-itself-before-sync",
+        about: "the leader counts itself in the majority for entries that it has not made durable",
+        source: "etcd-io/etcd#14370; raft-tlaplus RaftFsync.tla (LeaderFsyncBeforeIncludeInQuorum)",
+        property: "Durability of Acknowledged Writes",
+        hosts: &["staged"],
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "local-read-at-follower",
+        about: "any node answers reads from its own object",
+        source: "xnnyygn/xraft#39, #40",
+        property: "Linearizability",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "local-read-at-leader",
+        about: "a leader answers reads without asking a majority whether it still leads",
+        source: "Jepsen etcd 0.4.1; deventlab/d-engine#381",
+        property: "Linearizability",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "prevote-clears-vote",
+        about: "opening a pre-vote round forgets the vote of the current term",
+        source: "canonical/raft#196",
+        property: "Election Safety",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "prevote-reply-counted-as-vote",
+        about: "a late grant of a pre-vote is counted as a vote",
+        source: "canonical/raft#196 (comment of 2021-04-30)",
+        property: "Election Safety",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "read-index-before-own-commit",
+        about: "a new leader serves reads before an entry of its own term is committed",
+        source: "etcd-io/etcd#7331; tikv/tikv#9239",
+        property: "Linearizability",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "retry-applied-twice",
+        about: "a command that is sent again is applied again",
+        source: "ktoso/akka-raft#64; tidwall/summitdb#5; CurvineIO/curvine#676",
+        property: "Linearizability",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "stale-append-truncates-suffix",
+        about: "a follower cuts its log behind the previous entry of every append, conflict or not",
+        source: "zhebrak/raftos#26; microsoft/CCF#5991; hashicorp/raft#113",
+        property: "Leader Completeness",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "stale-vote-reply-counted",
+        about: "a candidate counts a granted vote of an earlier term",
+        source: "xnnyygn/xraft#33; andreev-io/little-raft#44",
+        property: "Election Safety",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "vote-cleared-by-same-term-append",
+        about: "an append of the node's own term clears its vote",
+        source: "etcd-io/etcd#2461; KanishJebaMathewM/Truxify#6843; microsoft/CCF#8094",
+        property: "Election Safety",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "vote-compares-index-only",
+        about: "a voter compares how long the logs are and not first their last terms",
+        source: "sile/noraft#22; jgroups-extras/jgroups-raft#14; ktoso/akka-raft#30",
+        property: "Leader Completeness",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "vote-not-persisted",
+        about: "term and vote live in memory only and are forgotten in a restart",
+        source: "ongardie/raft.tla#5; stateIs0/lu-raft-kv#33",
+        property: "Election Safety",
+        hosts: MODELS,
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "vote-reply-before-persist",
+        about: "a vote is answered before it is durable",
+        source: "valkey-io/valkey#3887; etcd-io/etcd#2431",
+        property: "Election Safety",
+        hosts: &["staged"],
+        check_args: &[],
+        run_args: &[],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `VoteNotPersisted` as the catalogue writes it: `vote-not-persisted`.
+    fn kebab(variant: Wrong) -> String {
+        let mut name = String::new();
+        for letter in format!("{variant:?}").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
+
+    #[test]
+    fn every_wrong_version_stands_in_the_catalogue_under_its_name() {
+        for (bug, variant) in BUGS.iter().zip(VARIANTS) {
+            assert_eq!(bug.name, kebab(variant));
+            assert_eq!(Wrong::named(bug.name), Some(variant));
+        }
+        assert_eq!(Wrong::named("no-such-bug"), None);
+    }
+
+    #[test]
+    fn every_entry_says_what_where_and_what_shows_it() {
+        for bug in BUGS {
+            assert!(!bug.about.is_empty() && !bug.source.is_empty(), "{}", bug.name);
+            let known = |host: &&str| ["atomic", "staged", "run"].contains(host);
+            assert!(bug.hosts.iter().all(known), "{}", bug.name);
+            assert!(!bug.hosts.is_empty(), "{}", bug.name);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What becomes of a client's request.
+//!
+//! Only a leader accepts one; another node names the leader, or says that the
+//! request will never take effect, since it was not accepted.
+
+use super::{Command, Config, Raft, Request, Step, Wrong};
+use crate::machine::{Outcome, RequestId};
+use crate::object::Answer;
+
+impl Raft {
+    pub(super) fn on_request(&mut self, id: RequestId, request: Request, step: &mut Step<'_>) {
+        if let Request::Read { key } = request
+            && step.config.breaks(Wrong::LocalReadAtFollower)
+        {
+            return step.answer(id, Outcome::Ok(Answer::Value(self.store.read(key))));
+        }
+        if !self.leads() {
+            return step.answer(id, self.refusal(step.config));
+        }
+        match request {
+            Request::Register => self.propose(Command::Register, Some(id), step),
+            Request::Command { ticket, operation } => {
+                self.propose(Command::Execute { ticket, operation }, Some(id), step);
+            }
+            Request::Read { key } => self.on_read(id, key, step),
+        }
+    }
+
+    fn refusal(&self, config: &Config) -> Outcome<Answer> {
+        match self.leader {
+            Some(leader) if leader != config.id => Outcome::Redirect(leader),
+            _ => Outcome::Never("no leader is known".into()),
+        }
+    }
+
+    /// Applies a committed command to the object.
+    pub(super) fn execute(&mut self, command: &Command, index: u64, config: &Config) -> Answer {
+        match command {
+            Command::Noop => Answer::Done,
+            Command::Register => self.store.register(index, config.sessions_max),
+            Command::Execute { operation, .. } if config.breaks(Wrong::RetryAppliedTwice) => {
+                self.store.perform(operation)
+            }
+            Command::Execute { ticket, operation } => {
+                self.store.execute(*ticket, operation, index)
+            }
+        }
+    }
+}
