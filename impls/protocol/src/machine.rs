@@ -144,7 +144,16 @@ pub trait Machine: Clone + Eq + Hash + Debug + Send + Sync + 'static {
     /// One durable fact.
     type Record: Wire;
     /// The fold of all durable facts: all that recovery may see.
-    type Durable: Clone + Eq + Hash + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Durable: Clone
+        + Eq
+        + Hash
+        + Debug
+        + Default
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static;
 
     /// Adds one fact to the durable state. The only way it ever changes: in
     /// the model, in the journal's replay, and in a checkpoint.
@@ -152,8 +161,11 @@ pub trait Machine: Clone + Eq + Hash + Debug + Send + Sync + 'static {
 
     /// Makes the machine from what survived. The only way to start, at the
     /// first start (from `Durable::default()`) as after a crash.
-    fn recover(context: Context<'_, Self>, durable: &Self::Durable, outputs: &mut Outputs<Self>)
-    -> Self;
+    fn recover(
+        context: Context<'_, Self>,
+        durable: &Self::Durable,
+        outputs: &mut Outputs<Self>,
+    ) -> Self;
 
     /// Takes one input; pushes what it asks of the host, in order.
     fn step(&mut self, context: Context<'_, Self>, input: Input<Self>, outputs: &mut Outputs<Self>);

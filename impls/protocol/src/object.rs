@@ -69,9 +69,7 @@ pub enum Answer {
 }
 
 /// Names a session.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub u64);
 
@@ -79,9 +77,7 @@ pub struct SessionId(pub u64);
 pub type Serial = u64;
 
 /// Which command of which session this is. A repeated one has the same.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ticket {
     /// The session.
     pub session: SessionId,
@@ -118,7 +114,13 @@ impl Store {
             digest: 0,
         };
         for id in 1..=sessions_founding {
-            store.put_session(SessionId(id), Session { latest: None, used: 0 });
+            store.put_session(
+                SessionId(id),
+                Session {
+                    latest: None,
+                    used: 0,
+                },
+            );
         }
         store
     }
@@ -137,7 +139,13 @@ impl Store {
     /// recently used ones so that at most `sessions_max` are left.
     pub fn register(&mut self, position: u64, sessions_max: usize) -> Answer {
         let id = SessionId(self.sessions_founding + position);
-        self.put_session(id, Session { latest: None, used: position });
+        self.put_session(
+            id,
+            Session {
+                latest: None,
+                used: position,
+            },
+        );
         while self.sessions.len() > sessions_max.max(1) {
             let oldest = self.sessions.iter().map(|(id, s)| (s.used, *id)).min();
             let Some((_, oldest)) = oldest else { break };
@@ -167,7 +175,13 @@ impl Store {
         }
         let answer = self.perform(operation);
         let latest = Some((ticket.serial, answer.clone()));
-        self.put_session(ticket.session, Session { latest, used: position });
+        self.put_session(
+            ticket.session,
+            Session {
+                latest,
+                used: position,
+            },
+        );
         answer
     }
 
@@ -250,7 +264,11 @@ mod tests {
     #[test]
     fn a_repeated_command_takes_effect_once_and_answers_the_same() {
         let mut store = Store::new(1);
-        let cas = Operation::Cas { key: 1, from: None, to: 7 };
+        let cas = Operation::Cas {
+            key: 1,
+            from: None,
+            to: 7,
+        };
         assert_eq!(store.execute(ticket(1, 1), &cas, 1), Answer::Done);
         assert_eq!(store.execute(ticket(1, 1), &cas, 2), Answer::Done);
         assert_eq!(store.execute(ticket(1, 2), &cas, 3), Answer::Mismatch);
@@ -260,7 +278,11 @@ mod tests {
     #[test]
     fn a_command_without_a_ticket_takes_effect_each_time() {
         let mut store = Store::new(0);
-        let cas = Operation::Cas { key: 1, from: None, to: 7 };
+        let cas = Operation::Cas {
+            key: 1,
+            from: None,
+            to: 7,
+        };
         assert_eq!(store.execute(None, &cas, 1), Answer::Done);
         assert_eq!(store.execute(None, &cas, 2), Answer::Mismatch);
     }
@@ -268,7 +290,11 @@ mod tests {
     #[test]
     fn a_cas_of_nothing_says_so() {
         let mut store = Store::new(0);
-        let cas = Operation::Cas { key: 1, from: Some(3), to: 7 };
+        let cas = Operation::Cas {
+            key: 1,
+            from: Some(3),
+            to: 7,
+        };
         assert_eq!(store.execute(None, &cas, 1), Answer::Missing);
     }
 

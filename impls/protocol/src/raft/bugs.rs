@@ -248,7 +248,11 @@ mod tests {
     #[test]
     fn every_entry_says_what_where_and_what_shows_it() {
         for bug in BUGS {
-            assert!(!bug.about.is_empty() && !bug.source.is_empty(), "{}", bug.name);
+            assert!(
+                !bug.about.is_empty() && !bug.source.is_empty(),
+                "{}",
+                bug.name
+            );
             let known = |host: &&str| ["atomic", "staged", "run"].contains(host);
             assert!(bug.hosts.iter().all(known), "{}", bug.name);
             assert!(!bug.hosts.is_empty(), "{}", bug.name);

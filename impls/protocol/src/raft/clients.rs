@@ -41,9 +41,7 @@ impl Raft {
             Command::Execute { operation, .. } if config.breaks(Wrong::RetryAppliedTwice) => {
                 self.store.perform(operation)
             }
-            Command::Execute { ticket, operation } => {
-                self.store.execute(*ticket, operation, index)
-            }
+            Command::Execute { ticket, operation } => self.store.execute(*ticket, operation, index),
         }
     }
 }

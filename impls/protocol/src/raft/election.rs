@@ -106,13 +106,7 @@ impl Raft {
     }
 
     /// A candidate asks for this node's vote (§5.2, §5.4.1).
-    pub(super) fn on_vote(
-        &mut self,
-        from: NodeId,
-        term: u64,
-        last: Position,
-        step: &mut Step<'_>,
-    ) {
+    pub(super) fn on_vote(&mut self, from: NodeId, term: u64, last: Position, step: &mut Step<'_>) {
         if term > self.term {
             self.follow(term, step);
         }

@@ -33,17 +33,7 @@ pub struct Entry {
 /// A place in a log, ordered as Raft compares logs: by the later term, then
 /// by the longer log (§5.4.1).
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Position {
     /// The term of the entry there; 0 before the first.

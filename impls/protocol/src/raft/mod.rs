@@ -430,11 +430,7 @@ impl Machine for Raft {
         }
     }
 
-    fn recover(
-        context: Context<'_, Self>,
-        durable: &Durable,
-        outputs: &mut Outputs<Self>,
-    ) -> Self {
+    fn recover(context: Context<'_, Self>, durable: &Durable, outputs: &mut Outputs<Self>) -> Self {
         outputs.set_timer(Timer::Election, Span::Election);
         Raft {
             term: durable.term,

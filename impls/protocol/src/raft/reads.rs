@@ -32,7 +32,10 @@ impl Raft {
         if step.config.breaks(Wrong::LocalReadAtLeader) {
             return step.answer(id, Outcome::Ok(Answer::Value(self.store.read(key))));
         }
-        let asking = leadership.reads.iter().any(|read| read.round == leadership.round);
+        let asking = leadership
+            .reads
+            .iter()
+            .any(|read| read.round == leadership.round);
         let round = leadership.round + 1;
         leadership.reads.push(WaitingRead { id, key, round });
         if !asking {
@@ -63,8 +66,10 @@ impl Raft {
         if answered.count() + 1 < step.config.majority() {
             return;
         }
-        let (ready, later): (Vec<_>, Vec<_>) =
-            leadership.reads.drain(..).partition(|read| read.round <= round);
+        let (ready, later): (Vec<_>, Vec<_>) = leadership
+            .reads
+            .drain(..)
+            .partition(|read| read.round <= round);
         leadership.reads = later;
         let more = !leadership.reads.is_empty();
         for read in ready {

@@ -26,7 +26,10 @@ impl Leadership {
             round: 0,
         };
         Leadership {
-            followers: config.peers().map(|peer| (peer, progress.clone())).collect(),
+            followers: config
+                .peers()
+                .map(|peer| (peer, progress.clone()))
+                .collect(),
             pending: Default::default(),
             round: 0,
             reads: Vec::new(),
@@ -212,9 +215,8 @@ impl Raft {
         let agreeing = if step.config.breaks(Wrong::StaleAppendTruncatesSuffix) {
             0
         } else {
-            let agrees = |(index, entry): &(u64, &Entry)| {
-                self.log.term_at(*index) == Some(entry.term)
-            };
+            let agrees =
+                |(index, entry): &(u64, &Entry)| self.log.term_at(*index) == Some(entry.term);
             places.zip(entries).take_while(agrees).count()
         };
         let from = previous + 1 + agreeing as u64;
@@ -283,7 +285,10 @@ impl Raft {
 
     /// Up to where this node's own log is durable.
     fn durable_index(&self) -> u64 {
-        let touched = self.outstanding.iter().filter_map(|persist| persist.log_from);
+        let touched = self
+            .outstanding
+            .iter()
+            .filter_map(|persist| persist.log_from);
         touched.min().map_or(self.log.last_index(), |from| from - 1)
     }
 
@@ -299,7 +304,10 @@ impl Raft {
         } else {
             self.durable_index()
         };
-        let others = leadership.followers.values().map(|progress| progress.matched);
+        let others = leadership
+            .followers
+            .values()
+            .map(|progress| progress.matched);
         let index = majority_position(others.chain([own]).collect());
         let own_term = self.log.term_at(index) == Some(self.term);
         if own_term || step.config.breaks(Wrong::CommitEarlierTermByCounting) {

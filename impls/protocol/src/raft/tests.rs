@@ -87,7 +87,12 @@ fn check(config: &Config, durable: &Durable, inputs: Vec<Input<Raft>>, expected:
             }
         }
     }
-    let state = (node.role(), node.term(), node.log().last_index(), node.commit());
+    let state = (
+        node.role(),
+        node.term(),
+        node.log().last_index(),
+        node.commit(),
+    );
     shown += &format!("= {state:?}\n");
     expected.assert_eq(&shown);
 }
@@ -145,7 +150,11 @@ fn a_candidate_counts_its_own_vote_only_once_it_is_durable() {
     let mut inputs = elected();
     inputs.remove(1);
     inputs.push(Input::Persisted(1));
-    check(&config(A), &Durable::default(), inputs, &expect![[r#"
+    check(
+        &config(A),
+        &Durable::default(),
+        inputs,
+        &expect![[r#"
         > Timer(Election)
           Persist([Vote { term: 1, vote: Some(n1) }])
           Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
@@ -156,7 +165,8 @@ fn a_candidate_counts_its_own_vote_only_once_it_is_durable() {
           Send { to: n2, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
           Send { to: n3, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
         = ("leader", 1, 1, 0)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -187,7 +197,11 @@ fn the_leader_replicates_while_it_writes_and_commits_when_a_majority_is_durable(
         Input::Persisted(2),
         from(B, matched(1, 2)),
     ]);
-    check(&config(A), &Durable::default(), inputs, &expect![[r#"
+    check(
+        &config(A),
+        &Durable::default(),
+        inputs,
+        &expect![[r#"
         > Timer(Election)
           Persist([Vote { term: 1, vote: Some(n1) }])
           Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
@@ -205,7 +219,8 @@ fn the_leader_replicates_while_it_writes_and_commits_when_a_majority_is_durable(
         > Message { from: n2, message: AppendReply { term: 1, round: 0, result: Matched(2) } }
           Answer { id: RequestId(7), outcome: Ok(Done), gate: Now }
         = ("leader", 1, 2, 2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -222,7 +237,11 @@ fn an_entry_of_an_earlier_term_is_committed_only_behind_one_of_the_leaders_own()
         from(B, matched(3, 1)),
         from(B, matched(3, 2)),
     ];
-    check(&config(A), &durable(2, None, &[1]), inputs, &expect![[r#"
+    check(
+        &config(A),
+        &durable(2, None, &[1]),
+        inputs,
+        &expect![[r#"
         > Timer(Election)
           Persist([Vote { term: 3, vote: Some(n1) }])
           Send { to: n2, message: Vote { term: 3, last: Position { term: 1, index: 1 } }, gate: Durable }
@@ -236,7 +255,8 @@ fn an_entry_of_an_earlier_term_is_committed_only_behind_one_of_the_leaders_own()
         > Message { from: n2, message: AppendReply { term: 3, round: 0, result: Matched(1) } }
         > Message { from: n2, message: AppendReply { term: 3, round: 0, result: Matched(2) } }
         = ("leader", 3, 2, 2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -246,7 +266,11 @@ fn a_late_append_does_not_shorten_the_log() {
         from(A, append(1, at(0, 0), &[1], 0)),
         from(A, append(1, at(0, 0), &[], 0)),
     ];
-    check(&config(B), &Durable::default(), inputs, &expect![[r#"
+    check(
+        &config(B),
+        &Durable::default(),
+        inputs,
+        &expect![[r#"
         > Message { from: n1, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }, Entry { term: 1, command: Noop }], commit: 0, round: 0 } }
           Persist([Vote { term: 1, vote: None }, Append([Entry { term: 1, command: Noop }, Entry { term: 1, command: Noop }])])
           Send { to: n1, message: AppendReply { term: 1, round: 0, result: Matched(2) }, gate: Durable }
@@ -255,7 +279,8 @@ fn a_late_append_does_not_shorten_the_log() {
         > Message { from: n1, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [], commit: 0, round: 0 } }
           Send { to: n1, message: AppendReply { term: 1, round: 0, result: Matched(0) }, gate: Durable }
         = ("follower", 1, 2, 0)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -330,7 +355,11 @@ fn a_read_waits_for_a_round_and_for_an_entry_of_the_leaders_own_term() {
         from(B, matched(1, 1)),
         answer(2),
     ]);
-    check(&config(A), &Durable::default(), inputs, &expect![[r#"
+    check(
+        &config(A),
+        &Durable::default(),
+        inputs,
+        &expect![[r#"
         > Timer(Election)
           Persist([Vote { term: 1, vote: Some(n1) }])
           Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
@@ -353,7 +382,8 @@ fn a_read_waits_for_a_round_and_for_an_entry_of_the_leaders_own_term() {
         > Message { from: n2, message: AppendReply { term: 1, round: 2, result: Matched(0) } }
           Answer { id: RequestId(2), outcome: Ok(Value(None)), gate: Now }
         = ("leader", 1, 1, 1)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -365,7 +395,11 @@ fn a_leader_that_steps_down_answers_what_it_had_accepted_with_unknown() {
         from(C, append(2, at(0, 0), &[2], 0)),
         ask(3, write(4, 4)),
     ]);
-    check(&config(A), &Durable::default(), inputs, &expect![[r#"
+    check(
+        &config(A),
+        &Durable::default(),
+        inputs,
+        &expect![[r#"
         > Timer(Election)
           Persist([Vote { term: 1, vote: Some(n1) }])
           Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
@@ -388,7 +422,8 @@ fn a_leader_that_steps_down_answers_what_it_had_accepted_with_unknown() {
         > Request { id: RequestId(3), request: Command { ticket: None, operation: Write { key: 4, value: 4 } } }
           Answer { id: RequestId(3), outcome: Redirect(n3), gate: Now }
         = ("follower", 2, 1, 0)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -458,7 +493,11 @@ fn a_leader_that_hears_no_majority_steps_down() {
         Input::Timer(Timer::Quorum),
         Input::Timer(Timer::Quorum),
     ]);
-    check(&config, &Durable::default(), inputs, &expect![[r#"
+    check(
+        &config,
+        &Durable::default(),
+        inputs,
+        &expect![[r#"
         > Timer(Election)
           Persist([Vote { term: 1, vote: Some(n1) }])
           Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
@@ -472,7 +511,8 @@ fn a_leader_that_hears_no_majority_steps_down() {
         > Timer(Quorum)
         > Timer(Quorum)
         = ("follower", 1, 1, 0)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
