@@ -1,1 +1,49 @@
-//! placeholder
+//! Every state of a bounded cluster of a machine.
+//!
+//! ```text
+//!   machine (impls/protocol)      system: clients, ghosts, properties, goals
+//!            \                      /
+//!             node --- cluster --- model --- driver --- stateright
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`system`] | what a system adds to its machine |
+//! | [`bounds`] | what bounds a model, granularities, reductions |
+//! | [`node`] | a machine and what its host keeps for it |
+//! | [`network`] | what is under way between nodes |
+//! | [`clients`] | what clients asked and were told |
+//! | [`cluster`] | the state that all of these make up |
+//!
+//! Never here: anything that a machine should decide.
+
+mod action;
+pub mod bounds;
+pub mod check;
+pub mod clients;
+pub mod cluster;
+mod enabled;
+pub mod judge;
+mod memo;
+pub mod model;
+pub mod network;
+pub mod node;
+mod panics;
+mod path;
+mod perform;
+mod prefix;
+pub mod registry;
+pub mod report;
+pub mod search;
+pub mod raft;
+pub mod shared;
+pub mod system;
+pub mod tally;
+pub mod watch;
+
+pub use check::{CheckError, CheckOptions, check};
+pub use bounds::{Bounds, Granularity, Limit, Reductions};
+pub use cluster::Cluster;
+pub use registry::{System, systems};
+pub use report::Report;
+pub use system::ModelSystem;

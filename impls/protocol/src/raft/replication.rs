@@ -259,9 +259,12 @@ impl Raft {
                     progress.in_flight = false;
                 }
             }
-            // A reply to an earlier probe says nothing about this one.
-            Appended::Rejected { previous, next } if previous + 1 == progress.next => {
-                progress.next = next.clamp(progress.matched + 1, previous.max(1));
+            // A reply to an earlier probe says nothing about this one, and a
+            // late one nothing about what was matched since.
+            Appended::Rejected { previous, next }
+                if previous + 1 == progress.next && previous > progress.matched =>
+            {
+                progress.next = next.clamp(progress.matched + 1, previous);
                 progress.in_flight = false;
             }
             Appended::Rejected { .. } => {}

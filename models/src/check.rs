@@ -1,0 +1,466 @@
+//! Checks a system: explores its model, and says what that establishes.
+//!
+//! Depth-first, since that needs little memory. Its paths are long; so after
+//! a violation the path is shortened by leaving steps out, and then a search
+//! in order of depth looks for a shortest one, within caps. Every path is
+//! walked again, without anything remembered, before it is shown.
+
+use std::time::{Duration, Instant};
+
+use crate::bounds::{Bounds, Granularity, Limit, Reductions};
+use crate::model::{Model, Settings};
+use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
+use crate::path::{Deeds, Walk};
+use crate::prefix;
+use crate::report::{PathStep, PropertyKind, PropertyReport, PropertyResult, Report, Verdict};
+use crate::search::{Found, Order, Plan, Progress, search};
+use crate::system::{Broken, ModelSystem};
+use crate::watch::{Limits, Stop, resident};
+
+/// How a system is checked.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// The wrong version, by name.
+    pub bug: Option<String>,
+    /// When persists complete.
+    pub granularity: Granularity,
+    /// What bounds the model.
+    pub bounds: Bounds,
+    /// The prefix to start from, by name.
+    pub from: Option<String>,
+    /// The only property to judge, by name; all, if none is named.
+    pub property: Option<String>,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// How many bytes the process may hold.
+    pub memory: Option<u64>,
+    /// How many threads explore.
+    pub threads: usize,
+    /// Which states and actions others stand for.
+    pub reductions: Reductions,
+    /// In which order states are expanded.
+    pub order: Order,
+}
+
+impl CheckOptions {
+    /// Everything as usual, within bounds.
+    pub fn new(bounds: Bounds) -> Self {
+        CheckOptions {
+            bug: None,
+            granularity: Granularity::Staged,
+            bounds,
+            from: None,
+            property: None,
+            timeout: None,
+            memory: None,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            reductions: Reductions::ALL,
+            order: Order::DepthFirst,
+        }
+    }
+}
+
+/// Why a system could not be checked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// There is no such wrong version.
+    #[error("unknown bug `{name}` of {system}; known: {known}")]
+    UnknownBug {
+        /// What was asked for.
+        name: String,
+        /// Of which system.
+        system: &'static str,
+        /// What there is.
+        known: String,
+    },
+    /// There is no such prefix.
+    #[error("unknown prefix `{name}` of {system}; known: {known}")]
+    UnknownPrefix {
+        /// What was asked for.
+        name: String,
+        /// Of which system.
+        system: &'static str,
+        /// What there is.
+        known: String,
+    },
+    /// There is no such property.
+    #[error("unknown property `{name}` of {system}; known: {known}")]
+    UnknownProperty {
+        /// What was asked for.
+        name: String,
+        /// Of which system.
+        system: &'static str,
+        /// What there is.
+        known: String,
+    },
+    /// The bounds are too tight for a prefix.
+    #[error("prefix `{prefix}` needs at least {what}")]
+    PrefixNeeds {
+        /// Which prefix.
+        prefix: &'static str,
+        /// What it needs.
+        what: String,
+    },
+    /// A step of a prefix is not possible.
+    #[error("step {number} of prefix `{prefix}` is not possible or has no effect: {cue}")]
+    PrefixDoesNotFit {
+        /// Which prefix.
+        prefix: &'static str,
+        /// Which of its cues.
+        number: usize,
+        /// What the cue says.
+        cue: String,
+    },
+    /// A bound that no cluster can have.
+    #[error("{0}")]
+    Bounds(String),
+    /// The memory of the process is not known here.
+    #[error("bound the memory: this system does not tell how much the process holds")]
+    NoMemoryFigures,
+    /// The address for the explorer cannot be used.
+    #[error("serve the explorer on {address}: {source}")]
+    Explorer {
+        /// Which address.
+        address: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Our own side broke.
+    #[error("explore the model: {0}")]
+    Search(String),
+}
+
+impl CheckError {
+    /// Whether somebody asked for something that there is not, rather than
+    /// our own side having failed.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, CheckError::Search(_) | CheckError::PrefixDoesNotFit { .. })
+    }
+}
+
+/// What the search for a shortest path may take.
+const SHORTENING_TIME_MAX: Duration = Duration::from_secs(30);
+/// By how much the process may grow in it.
+const SHORTENING_MEMORY_MAX: u64 = 2 << 30;
+
+/// The largest cluster of a model.
+pub const NODES_MAX: u8 = 9;
+
+/// Checks a system.
+pub fn check<S: ModelSystem>(
+    options: &CheckOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, CheckError> {
+    Case::<S>::new(options)?.check(progress)
+}
+
+/// A system made ready to be explored.
+pub(crate) struct Case<'a, S: ModelSystem> {
+    options: &'a CheckOptions,
+    bug: Option<&'static str>,
+    begin: Instant,
+    pub(crate) model: Model<S>,
+    prefix: Option<Played<S>>,
+}
+
+/// A prefix that was played.
+struct Played<S: ModelSystem> {
+    name: &'static str,
+    walk: Walk<S>,
+    model: Model<S>,
+}
+
+/// A violation, with a path that was walked again.
+struct Violation<S: ModelSystem> {
+    broken: Broken,
+    walk: Walk<S>,
+    is_shortest: bool,
+}
+
+impl<'a, S: ModelSystem> Case<'a, S> {
+    pub(crate) fn new(options: &'a CheckOptions) -> Result<Self, CheckError> {
+        let bounds = options.bounds;
+        if bounds.nodes == 0 || bounds.nodes > NODES_MAX {
+            let why = format!("a model has 1 to {NODES_MAX} nodes, not {}", bounds.nodes);
+            return Err(CheckError::Bounds(why));
+        }
+        if options.memory.is_some() && resident().is_none() {
+            return Err(CheckError::NoMemoryFigures);
+        }
+        let bug = chosen_bug::<S>(options)?;
+        let settings = Settings {
+            bounds,
+            granularity: options.granularity,
+            reductions: options.reductions,
+        };
+        let system = S::new(&bounds, bug);
+        let prefix = match &options.from {
+            Some(name) => Some(played(&system, settings, name)?),
+            None => None,
+        };
+        let mut model = Model::new(system, settings);
+        model.only = chosen_property(&model, options)?;
+        if let Some(prefix) = &prefix {
+            model.start = prefix.walk.end.clone();
+        }
+        Ok(Case {
+            options,
+            bug,
+            begin: Instant::now(),
+            model,
+            prefix,
+        })
+    }
+
+    fn check(self, progress: &mut dyn FnMut(Progress)) -> Result<Report, CheckError> {
+        let plan = Plan {
+            order: self.options.order,
+            threads: self.options.threads.max(1),
+            actions_max: None,
+            limits: self.limits(),
+        };
+        let found = search(self.model.afresh(), plan, progress)?;
+        let violations = match &found.path {
+            Some(path) => self.violations(path.clone(), progress)?,
+            None => Vec::new(),
+        };
+        Ok(self.report(&found, &violations))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            deadline: self.options.timeout.and_then(|timeout| self.begin.checked_add(timeout)),
+            memory: self.options.memory,
+        }
+    }
+
+    /// The violation at the end of a path, by a shorter path; and the one
+    /// nearest to the start, where that breaks another property.
+    fn violations(
+        &self,
+        path: Deeds<S>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Violation<S>>, CheckError> {
+        let (_, broken) = self.verified(&path)?;
+        let short = self.model.afresh().shorten(path, broken.property);
+        let (walk, broken) = self.verified(&short)?;
+        let mut violations = vec![Violation {
+            broken,
+            is_shortest: walk.steps.is_empty(),
+            walk,
+        }];
+        let Some(actions_max) = short.len().checked_sub(1) else {
+            return Ok(violations);
+        };
+        let nearest = search(self.model.afresh(), self.shortening(actions_max), progress)?;
+        match nearest.path {
+            Some(path) => {
+                let (walk, broken) = self.verified(&path)?;
+                let same = broken.property == violations[0].broken.property;
+                let nearest = Violation {
+                    broken,
+                    walk,
+                    is_shortest: true,
+                };
+                if same {
+                    violations[0] = nearest;
+                } else {
+                    violations.insert(0, nearest);
+                }
+            }
+            None => violations[0].is_shortest = nearest.stop.is_none(),
+        }
+        Ok(violations)
+    }
+
+    fn shortening(&self, actions_max: usize) -> Plan {
+        let mine = self.limits();
+        let now = Instant::now();
+        let deadline = now + SHORTENING_TIME_MAX;
+        let memory = resident().map(|held| held + SHORTENING_MEMORY_MAX);
+        Plan {
+            order: Order::BreadthFirst,
+            threads: 1,
+            actions_max: Some(actions_max),
+            limits: Limits {
+                deadline: Some(mine.deadline.map_or(deadline, |mine| mine.min(deadline))),
+                memory: mine.memory.or(memory).min(memory.or(mine.memory)),
+            },
+        }
+    }
+
+    fn verified(&self, path: &Deeds<S>) -> Result<(Walk<S>, Broken), CheckError> {
+        let broken = || CheckError::Search("a path to a violation could not be walked again".into());
+        self.model.verified(path).ok_or_else(broken)
+    }
+
+    fn report(&self, found: &Found<S>, violations: &[Violation<S>]) -> Report {
+        let properties = self.properties(found, violations);
+        Report {
+            system: S::NAME,
+            bug: self.bug,
+            host: self.options.granularity,
+            bounds: self.options.bounds.named(S::settings()),
+            from: self.prefix.as_ref().map(|prefix| prefix.name),
+            verdict: self.verdict(found, &properties),
+            states_generated: found.states_generated,
+            states_unique: found.states_unique,
+            depth: found.depth,
+            time: self.begin.elapsed(),
+            memory_peak: found.memory_peak,
+            limits_hit: found.coverage.limits.clone(),
+            actions: found.coverage.actions.clone(),
+            properties,
+        }
+    }
+
+    fn verdict(&self, found: &Found<S>, properties: &[PropertyReport]) -> Verdict {
+        let refuted = |property: &PropertyReport| {
+            matches!(property.result, PropertyResult::Violated | PropertyResult::NotReached)
+        };
+        if properties.iter().any(refuted) {
+            return Verdict::Invalid;
+        }
+        match found.stop {
+            None => Verdict::Valid,
+            Some(Stop::Time) => Verdict::Unknown(format!(
+                "the time limit of {:?} was met with states left to visit",
+                self.options.timeout.unwrap_or_default()
+            )),
+            Some(Stop::Memory) => Verdict::Unknown(format!(
+                "the memory limit of {} MiB was met with states left to visit",
+                self.options.memory.unwrap_or_default() >> 20
+            )),
+        }
+    }
+
+    fn properties(&self, found: &Found<S>, violations: &[Violation<S>]) -> Vec<PropertyReport> {
+        let exhausted = found.stop.is_none() && violations.is_empty();
+        let mut reports = Vec::new();
+        for (name, about) in self.judged() {
+            let violation = violations.iter().find(|violation| violation.broken.property == name);
+            reports.push(PropertyReport {
+                name,
+                about,
+                kind: PropertyKind::Always,
+                result: match violation {
+                    Some(_) => PropertyResult::Violated,
+                    None if exhausted => PropertyResult::Holds,
+                    None => PropertyResult::Unknown,
+                },
+                count: None,
+                why: violation.map(|violation| violation.broken.why.clone()),
+                path: violation.map(|violation| self.tell(&violation.walk)).unwrap_or_default(),
+                is_shortest: violation.is_some_and(|violation| violation.is_shortest),
+            });
+        }
+        let asked = |limit: &Limit| self.options.bounds.get(*limit) > 0;
+        for (goal, count) in self.model.goals.iter().zip(&found.coverage.goals) {
+            if !goal.needs.iter().all(asked) {
+                continue;
+            }
+            reports.push(PropertyReport {
+                name: goal.name,
+                about: goal.about,
+                kind: PropertyKind::Sometimes,
+                result: match count {
+                    1.. => PropertyResult::Reached,
+                    0 if exhausted => PropertyResult::NotReached,
+                    0 => PropertyResult::Unknown,
+                },
+                count: Some(*count),
+                why: None,
+                path: Vec::new(),
+                is_shortest: false,
+            });
+        }
+        reports
+    }
+
+    /// Every property that is judged, the system's own first.
+    fn judged(&self) -> Vec<(&'static str, &'static str)> {
+        let own = self.model.properties.iter().map(|property| (property.name, property.about));
+        let mut all: Vec<_> = own.chain(GENERAL).collect();
+        if !self.options.reductions.dead {
+            all.push((DEAD_MESSAGES, "a message that the system holds for dead has no effect"));
+        }
+        all.retain(|(name, _)| self.model.may_break(name));
+        all
+    }
+
+    fn tell(&self, walk: &Walk<S>) -> Vec<PathStep> {
+        let mut steps = Vec::new();
+        if let Some(prefix) = &self.prefix {
+            steps = prefix.model.tell(&prefix.walk, 1, true);
+        }
+        let first = steps.len() + 1;
+        steps.extend(self.model.tell(walk, first, false));
+        steps
+    }
+}
+
+/// What is judged of every system.
+pub(crate) const GENERAL: [(&str, &str); 2] = [
+    (NO_PANIC, "no machine panics, whatever it is given"),
+    (NO_STUCK_STATE, "while clients wait, something can happen"),
+];
+
+fn chosen_bug<S: ModelSystem>(options: &CheckOptions) -> Result<Option<&'static str>, CheckError> {
+    let Some(name) = &options.bug else {
+        return Ok(None);
+    };
+    let names: Vec<&str> = S::bugs().iter().map(|bug| bug.name).collect();
+    match S::bugs().iter().find(|bug| bug.name == name) {
+        Some(bug) => Ok(Some(bug.name)),
+        None => Err(CheckError::UnknownBug {
+            name: name.clone(),
+            system: S::NAME,
+            known: listed(&names),
+        }),
+    }
+}
+
+fn chosen_property<S: ModelSystem>(
+    model: &Model<S>,
+    options: &CheckOptions,
+) -> Result<Option<&'static str>, CheckError> {
+    let Some(name) = &options.property else {
+        return Ok(None);
+    };
+    let own = model.properties.iter().map(|property| property.name);
+    let names: Vec<&'static str> = own.chain(GENERAL.map(|(name, _)| name)).collect();
+    match names.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+        Some(known) => Ok(Some(known)),
+        None => Err(CheckError::UnknownProperty {
+            name: name.clone(),
+            system: S::NAME,
+            known: listed(&names),
+        }),
+    }
+}
+
+fn played<S: ModelSystem>(system: &S, settings: Settings, name: &str) -> Result<Played<S>, CheckError> {
+    let prefixes = S::prefixes();
+    let Some(prefix) = prefixes.iter().find(|prefix| prefix.name == name) else {
+        let names: Vec<&str> = prefixes.iter().map(|prefix| prefix.name).collect();
+        return Err(CheckError::UnknownPrefix {
+            name: name.to_owned(),
+            system: S::NAME,
+            known: listed(&names),
+        });
+    };
+    let (model, walk) = prefix::play(system, settings, prefix)?;
+    Ok(Played {
+        name: prefix.name,
+        walk,
+        model,
+    })
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
+}

@@ -1,0 +1,286 @@
+//! Which actions a state has.
+
+use std::sync::Arc;
+
+use tribunal_protocol::machine::{ClockUse, Machine, NodeId};
+
+use crate::action::{Action, Step};
+use crate::bounds::Limit;
+use crate::clients::{Progress, Stage};
+use crate::cluster::Cluster;
+use crate::memo::{Left, Reaction};
+use crate::model::{ATTEMPTS_MAX, Cause, Model, is_refusal};
+use crate::network::Network;
+use crate::system::{ModelSystem, Planned};
+
+/// The actions of a state, as they are collected.
+struct Offers<'a, S: ModelSystem> {
+    actions: &'a mut Vec<Action<S>>,
+    /// Whether something other than a fault can happen, or could if more
+    /// were left of a budget.
+    progress: bool,
+    /// Whether a full network keeps something from happening.
+    full: bool,
+}
+
+impl<S: ModelSystem> Model<S> {
+    /// Collects the actions of a state.
+    pub(crate) fn enabled(&self, state: &Cluster<S>, actions: &mut Vec<Action<S>>) {
+        let mut offers = Offers {
+            actions,
+            progress: false,
+            full: false,
+        };
+        self.offer_deliveries(state, &mut offers);
+        self.offer_requests(state, &mut offers);
+        for node in state.nodes() {
+            self.offer_persists(state, node, &mut offers);
+            self.offer_expiries(state, node, &mut offers);
+        }
+        self.offer_sessions(state, &mut offers);
+        self.offer_ticks(state, &mut offers);
+        // Whatever follows is a fault, and no reason to hope.
+        let progress = offers.progress;
+        self.offer_crashes(state, &mut offers);
+        self.offer_losses(state, &mut offers);
+        if !progress && !self.system.may_end(state) {
+            offers.actions.push(Action::new(Step::Stuck));
+        }
+    }
+
+    fn offer_deliveries(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        let bag = matches!(*state.network, Network::Bag(_));
+        for (slot, from, to, message) in state.network.deliverable() {
+            let reaction = self.react(state, to, Cause::Message(from, message));
+            let idle = matches!(*reaction, Reaction::Nothing);
+            if idle && bag && self.settings.reductions.no_ops {
+                continue;
+            }
+            let deliver = |copy| Step::Deliver { slot, to, copy };
+            self.offer(state, Action::with(deliver(false), Arc::clone(&reaction)), 1, offers);
+            if bag && !idle && self.may_spend(state, Limit::Duplicates) {
+                self.offer(state, Action::with(deliver(true), reaction), 0, offers);
+            }
+        }
+    }
+
+    fn offer_persists(&self, state: &Cluster<S>, node: NodeId, offers: &mut Offers<'_, S>) {
+        for count in 1..=state.node(node).outstanding() as u8 {
+            let reaction = self.react(state, node, Cause::Persist(count));
+            self.offer(state, Action::with(Step::Persist { node, count }, reaction), 0, offers);
+        }
+    }
+
+    fn offer_expiries(&self, state: &Cluster<S>, node: NodeId, offers: &mut Offers<'_, S>) {
+        for timer in state.node(node).timers().iter().copied() {
+            let limit = self.system.timer_limit(timer);
+            let spent = state.left(limit) == 0;
+            if spent && self.tally.is_hit(limit) && offers.progress {
+                continue;
+            }
+            let reaction = self.react(state, node, Cause::Expire(timer));
+            if self.settings.reductions.timers && matches!(*reaction, Reaction::Nothing) {
+                continue;
+            }
+            if spent {
+                self.tally.hit(limit);
+                offers.progress = true;
+                continue;
+            }
+            let expire = Step::Expire { node, timer, limit };
+            self.offer(state, Action::with(expire, reaction), 0, offers);
+        }
+    }
+
+    fn offer_requests(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        self.note_planned(state);
+        for index in 0..self.plan.len() {
+            let progress = &state.operations()[index];
+            match progress.stage {
+                Stage::Planned if self.is_due(state, index) => {
+                    self.offer_request(state, index, false, offers);
+                }
+                Stage::Planned => {}
+                _ if !self.system.may_retry(&self.plan[index].operation) => {}
+                _ if progress.attempts >= ATTEMPTS_MAX => {}
+                _ if self.may_spend(state, Limit::Retries) => {
+                    self.offer_request(state, index, true, offers);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes that clients would ask for more, if more were planned.
+    fn note_planned(&self, state: &Cluster<S>) {
+        for (limit, reads) in [(Limit::Operations, false), (Limit::Reads, true)] {
+            let mut mine = state.operations().iter().zip(&self.plan);
+            let waits = |(progress, planned): (&Progress<_>, &Planned<_>)| {
+                planned.read == reads && progress.attempts == 0
+            };
+            if !self.tally.is_hit(limit) && !mine.any(waits) {
+                self.tally.hit(limit);
+            }
+        }
+    }
+
+    /// Whether the client of a planned operation may invoke it now.
+    fn is_due(&self, state: &Cluster<S>, index: usize) -> bool {
+        let planned = &self.plan[index];
+        let is_done = |other: usize| matches!(state.operations()[other].stage, Stage::Ok(_) | Stage::Failed);
+        let mut earlier = (0..index).filter(|other| self.plan[*other].client == planned.client);
+        let invoked = |other: usize| state.operations()[other].attempts > 0;
+        earlier.all(is_done) && planned.follows.is_none_or(invoked)
+    }
+
+    fn offer_request(&self, state: &Cluster<S>, index: usize, again: bool, offers: &mut Offers<'_, S>) {
+        let progress = &state.operations()[index];
+        let late = matches!(progress.stage, Stage::Ok(_));
+        for node in state.nodes() {
+            let reaction = self.react(state, node, Cause::Request(index, progress.attempts));
+            let idle = if late { is_unnoticed(&reaction) } else { is_refusal(&reaction) };
+            if idle && self.settings.reductions.no_ops {
+                continue;
+            }
+            let request = Step::Request {
+                operation: index as u8,
+                node,
+                again,
+            };
+            self.offer(state, Action::with(request, reaction), 0, offers);
+        }
+    }
+
+    fn offer_sessions(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        if matches!(*state.network, Network::Bag(_)) {
+            return;
+        }
+        for (node, peer, up) in state.network.tellable() {
+            let reaction = self.react(state, node, Cause::Tell(peer, up));
+            self.offer(state, Action::with(Step::Tell { node, peer, up }, reaction), 0, offers);
+        }
+        for (a, b) in state.network.breakable() {
+            if self.may_spend(state, Limit::Breaks) {
+                offers.actions.push(Action::new(Step::Break { a, b }));
+            }
+        }
+    }
+
+    fn offer_ticks(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        let ClockUse::BoundedDrift { drift } = S::Machine::CLOCK else {
+            return;
+        };
+        let drift = self.settings.bounds.drift.unwrap_or(drift);
+        let slowest = state.nodes().map(|node| state.clock(node)).min().unwrap_or_default();
+        for node in state.nodes() {
+            if state.clock(node).0 + 1 - slowest.0 > drift {
+                continue;
+            }
+            offers.progress = true;
+            if self.may_spend(state, Limit::Ticks) {
+                let reaction = self.react(state, node, Cause::Tick);
+                offers.actions.push(Action::with(Step::Tick { node }, reaction));
+            }
+        }
+    }
+
+    fn offer_crashes(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        let spent = state.left(Limit::Crashes) == 0;
+        if spent && self.tally.is_hit(Limit::Crashes) {
+            return;
+        }
+        let sessions = matches!(*state.network, Network::Lanes { .. });
+        for node in state.nodes() {
+            for kept in 0..=state.node(node).outstanding() as u8 {
+                let reaction = self.react(state, node, Cause::Crash(kept));
+                let idle = matches!(*reaction, Reaction::Nothing) && !sessions;
+                if idle && self.settings.reductions.no_ops {
+                    continue;
+                }
+                if spent {
+                    self.tally.hit(Limit::Crashes);
+                } else {
+                    let crash = Step::Crash { node, kept };
+                    self.offer(state, Action::with(crash, reaction), 0, offers);
+                }
+            }
+        }
+    }
+
+    fn offer_losses(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        if self.settings.reductions.loss && !offers.full {
+            return;
+        }
+        if let Network::Bag(bag) = &*state.network {
+            let slots = 0..bag.len() as u16;
+            offers.actions.extend(slots.map(|slot| Action::new(Step::Lose { slot })));
+        }
+    }
+
+    /// Adds an action that takes `taken` messages out of the network, if the
+    /// network holds what the node then sends; and, where a client could
+    /// react to it, the same with the answers lost.
+    fn offer(&self, state: &Cluster<S>, action: Action<S>, taken: usize, offers: &mut Offers<'_, S>) {
+        offers.progress = true;
+        let answers = match action.reaction.as_deref() {
+            Some(Reaction::Something { left, .. }) => {
+                if !self.has_room(state, left, taken) {
+                    self.tally.hit(Limit::InFlight);
+                    offers.full = true;
+                    return;
+                }
+                left.iter().any(|left| self.is_worth_losing(state, left))
+            }
+            _ => false,
+        };
+        if answers && state.left(Limit::Retries) > 0 {
+            let unheard = Action {
+                unheard: true,
+                ..action.clone()
+            };
+            offers.actions.push(unheard);
+        }
+        offers.actions.push(action);
+    }
+
+    fn has_room(&self, state: &Cluster<S>, left: &[Left<S::Machine>], taken: usize) -> bool {
+        let room = usize::from(self.settings.bounds.get(Limit::InFlight));
+        if room == 0 {
+            return true;
+        }
+        let sent = left.iter().filter(|left| match left {
+            Left::Send(envelope) => state.network.accepts(envelope.from, envelope.to),
+            Left::Answer { .. } => false,
+        });
+        let sent = sent.count();
+        sent == 0 || state.network.len() - taken + sent <= room
+    }
+
+    /// Whether a client that does not get this answer would ask again.
+    fn is_worth_losing(&self, state: &Cluster<S>, left: &Left<S::Machine>) -> bool {
+        let Left::Answer { operation, .. } = left else {
+            return false;
+        };
+        let open = !matches!(state.operations()[*operation].stage, Stage::Ok(_));
+        open && self.system.may_retry(&self.plan[*operation].operation)
+    }
+
+    fn may_spend(&self, state: &Cluster<S>, limit: Limit) -> bool {
+        let may = state.left(limit) > 0;
+        if !may {
+            self.tally.hit(limit);
+        }
+        may
+    }
+}
+
+/// Whether nobody but a client that no longer listens would notice.
+fn is_unnoticed<M: Machine>(reaction: &Reaction<M>) -> bool {
+    match reaction {
+        Reaction::Nothing => true,
+        Reaction::Panic(_) => false,
+        Reaction::Something { changed, left, .. } => {
+            !changed && left.iter().all(|left| matches!(left, Left::Answer { .. }))
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Whether a state is right.
+//!
+//! A state is judged once, when it is expanded. Its predecessor was judged
+//! before it, and a state that is not right is never expanded; so what the
+//! last action did not touch need not be judged again.
+
+use tribunal_protocol::machine::NodeId;
+
+use crate::clients::{History, Stage};
+use crate::cluster::Cluster;
+use crate::model::Model;
+use crate::panics::caught;
+use crate::system::{Broken, Check, Judged, ModelSystem, Property, Response};
+
+/// The property that no step of a machine panics.
+pub const NO_PANIC: &str = "No Panic";
+/// The property that something can happen while something should.
+pub const NO_STUCK_STATE: &str = "No Stuck State";
+/// The property that the system is right about which messages are dead.
+/// Judged only where they are left in the network.
+pub const DEAD_MESSAGES: &str = "Dead Messages Have No Effect";
+
+impl<S: ModelSystem> Model<S> {
+    /// Judges a state on its way through the search, and counts what it
+    /// shows. Says whether the state is right.
+    pub(crate) fn visit(&self, state: &Cluster<S>) -> bool {
+        if self.is_stopped() {
+            return true;
+        }
+        self.tally.judged();
+        for (index, goal) in self.goals.iter().enumerate() {
+            if (goal.reached)(&self.system, state) {
+                self.tally.goal(index);
+            }
+        }
+        self.judge(state).is_none()
+    }
+
+    /// What of a state is not right.
+    pub(crate) fn judge(&self, state: &Cluster<S>) -> Option<Broken> {
+        if let Some(broken) = state.broken() {
+            return Some(broken.clone());
+        }
+        let broken = caught(|| self.properties.iter().find_map(|property| self.judge_one(property, state)));
+        broken.unwrap_or_else(|said| Some(Broken::new(NO_PANIC, said)))
+    }
+
+    fn judge_one(&self, property: &Property<S>, state: &Cluster<S>) -> Option<Broken> {
+        if !self.may_break(property.name) {
+            return None;
+        }
+        let system = &self.system;
+        let why = match property.check {
+            Check::Observed | Check::Linearizable | Check::FailMeansNever => None,
+            Check::Cluster(check) => check(system, state).err(),
+            Check::Node(check) => state
+                .nodes()
+                .filter(|node| state.is_touched(*node))
+                .find_map(|node| check(system, state, node).err()),
+            Check::Pair(check) => {
+                let touched = |(a, b): &(NodeId, NodeId)| state.is_touched(*a) || state.is_touched(*b);
+                let pairs = pairs(state.size()).filter(touched);
+                pairs.into_iter().find_map(|(a, b)| check(system, state, a, b).err())
+            }
+        };
+        why.map(|why| Broken::new(property.name, why))
+    }
+
+    /// Whether the property is among those that are judged.
+    pub(crate) fn may_break(&self, property: &'static str) -> bool {
+        self.only.is_none_or(|only| only == property)
+    }
+
+    /// What of the clients' history the specification does not allow.
+    pub(crate) fn judge_history(&self, history: &History<Response<S>>) -> Option<Broken> {
+        let named = |check: fn(&Check<S>) -> bool| {
+            self.properties.iter().find(|property| check(&property.check)).map(|property| property.name)
+        };
+        let linearizable = named(|check| matches!(check, Check::Linearizable))?;
+        if self.fits(history, false) {
+            return None;
+        }
+        let fail_means_never = named(|check| matches!(check, Check::FailMeansNever));
+        match fail_means_never {
+            Some(property) if self.fits(history, true) => {
+                let why = "an operation that was said to have failed took effect";
+                Some(Broken::new(property, why))
+            }
+            _ => {
+                let why = "no order of the operations fits the specification";
+                Some(Broken::new(linearizable, why))
+            }
+        }
+    }
+
+    /// Whether the history fits the specification, failed operations left out
+    /// or taken for open.
+    fn fits(&self, history: &History<Response<S>>, failed_are_open: bool) -> bool {
+        let operations = history.operations();
+        let invoked = |before: u32| 2 * before.count_ones();
+        let mut judged = Vec::with_capacity(operations.len());
+        for (index, progress) in operations.iter().enumerate() {
+            let result = match &progress.stage {
+                Stage::Planned => continue,
+                Stage::Failed if !failed_are_open => continue,
+                Stage::Failed | Stage::Open { .. } => None,
+                Stage::Ok(result) => Some(&**result),
+            };
+            // Completions come in one order, so what was complete at one
+            // invocation is part of what was complete at a later one: an
+            // operation completed just before the first that knows of it.
+            let knows = |other: &&crate::clients::Progress<_>| other.before & (1 << index) != 0;
+            let first = operations.iter().filter(knows).map(|other| invoked(other.before)).min();
+            judged.push(Judged {
+                operation: &self.plan[index].operation,
+                invoked: invoked(progress.before),
+                completed: result.map(|result| (first.map_or(u32::MAX, |first| first - 1), result)),
+            });
+        }
+        self.system.is_linearizable(&judged)
+    }
+}
+
+fn pairs(nodes: usize) -> impl Iterator<Item = (NodeId, NodeId)> {
+    let nodes = nodes as u8;
+    (1..=nodes).flat_map(move |a| (a + 1..=nodes).map(move |b| (NodeId(a), NodeId(b))))
+}

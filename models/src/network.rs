@@ -1,0 +1,359 @@
+//! What is under way between nodes.
+//!
+//! A machine with [`Channel::Unordered`] has a bag: messages overtake each
+//! other, and one that is never delivered is a lost one.
+//!
+//! A machine with [`Channel::Fifo`] has two lanes for each pair of nodes, one
+//! each way, which make up a session:
+//!
+//! ```text
+//!   Rising --receiver told up--> Up --break, peer crashes--> Broken
+//!      ^                          |                             |
+//!      |                     own crash                 receiver told down
+//!      |                          v                             |
+//!      +---both lanes are down--- Down <------------------------+
+//! ```
+//!
+//! A broken lane still delivers what it holds, until the receiver is told; so
+//! any suffix of what was sent may be lost, and what arrives is a prefix. A
+//! node sends on a session from the time that it was told of it until it is
+//! told of its end; what it sends after the break is lost. A crash breaks all
+//! sessions of the node, and its next incarnation hears nothing of them.
+//! Once both ends know of the end, a new session rises.
+
+use std::fmt;
+
+use tribunal_protocol::machine::{Channel, Machine};
+use tribunal_protocol::NodeId;
+
+use crate::shared::Shared;
+
+/// A message on its way.
+pub struct Envelope<M: Machine> {
+    /// Who sent it.
+    pub from: NodeId,
+    /// To whom.
+    pub to: NodeId,
+    /// What it says.
+    pub message: Shared<M::Message>,
+}
+
+/// Everything under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Network<M: Machine> {
+    /// Messages with how many copies of each there are, in a fixed order.
+    Bag(Vec<(Envelope<M>, u8)>),
+    /// Sessions: the lane from `a` to `b` stands at `(a - 1) * nodes + b - 1`.
+    Lanes {
+        /// How many nodes there are.
+        nodes: u8,
+        /// Every lane; one from a node to itself is never used.
+        lanes: Vec<Lane<M>>,
+    },
+}
+
+/// One direction of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lane<M: Machine> {
+    /// What its receiver knows of the session.
+    pub state: LaneState,
+    /// What it holds, the next to arrive first.
+    pub queue: Vec<Shared<M::Message>>,
+}
+
+/// What the receiver of a lane knows of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LaneState {
+    /// There is a session; the receiver has not been told yet.
+    Rising,
+    /// There is a session and the receiver knows.
+    Up,
+    /// The session is over; the receiver does not know.
+    Broken,
+    /// The receiver knows of no session.
+    Down,
+}
+
+impl<M: Machine> Network<M> {
+    /// An empty network of `nodes`, every session up.
+    pub fn new(nodes: u8) -> Self {
+        match M::CHANNEL {
+            Channel::Unordered => Network::Bag(Vec::new()),
+            Channel::Fifo => {
+                let lane = Lane {
+                    state: LaneState::Up,
+                    queue: Vec::new(),
+                };
+                let lanes = vec![lane; usize::from(nodes) * usize::from(nodes)];
+                Network::Lanes { nodes, lanes }
+            }
+        }
+    }
+
+    /// How many messages are under way.
+    pub fn len(&self) -> usize {
+        match self {
+            Network::Bag(bag) => bag.iter().map(|(_, copies)| usize::from(*copies)).sum(),
+            Network::Lanes { lanes, .. } => lanes.iter().map(|lane| lane.queue.len()).sum(),
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every message under way, once for all its copies.
+    pub fn messages(&self) -> impl Iterator<Item = Envelope<M>> + '_ {
+        let bag = match self {
+            Network::Bag(bag) => bag.as_slice(),
+            Network::Lanes { .. } => &[],
+        };
+        let lanes = self.pairs().flat_map(|(from, to)| {
+            self.lane(from, to).queue.iter().map(move |message| Envelope {
+                from,
+                to,
+                message: message.clone(),
+            })
+        });
+        bag.iter().map(|(envelope, _)| envelope.clone()).chain(lanes)
+    }
+
+    /// The messages that may arrive next, with their slots.
+    pub(crate) fn deliverable(&self) -> impl Iterator<Item = (u16, NodeId, NodeId, &Shared<M::Message>)> + '_ {
+        let bag = match self {
+            Network::Bag(bag) => bag.as_slice(),
+            Network::Lanes { .. } => &[],
+        };
+        let bag = bag.iter().enumerate().map(|(slot, (envelope, _))| {
+            (slot as u16, envelope.from, envelope.to, &envelope.message)
+        });
+        let heads = self.pairs().filter_map(move |(from, to)| {
+            let lane = self.lane(from, to);
+            let arrives = matches!(lane.state, LaneState::Up | LaneState::Broken);
+            let head = lane.queue.first().filter(|_| arrives)?;
+            Some((self.slot(from, to) as u16, from, to, head))
+        });
+        bag.chain(heads)
+    }
+
+    /// Ends of sessions that may be told next: who, about which peer, and
+    /// whether the session is up.
+    pub(crate) fn tellable(&self) -> impl Iterator<Item = (NodeId, NodeId, bool)> + '_ {
+        self.pairs().filter_map(|(from, to)| match self.lane(from, to).state {
+            LaneState::Rising => Some((to, from, true)),
+            LaneState::Broken => Some((to, from, false)),
+            LaneState::Up | LaneState::Down => None,
+        })
+    }
+
+    /// Pairs of nodes whose session may break.
+    pub(crate) fn breakable(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+        let alive = |state| matches!(state, LaneState::Rising | LaneState::Up);
+        self.pairs().filter(move |(a, b)| {
+            a < b && alive(self.lane(*a, *b).state) && alive(self.lane(*b, *a).state)
+        })
+    }
+
+    /// The message in a slot, with its ends.
+    pub(crate) fn at(&self, slot: u16) -> Envelope<M> {
+        match self {
+            Network::Bag(bag) => bag[usize::from(slot)].0.clone(),
+            Network::Lanes { nodes, lanes } => Envelope {
+                from: NodeId((slot / u16::from(*nodes)) as u8 + 1),
+                to: NodeId((slot % u16::from(*nodes)) as u8 + 1),
+                message: lanes[usize::from(slot)].queue[0].clone(),
+            },
+        }
+    }
+
+    /// How many of `sends` would be under way if they left now.
+    pub(crate) fn accepts(&self, from: NodeId, to: NodeId) -> bool {
+        match self {
+            Network::Bag(_) => true,
+            Network::Lanes { .. } => {
+                let alive = matches!(self.lane(from, to).state, LaneState::Rising | LaneState::Up);
+                alive && self.lane(to, from).state == LaneState::Up
+            }
+        }
+    }
+
+    /// Puts a message under way, if there is a way.
+    pub(crate) fn send(&mut self, envelope: Envelope<M>) {
+        if !self.accepts(envelope.from, envelope.to) {
+            return;
+        }
+        match self {
+            Network::Bag(bag) => match bag.binary_search_by(|(other, _)| other.place().cmp(&envelope.place())) {
+                Ok(found) => bag[found].1 += 1,
+                Err(place) => bag.insert(place, (envelope, 1)),
+            },
+            Network::Lanes { .. } => {
+                let lane = self.lane_mut(envelope.from, envelope.to);
+                lane.queue.push(envelope.message);
+            }
+        }
+    }
+
+    /// Takes one copy of the message in a slot out.
+    pub(crate) fn take(&mut self, slot: u16) {
+        let slot = usize::from(slot);
+        match self {
+            Network::Bag(bag) => {
+                bag[slot].1 -= 1;
+                if bag[slot].1 == 0 {
+                    bag.remove(slot);
+                }
+            }
+            Network::Lanes { lanes, .. } => {
+                lanes[slot].queue.remove(0);
+            }
+        }
+    }
+
+    /// Takes out every copy of the messages that `dead` says so of.
+    pub(crate) fn remove_if(&mut self, mut dead: impl FnMut(&Envelope<M>) -> bool) {
+        if let Network::Bag(bag) = self {
+            bag.retain(|(envelope, _)| !dead(envelope));
+        }
+    }
+
+    /// A node is told of the begin or the end of its session with a peer.
+    pub(crate) fn tell(&mut self, node: NodeId, peer: NodeId, up: bool) {
+        let lane = self.lane_mut(peer, node);
+        if up {
+            lane.state = LaneState::Up;
+        } else {
+            lane.state = LaneState::Down;
+            lane.queue.clear();
+        }
+        self.rise(node, peer);
+    }
+
+    /// The session of a pair breaks.
+    pub(crate) fn cut(&mut self, a: NodeId, b: NodeId) {
+        self.end(a, b);
+        self.end(b, a);
+        self.rise(a, b);
+    }
+
+    /// A node crashes: its sessions break, and its next incarnation knows of
+    /// none.
+    pub(crate) fn crash(&mut self, node: NodeId) {
+        let Network::Lanes { nodes, .. } = self else {
+            return;
+        };
+        for peer in (1..=*nodes).map(NodeId).filter(|peer| *peer != node) {
+            let inward = self.lane_mut(peer, node);
+            inward.state = LaneState::Down;
+            inward.queue.clear();
+            self.end(node, peer);
+            self.rise(node, peer);
+        }
+    }
+
+    /// The session is over; the lane's receiver does not know yet, unless it
+    /// never knew of the session.
+    fn end(&mut self, from: NodeId, to: NodeId) {
+        let lane = self.lane_mut(from, to);
+        match lane.state {
+            LaneState::Up => lane.state = LaneState::Broken,
+            LaneState::Rising => {
+                lane.state = LaneState::Down;
+                lane.queue.clear();
+            }
+            LaneState::Broken | LaneState::Down => {}
+        }
+    }
+
+    /// Once both ends know of no session, there is a new one.
+    fn rise(&mut self, a: NodeId, b: NodeId) {
+        let down = |lane: &Lane<M>| lane.state == LaneState::Down;
+        if down(self.lane(a, b)) && down(self.lane(b, a)) {
+            self.lane_mut(a, b).state = LaneState::Rising;
+            self.lane_mut(b, a).state = LaneState::Rising;
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> + use<M> {
+        let nodes = match self {
+            Network::Bag(_) => 0,
+            Network::Lanes { nodes, .. } => *nodes,
+        };
+        let all = move || (1..=nodes).map(NodeId);
+        all().flat_map(move |from| all().map(move |to| (from, to))).filter(|(from, to)| from != to)
+    }
+
+    fn slot(&self, from: NodeId, to: NodeId) -> usize {
+        match self {
+            Network::Bag(_) => unreachable!("a bag has no lanes"),
+            Network::Lanes { nodes, .. } => {
+                usize::from(from.0 - 1) * usize::from(*nodes) + usize::from(to.0 - 1)
+            }
+        }
+    }
+
+    fn lane(&self, from: NodeId, to: NodeId) -> &Lane<M> {
+        let slot = self.slot(from, to);
+        match self {
+            Network::Bag(_) => unreachable!("a bag has no lanes"),
+            Network::Lanes { lanes, .. } => &lanes[slot],
+        }
+    }
+
+    fn lane_mut(&mut self, from: NodeId, to: NodeId) -> &mut Lane<M> {
+        let slot = self.slot(from, to);
+        match self {
+            Network::Bag(_) => unreachable!("a bag has no lanes"),
+            Network::Lanes { lanes, .. } => &mut lanes[slot],
+        }
+    }
+}
+
+impl<M: Machine> Envelope<M> {
+    /// Wraps a message.
+    pub fn new(from: NodeId, to: NodeId, message: M::Message) -> Self {
+        Envelope {
+            from,
+            to,
+            message: Shared::new(message),
+        }
+    }
+
+    /// Where it stands in the bag. By content hash and not by content, which
+    /// is dearer to compare; equal places mean equal messages as far as equal
+    /// fingerprints mean equal states.
+    fn place(&self) -> (NodeId, NodeId, u64) {
+        (self.to, self.from, self.message.content_hash())
+    }
+}
+
+impl<M: Machine> Clone for Envelope<M> {
+    fn clone(&self) -> Self {
+        Envelope {
+            from: self.from,
+            to: self.to,
+            message: self.message.clone(),
+        }
+    }
+}
+
+impl<M: Machine> PartialEq for Envelope<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.from == other.from && self.to == other.to && self.message == other.message
+    }
+}
+
+impl<M: Machine> Eq for Envelope<M> {}
+
+impl<M: Machine> std::hash::Hash for Envelope<M> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.place().hash(state);
+    }
+}
+
+impl<M: Machine> fmt::Debug for Envelope<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {} {:?}", self.from, self.to, *self.message)
+    }
+}

@@ -1,0 +1,375 @@
+//! One node of the model: a machine and what its host keeps for it.
+//!
+//! Here the promise of every host (`tribunal_protocol::machine`) is kept, for
+//! the model. A node reacts to one [`Stimulus`]; how it reacts depends on
+//! nothing but the node, so that a reaction is computed once and remembered.
+//!
+//! # What a persist holds back
+//!
+//! Outputs wait in one queue. One with [`Gate::Durable`] waits for all
+//! persists that were asked for before it, one with [`Gate::Now`] for none,
+//! and nothing overtakes: the head of the queue leaves when its persists are
+//! durable, then the next. Timers are set and cancelled at once.
+//!
+//! # When a persist completes at once
+//!
+//! With [`Granularity::Atomic`], always. With [`Granularity::Staged`] it
+//! completes by an action of its own, any number of the oldest together (a
+//! host writes several in one frame), unless all of these hold:
+//!
+//! 1. nothing else is outstanding and nothing waits to leave;
+//! 2. the persist is the first output of its step, timers aside;
+//! 3. at least one output of the step is gated behind it, and none is `Now`;
+//! 4. handling `Persisted` for it does no more than
+//!    [`Machine::forget_outstanding`]: the same machine, no output.
+//!
+//! Then, while the persist was outstanding, nothing could leave the node: a
+//! later output would have queued behind the gated one. So a node that waits
+//! for its disk cannot be told from one that got its next input later, and a
+//! crash before the persist cannot be told from one before the input.
+//!
+//! # What may be looked at
+//!
+//! A machine's memory runs ahead of its disk: a decision may stand there that
+//! no one has heard of, and that a crash will undo. So the machine is shown
+//! to invariants and hooks ([`Node::shown`]) only while no output waits to
+//! leave. Everything that the machine concluded has then left, or had nothing
+//! to tell anyone. What is never shown, because the node crashes first, never
+//! happened for anybody else.
+//!
+//! # Crashes
+//!
+//! A crash and the recovery after it are one stimulus: a node that is down
+//! cannot be told from one that receives nothing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use tribunal_protocol::machine::{
+    Clock, Context, Gate, Input, Machine, Outcome, Output, Outputs, RequestId,
+};
+use tribunal_protocol::NodeId;
+
+use crate::bounds::{Granularity, Reductions};
+
+/// A machine and what its host keeps for it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Node<M: Machine> {
+    machine: M,
+    durable: M::Durable,
+    /// Persists asked for and not yet durable, oldest first.
+    outstanding: Vec<Vec<M::Record>>,
+    /// Outputs that have not left, in order.
+    held: Vec<Held<M>>,
+    timers: BTreeSet<M::Timer>,
+    clock: Clock,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Held<M: Machine> {
+    /// How many of the outstanding persists, from the oldest, it waits for.
+    behind: usize,
+    departure: Departure<M>,
+}
+
+/// An output that leaves the node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Departure<M: Machine> {
+    /// To a peer.
+    Send {
+        /// Which.
+        to: NodeId,
+        /// What is said.
+        message: M::Message,
+    },
+    /// To a client.
+    Answer {
+        /// To which request.
+        id: RequestId,
+        /// What became of it.
+        outcome: Outcome<M::Response>,
+    },
+}
+
+/// What can happen to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Stimulus<M: Machine> {
+    /// The machine takes an input; of a timer, its expiry.
+    Input(Input<M>),
+    /// So many of the oldest outstanding persists become durable.
+    Complete(usize),
+    /// A crash that keeps so many of the outstanding persists, and a recovery.
+    Crash(usize),
+    /// The clock advances by one.
+    Tick,
+}
+
+/// What a node made of a stimulus.
+#[derive(Clone, Debug)]
+pub struct Reaction<M: Machine> {
+    /// The node afterwards.
+    pub node: Node<M>,
+    /// What left it, in order.
+    pub left: Vec<Departure<M>>,
+}
+
+/// What a node's reactions depend on beside the node.
+#[derive(Clone, Copy, Debug)]
+pub struct Host<'a, M: Machine> {
+    /// The machine's configuration.
+    pub config: &'a M::Config,
+    /// When persists complete.
+    pub granularity: Granularity,
+    /// Whether a persist may complete with its step.
+    pub reductions: Reductions,
+}
+
+impl<M: Machine> Node<M> {
+    /// A node at its first start.
+    pub fn start(host: Host<'_, M>) -> Reaction<M> {
+        Self::recovered(M::Durable::default(), Clock::default(), host)
+    }
+
+    /// The machine, while everything it asked for has left.
+    pub fn shown(&self) -> Option<&M> {
+        self.held.is_empty().then_some(&self.machine)
+    }
+
+    /// The machine, even where what it concluded has not left. For printing
+    /// and for asking what it would do, never for judging.
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// What a recovery would see, if nothing outstanding survived.
+    pub fn durable(&self) -> &M::Durable {
+        &self.durable
+    }
+
+    /// How many persists are outstanding.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// How many outputs wait to leave.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The timers that are set.
+    pub fn timers(&self) -> &BTreeSet<M::Timer> {
+        &self.timers
+    }
+
+    /// The node's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Reacts to something that happens.
+    pub fn react(&self, stimulus: &Stimulus<M>, host: Host<'_, M>) -> Reaction<M> {
+        match stimulus {
+            Stimulus::Input(input) => {
+                let mut running = Running::new(self.clone(), host);
+                if let Input::Timer(timer) = input {
+                    running.node.timers.remove(timer);
+                }
+                running.step(input.clone());
+                running.finish()
+            }
+            Stimulus::Complete(count) => {
+                let mut running = Running::new(self.clone(), host);
+                running.complete(*count);
+                running.finish()
+            }
+            Stimulus::Crash(kept) => {
+                let mut durable = self.durable.clone();
+                for record in self.outstanding.iter().take(*kept).flatten() {
+                    M::apply(&mut durable, record);
+                }
+                Self::recovered(durable, self.clock, host)
+            }
+            Stimulus::Tick => {
+                let mut node = self.clone();
+                node.clock.0 += 1;
+                Reaction {
+                    node,
+                    left: Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn recovered(durable: M::Durable, clock: Clock, host: Host<'_, M>) -> Reaction<M> {
+        let mut outputs = Outputs::new();
+        let config = host.config;
+        let machine = M::recover(Context { config, clock }, &durable, &mut outputs);
+        let node = Node {
+            machine,
+            durable,
+            outstanding: Vec::new(),
+            held: Vec::new(),
+            timers: BTreeSet::new(),
+            clock,
+        };
+        let mut running = Running::new(node, host);
+        running.take(outputs.take());
+        running.finish()
+    }
+}
+
+/// A node in the middle of a reaction.
+struct Running<'a, M: Machine> {
+    node: Node<M>,
+    left: Vec<Departure<M>>,
+    host: Host<'a, M>,
+}
+
+impl<'a, M: Machine> Running<'a, M> {
+    fn new(node: Node<M>, host: Host<'a, M>) -> Self {
+        Running {
+            node,
+            left: Vec::new(),
+            host,
+        }
+    }
+
+    fn finish(self) -> Reaction<M> {
+        Reaction {
+            node: self.node,
+            left: self.left,
+        }
+    }
+
+    fn step(&mut self, input: Input<M>) {
+        let mut outputs = Outputs::new();
+        let context = Context {
+            config: self.host.config,
+            clock: self.node.clock,
+        };
+        self.node.machine.step(context, input, &mut outputs);
+        self.take(outputs.take());
+    }
+
+    /// Takes the outputs of one step.
+    fn take(&mut self, outputs: Vec<Output<M>>) {
+        let at_once = match self.host.granularity {
+            Granularity::Atomic => true,
+            Granularity::Staged => self.may_complete_at_once(&outputs),
+        };
+        for output in outputs {
+            self.take_one(output);
+        }
+        match self.host.granularity {
+            Granularity::Atomic => {
+                while !self.node.outstanding.is_empty() {
+                    self.complete(1);
+                }
+            }
+            Granularity::Staged if at_once => self.complete(1),
+            Granularity::Staged => {}
+        }
+    }
+
+    fn take_one(&mut self, output: Output<M>) {
+        match output {
+            Output::Persist(records) => self.node.outstanding.push(records),
+            Output::Send { to, message, gate } => {
+                self.leave(gate, Departure::Send { to, message });
+            }
+            Output::Answer { id, outcome, gate } => {
+                self.leave(gate, Departure::Answer { id, outcome });
+            }
+            Output::SetTimer { timer, .. } => {
+                self.node.timers.insert(timer);
+            }
+            Output::CancelTimer(timer) => {
+                self.node.timers.remove(&timer);
+            }
+        }
+    }
+
+    fn leave(&mut self, gate: Gate, departure: Departure<M>) {
+        let behind = match gate {
+            Gate::Durable => self.node.outstanding.len(),
+            Gate::Now => 0,
+        };
+        if behind == 0 && self.node.held.is_empty() {
+            self.left.push(departure);
+        } else {
+            self.node.held.push(Held { behind, departure });
+        }
+    }
+
+    /// The oldest `count` persists become durable: what waited for them
+    /// leaves, then the machine is told.
+    fn complete(&mut self, count: usize) {
+        let done: Vec<_> = self.node.outstanding.drain(..count).collect();
+        for record in done.iter().flatten() {
+            M::apply(&mut self.node.durable, record);
+        }
+        for held in &mut self.node.held {
+            held.behind = held.behind.saturating_sub(count);
+        }
+        let free = self.node.held.iter().take_while(|held| held.behind == 0);
+        let free = free.count();
+        let leaving = self.node.held.drain(..free);
+        self.left.extend(leaving.map(|held| held.departure));
+        self.step(Input::Persisted(count));
+    }
+
+    /// Conditions 1 to 4 of the module's header.
+    fn may_complete_at_once(&self, outputs: &[Output<M>]) -> bool {
+        let idle = self.node.outstanding.is_empty() && self.node.held.is_empty();
+        if !self.host.reductions.at_once || !idle {
+            return false;
+        }
+        let mut visible = outputs.iter().filter(|output| {
+            !matches!(output, Output::SetTimer { .. } | Output::CancelTimer(_))
+        });
+        if !matches!(visible.next(), Some(Output::Persist(_))) {
+            return false;
+        }
+        let gates: Vec<Gate> = visible.filter_map(gate_of).collect();
+        !gates.is_empty() && gates.iter().all(|gate| *gate == Gate::Durable) && self.only_forgets()
+    }
+
+    fn only_forgets(&self) -> bool {
+        let mut told = self.node.machine.clone();
+        let mut forgot = self.node.machine.clone();
+        let mut outputs = Outputs::new();
+        let context = Context {
+            config: self.host.config,
+            clock: self.node.clock,
+        };
+        told.step(context, Input::Persisted(1), &mut outputs);
+        forgot.forget_outstanding(1);
+        outputs.is_empty() && told == forgot
+    }
+}
+
+fn gate_of<M: Machine>(output: &Output<M>) -> Option<Gate> {
+    match output {
+        Output::Send { gate, .. } | Output::Answer { gate, .. } => Some(*gate),
+        Output::Persist(_) | Output::SetTimer { .. } | Output::CancelTimer(_) => None,
+    }
+}
+
+impl<M: Machine> fmt::Debug for Node<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Node");
+        shown.field("machine", &self.machine);
+        shown.field("durable", &self.durable);
+        if !self.outstanding.is_empty() {
+            shown.field("outstanding", &self.outstanding);
+        }
+        for held in &self.held {
+            shown.field("held", &held.departure);
+        }
+        shown.field("timers", &self.timers);
+        if self.clock.0 > 0 {
+            shown.field("clock", &self.clock.0);
+        }
+        shown.finish()
+    }
+}

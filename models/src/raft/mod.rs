@@ -1,0 +1,296 @@
+//! Raft as a system to check: who the nodes are, what clients ask, what must
+//! hold.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `ghost.rs` | what is remembered of the past, and the properties of steps |
+//! | `properties.rs` | the properties of states, and the goals |
+//! | `prefixes.rs` | ways to states worth starting from |
+//!
+//! All clients use one key, so that their operations meet. Each operation has
+//! a client of its own; where commands may be sent again each has a session
+//! of its own too, open from the start.
+
+mod ghost;
+mod prefixes;
+mod properties;
+
+use std::fmt::Write as _;
+
+use tribunal_checker::small::is_linearizable_small;
+use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
+use tribunal_protocol::NodeId;
+use tribunal_protocol::bugs::Bug;
+use tribunal_protocol::machine::Outcome;
+use tribunal_protocol::object::{Answer, Operation, SessionId, Ticket};
+use tribunal_protocol::raft::{
+    Appended, BUGS, Config, Durable, Message, Position, Raft, Request, Timer, Wrong,
+};
+
+use self::ghost::Ghost;
+use crate::bounds::{Bounds, Limit, Setting};
+use crate::system::{
+    Broken, Draft, Goal, Judged, ModelSystem, Planned, Prefix, Property, Response, Seen,
+};
+
+/// The key that all clients use.
+const KEY: u64 = 1;
+
+/// Raft within bounds.
+#[derive(Clone, Debug)]
+pub struct RaftSystem {
+    bounds: Bounds,
+    bug: Option<Wrong>,
+}
+
+const PRE_VOTE: Setting = Setting {
+    name: "pre-vote",
+    about: "ask before standing for election, 0 or 1",
+    default: 0,
+};
+const CHECK_QUORUM: Setting = Setting {
+    name: "check-quorum",
+    about: "leaders step down that hear no majority, 0 or 1",
+    default: 0,
+};
+const BATCH: Setting = Setting {
+    name: "batch",
+    about: "entries in one append",
+    default: 2,
+};
+
+impl ModelSystem for RaftSystem {
+    type Machine = Raft;
+    type Operation = Operation;
+    type Ghost = Ghost;
+
+    const NAME: &'static str = "raft";
+    const ABOUT: &'static str = "replicated log under one leader a term, with linearizable reads \
+                                 and client sessions (Ongaro & Ousterhout 2014)";
+
+    fn default_bounds() -> Bounds {
+        Bounds::of(3)
+            .with(Limit::Elections, 2)
+            .with(Limit::Timers, 1)
+            .with(Limit::Operations, 1)
+            .with(Limit::Reads, 1)
+            .with(Limit::Crashes, 1)
+    }
+
+    fn settings() -> &'static [Setting] {
+        &[PRE_VOTE, CHECK_QUORUM, BATCH]
+    }
+
+    fn bugs() -> &'static [Bug] {
+        BUGS
+    }
+
+    fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
+        RaftSystem {
+            bounds: *bounds,
+            bug: bug.and_then(Wrong::named),
+        }
+    }
+
+    fn config(&self, node: NodeId) -> Config {
+        let setting = |setting: &Setting| self.bounds.setting(Self::settings(), setting.name);
+        let with_tickets = self.bounds.get(Limit::Retries) > 0;
+        Config {
+            pre_vote: setting(&PRE_VOTE) > 0,
+            check_quorum: setting(&CHECK_QUORUM) > 0,
+            batch_max: setting(&BATCH) as usize,
+            sessions_founding: if with_tickets {
+                u64::from(self.bounds.get(Limit::Operations))
+            } else {
+                0
+            },
+            bug: self.bug,
+            ..Config::new(node, (1..=self.bounds.nodes).map(NodeId))
+        }
+    }
+
+    /// A write of 1, a cas from 1 to 2, a write of 3, a cas from 3 to 4, …,
+    /// so that each value tells which operations took effect before it; then
+    /// the reads.
+    fn plan(&self) -> Vec<Planned<Operation>> {
+        let operations = self.bounds.get(Limit::Operations);
+        let changes = (1..=i64::from(operations)).map(|value| match value % 2 {
+            1 => Operation::Write { key: KEY, value },
+            _ => Operation::Cas {
+                key: KEY,
+                from: Some(value - 1),
+                to: value,
+            },
+        });
+        let reads = (0..self.bounds.get(Limit::Reads)).map(|_| Operation::Read { key: KEY });
+        let first_read = usize::from(operations);
+        let plan = changes.chain(reads).enumerate();
+        plan.map(|(client, operation)| {
+            let read = client >= first_read;
+            Planned {
+                client,
+                operation,
+                read,
+                follows: (read && client > first_read).then(|| client - 1),
+            }
+        })
+        .collect()
+    }
+
+    fn request(&self, index: usize, operation: &Operation) -> Request {
+        if let Operation::Read { key } = *operation {
+            return Request::Read { key };
+        }
+        let ticket = (self.bounds.get(Limit::Retries) > 0).then(|| Ticket {
+            session: SessionId(index as u64 + 1),
+            serial: 1,
+        });
+        Request::Command {
+            ticket,
+            operation: operation.clone(),
+        }
+    }
+
+    fn outcome(&self, _: &Operation, outcome: Outcome<Response<Self>>) -> Outcome<Response<Self>> {
+        match outcome {
+            Outcome::Ok(Answer::NoSession | Answer::Superseded) => {
+                Outcome::Unknown("the session is gone".into())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
+        let operations: Vec<_> = operations
+            .iter()
+            .map(|each| TimedCall {
+                call: call(each.operation),
+                invoked: each.invoked,
+                completed: each.completed.map(|(at, answer)| (at, returned(answer))),
+            })
+            .collect();
+        is_linearizable_small(&Register { initial: None }, &operations)
+    }
+
+    fn timer_limit(&self, timer: Timer) -> Limit {
+        match timer {
+            Timer::Election => Limit::Elections,
+            Timer::Heartbeat | Timer::Quorum => Limit::Timers,
+        }
+    }
+
+    fn observe(
+        &self,
+        ghost: &mut Draft<'_, Ghost>,
+        seen: Seen<'_, Raft>,
+    ) -> Result<(), Broken> {
+        ghost::observe(ghost, seen)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::properties()
+    }
+
+    fn goals(&self) -> Vec<Goal<Self>> {
+        properties::goals()
+    }
+
+    /// Replies of an earlier term are ignored, and terms never go back.
+    fn is_dead(&self, message: &Message, durable: &Durable) -> bool {
+        match *message {
+            Message::VoteReply { term, .. } => {
+                term < durable.term && self.bug != Some(Wrong::StaleVoteReplyCounted)
+            }
+            Message::AppendReply { term, .. } => term < durable.term,
+            Message::PreVoteReply { term, asked, .. } => {
+                term <= durable.term && asked < durable.term
+            }
+            Message::PreVote { .. } | Message::Vote { .. } | Message::Append { .. } => false,
+        }
+    }
+
+    fn prefixes() -> Vec<Prefix<Self>> {
+        prefixes::prefixes()
+    }
+
+    fn describe(&self, _: NodeId, machine: &Raft, durable: &Durable) -> String {
+        let terms: Vec<String> = machine.log().entries().iter().map(|e| e.term.to_string()).collect();
+        let mut shown = format!(
+            "{} of term {}, log [{}], commit {}",
+            machine.role(),
+            machine.term(),
+            terms.join(" "),
+            machine.commit()
+        );
+        if let Some(value) = machine.store().read(KEY) {
+            write!(shown, ", value {value}").expect("writing to a string");
+        }
+        if durable.log != *machine.log() {
+            write!(shown, ", on disk {} entries", durable.log.last_index())
+                .expect("writing to a string");
+        }
+        if (durable.term, durable.vote) != (machine.term(), machine.vote()) {
+            let vote = durable.vote.map_or("nobody".into(), |vote| vote.to_string());
+            write!(shown, ", on disk term {} with a vote for {vote}", durable.term)
+                .expect("writing to a string");
+        }
+        shown
+    }
+
+    fn describe_message(&self, message: &Message) -> String {
+        match message {
+            Message::PreVote { asked, last } => {
+                format!("pre-vote for term {asked}? log ends at {}", place(*last))
+            }
+            Message::PreVoteReply { term, asked, granted } => {
+                format!("pre-vote for term {asked}: {} (term {term})", yes(*granted))
+            }
+            Message::Vote { term, last } => {
+                format!("vote in term {term}? log ends at {}", place(*last))
+            }
+            Message::VoteReply { term, granted } => {
+                format!("vote in term {term}: {}", yes(*granted))
+            }
+            Message::Append { term, previous, entries, commit, round } => {
+                let terms: Vec<String> = entries.iter().map(|e| e.term.to_string()).collect();
+                format!(
+                    "append in term {term} behind {}: [{}], commit {commit}, round {round}",
+                    place(*previous),
+                    terms.join(" ")
+                )
+            }
+            Message::AppendReply { term, round, result } => match result {
+                Appended::Matched(index) => {
+                    format!("append in term {term}: matched up to {index}, round {round}")
+                }
+                Appended::Rejected { previous, next } => format!(
+                    "append in term {term}: nothing behind {previous}, try {next}, round {round}"
+                ),
+            },
+        }
+    }
+}
+
+fn place(position: Position) -> String {
+    format!("index {} of term {}", position.index, position.term)
+}
+
+fn yes(granted: bool) -> &'static str {
+    if granted { "yes" } else { "no" }
+}
+
+fn call(operation: &Operation) -> RegisterCall<Option<i64>> {
+    match *operation {
+        Operation::Read { .. } => RegisterCall::Read,
+        Operation::Write { value, .. } => RegisterCall::Write(Some(value)),
+        Operation::Cas { from, to, .. } => RegisterCall::Cas { from, to: Some(to) },
+    }
+}
+
+fn returned(answer: &Answer) -> RegisterReturn<Option<i64>> {
+    match *answer {
+        Answer::Value(value) => RegisterReturn::Value(value),
+        Answer::Mismatch | Answer::Missing => RegisterReturn::Mismatch,
+        _ => RegisterReturn::Done,
+    }
+}

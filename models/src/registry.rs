@@ -1,0 +1,140 @@
+//! Every system that can be checked, whatever its types.
+
+use std::marker::PhantomData;
+use std::net::TcpListener;
+
+use stateright::Model as _;
+use tribunal_protocol::bugs::Bug;
+
+use crate::bounds::{Bounds, Setting};
+use crate::check::{Case, CheckError, CheckOptions, GENERAL, check};
+use crate::raft::RaftSystem;
+use crate::report::{PropertyKind, Report};
+use crate::search::Progress;
+use crate::system::ModelSystem;
+
+/// The systems that can be checked.
+pub fn systems() -> Vec<Box<dyn System>> {
+    vec![erased::<RaftSystem>()]
+}
+
+/// A system that can be checked.
+pub trait System: Send + Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a sentence.
+    fn about(&self) -> &'static str;
+
+    /// The bounds that are used where none are given.
+    fn default_bounds(&self) -> Bounds;
+
+    /// What it lets the user choose beside the common bounds.
+    fn settings(&self) -> &'static [Setting];
+
+    /// The wrong versions.
+    fn bugs(&self) -> &'static [Bug];
+
+    /// What is judged, and the goals.
+    fn properties(&self) -> Vec<AboutProperty>;
+
+    /// Where a search may start: names, and what they lead to.
+    fn prefixes(&self) -> Vec<(&'static str, &'static str)>;
+
+    /// Explores every state within bounds and says what that establishes.
+    /// Tells of its progress several times a second.
+    fn check(
+        &self,
+        options: &CheckOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Report, CheckError>;
+
+    /// Serves stateright's explorer until the process ends. Returns only if
+    /// that is not possible.
+    ///
+    /// stateright prefers the files of a folder `ui` in the current directory
+    /// to its own.
+    fn explore(&self, options: &CheckOptions, address: &str) -> Result<(), CheckError>;
+}
+
+/// What is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct AboutProperty {
+    /// The published name.
+    pub name: &'static str,
+    /// What it says.
+    pub about: &'static str,
+    /// Whether it must always hold, or be reached.
+    pub kind: PropertyKind,
+}
+
+/// A system without its types.
+pub fn erased<S: ModelSystem>() -> Box<dyn System> {
+    Box::new(Erased::<S>(PhantomData))
+}
+
+struct Erased<S>(PhantomData<fn() -> S>);
+
+impl<S: ModelSystem> System for Erased<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        S::ABOUT
+    }
+
+    fn default_bounds(&self) -> Bounds {
+        S::default_bounds()
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        S::settings()
+    }
+
+    fn bugs(&self) -> &'static [Bug] {
+        S::bugs()
+    }
+
+    fn properties(&self) -> Vec<AboutProperty> {
+        let system = S::new(&S::default_bounds(), None);
+        let own = system.properties().into_iter().map(|property| (property.name, property.about));
+        let always = own.chain(GENERAL).map(|(name, about)| AboutProperty {
+            name,
+            about,
+            kind: PropertyKind::Always,
+        });
+        let goals = system.goals().into_iter().map(|goal| AboutProperty {
+            name: goal.name,
+            about: goal.about,
+            kind: PropertyKind::Sometimes,
+        });
+        always.chain(goals).collect()
+    }
+
+    fn prefixes(&self) -> Vec<(&'static str, &'static str)> {
+        S::prefixes().into_iter().map(|prefix| (prefix.name, prefix.about)).collect()
+    }
+
+    fn check(
+        &self,
+        options: &CheckOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Report, CheckError> {
+        check::<S>(options, progress)
+    }
+
+    fn explore(&self, options: &CheckOptions, address: &str) -> Result<(), CheckError> {
+        let refused = |source| CheckError::Explorer {
+            address: address.to_owned(),
+            source,
+        };
+        // stateright panics where it cannot listen; so it is tried first.
+        let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr());
+        let address = bound.map_err(refused)?;
+        let mut model = Case::<S>::new(options)?.model;
+        model.labels = true;
+        model.checker().threads(options.threads.max(1)).serve(address);
+        Ok(())
+    }
+}

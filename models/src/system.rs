@@ -1,0 +1,388 @@
+//! What a system adds to its machine so that the model can check it.
+//!
+//! The machine, the bounded cluster and its faults are written once. A system
+//! is the rest: who the nodes are, what clients ask, what must hold, and what
+//! shows that the model is alive. To add one, implement [`ModelSystem`]:
+//!
+//! 1. `new` reads bounds and the name of a wrong version; `config` makes a
+//!    node's configuration of them.
+//! 2. `plan` lists the client operations; `request` encodes one.
+//! 3. `timer_limit` says which budget a timer's expiry spends.
+//! 4. `observe` keeps the [`ModelSystem::Ghost`]: what no single state tells,
+//!    such as who led which term, and judges transitions.
+//! 5. `properties` names what must hold, by the published names, and says how
+//!    it is judged ([`Check`]); `goals` names what must be reachable.
+//! 6. `prefixes` scripts ways to states worth starting from.
+//!
+//! # What may be read
+//!
+//! Judge a node by [`Cluster::shown`], never by what a machine has in memory
+//! while outputs wait for its disk: those conclusions are nobody's yet
+//! ([`crate::node`] says why). What is durable ([`Cluster::durable`]), what
+//! has been sent and what clients know may be read at any time.
+//!
+//! # Cost
+//!
+//! `observe` runs for every generated state, checks and goals once for every
+//! unique one. A [`Check::Node`] or [`Check::Pair`] runs only for the nodes
+//! that the last action touched, since the others were judged in the state
+//! before; prefer them to [`Check::Cluster`].
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::ops::{Deref, DerefMut};
+
+use tribunal_protocol::bugs::Bug;
+use tribunal_protocol::machine::{Machine, Outcome};
+use tribunal_protocol::NodeId;
+
+use crate::bounds::{Bounds, Limit, Setting};
+use crate::clients::Stage;
+use crate::cluster::Cluster;
+
+/// A machine with everything that a model of it needs to know.
+pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
+    /// What runs on the nodes.
+    type Machine: Machine;
+    /// What a client wants, as the specification knows it.
+    type Operation: Clone + Debug + Send + Sync + 'static;
+    /// What is remembered of the past, beside what the nodes remember.
+    type Ghost: Clone + Eq + Hash + Debug + Default + Send + Sync + 'static;
+
+    /// The name on the command line.
+    const NAME: &'static str;
+    /// What it is, in a sentence.
+    const ABOUT: &'static str;
+
+    /// The bounds that are used where none are given.
+    fn default_bounds() -> Bounds;
+
+    /// What it lets the user choose beside the common bounds, at most
+    /// [`crate::bounds::SETTINGS_MAX`] of them.
+    fn settings() -> &'static [Setting] {
+        &[]
+    }
+
+    /// The wrong versions.
+    fn bugs() -> &'static [Bug];
+
+    /// The system within bounds; `bug` is the name of one of
+    /// [`ModelSystem::bugs`].
+    fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self;
+
+    /// What a node is told at its start.
+    fn config(&self, node: NodeId) -> <Self::Machine as Machine>::Config;
+
+    /// The operations that clients want done, [`Limit::Operations`] and
+    /// [`Limit::Reads`] of them. Those of one client follow each other, each
+    /// invoked after the one before it was answered; give each its own client
+    /// for the most orders.
+    fn plan(&self) -> Vec<Planned<Self::Operation>>;
+
+    /// The request by which a client asks for the planned operation `index`;
+    /// the same for every attempt.
+    fn request(&self, index: usize, operation: &Self::Operation) -> <Self::Machine as Machine>::Request;
+
+    /// Whether the client may send the request again without knowing what
+    /// became of it.
+    fn may_retry(&self, operation: &Self::Operation) -> bool {
+        let _ = operation;
+        true
+    }
+
+    /// What an answer means to the client. A response that says that nothing
+    /// is known becomes [`Outcome::Unknown`] here.
+    fn outcome(
+        &self,
+        operation: &Self::Operation,
+        outcome: Outcome<Response<Self>>,
+    ) -> Outcome<Response<Self>> {
+        let _ = operation;
+        outcome
+    }
+
+    /// Whether the operations can be put in one order that the specification
+    /// allows: each one with a result exactly once, each one without at most
+    /// once, and none before one that had completed when it was invoked.
+    /// [`tribunal_checker::is_linearizable_small`] decides that, key by key.
+    ///
+    /// Asked only for a [`Check::Linearizable`].
+    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
+        let _ = operations;
+        true
+    }
+
+    /// Which budget the expiry of a timer spends: [`Limit::Elections`] or
+    /// [`Limit::Timers`].
+    fn timer_limit(&self, timer: <Self::Machine as Machine>::Timer) -> Limit;
+
+    /// Takes note of what happened, and says which property it breaks.
+    fn observe(
+        &self,
+        ghost: &mut Draft<'_, Self::Ghost>,
+        seen: Seen<'_, Self::Machine>,
+    ) -> Result<(), Broken> {
+        let _ = (ghost, seen);
+        Ok(())
+    }
+
+    /// What must hold.
+    fn properties(&self) -> Vec<Property<Self>>;
+
+    /// What must be reachable, lest the model prove nothing.
+    fn goals(&self) -> Vec<Goal<Self>>;
+
+    /// Whether the message can never again have an effect at `node`, whatever
+    /// happens. Such messages are taken out of the network
+    /// ([`crate::Reductions::dead`]). Read only what a crash cannot undo.
+    fn is_dead(&self, message: &<Self::Machine as Machine>::Message, durable: &<Self::Machine as Machine>::Durable) -> bool {
+        let _ = (message, durable);
+        false
+    }
+
+    /// Whether the cluster may stay as it is for ever. Asked of states in
+    /// which nothing can happen but faults, and no budget is to blame.
+    fn may_end(&self, cluster: &Cluster<Self>) -> bool {
+        cluster.had_faults() || cluster.is_everything_answered()
+    }
+
+    /// Ways to states worth starting from.
+    fn prefixes() -> Vec<Prefix<Self>> {
+        Vec::new()
+    }
+
+    /// A node in a line, for paths.
+    fn describe(&self, node: NodeId, machine: &Self::Machine, durable: &<Self::Machine as Machine>::Durable) -> String {
+        let _ = (node, durable);
+        format!("{machine:?}")
+    }
+
+    /// A message in a line, for paths.
+    fn describe_message(&self, message: &<Self::Machine as Machine>::Message) -> String {
+        format!("{message:?}")
+    }
+
+    /// An operation in a few words, for paths.
+    fn describe_operation(&self, operation: &Self::Operation) -> String {
+        format!("{operation:?}")
+    }
+}
+
+/// What a system's machine answers.
+pub type Response<S> = <<S as ModelSystem>::Machine as Machine>::Response;
+
+/// An operation that a client wants done.
+#[derive(Clone, Debug)]
+pub struct Planned<O> {
+    /// Who wants it, from 0.
+    pub client: usize,
+    /// What.
+    pub operation: O,
+    /// Whether it only reads: counted by [`Limit::Reads`], and refused, not
+    /// doubtful, where nothing is known of it.
+    pub read: bool,
+    /// The operation before which it is not invoked. Where two operations are
+    /// the same but for names that nothing compares, let one follow the
+    /// other: the other order is the same with the names exchanged.
+    pub follows: Option<usize>,
+}
+
+/// An operation of the history, for the specification to judge.
+#[derive(Debug)]
+pub struct Judged<'a, S: ModelSystem> {
+    /// What was wanted.
+    pub operation: &'a S::Operation,
+    /// When it was invoked: a place in an order of invocations and
+    /// completions that agrees with the history.
+    pub invoked: u32,
+    /// When it completed, in the same order, and what it returned; `None`
+    /// where it may have taken effect or not.
+    pub completed: Option<(u32, &'a Response<S>)>,
+}
+
+/// Something that happened, as the outside may know it.
+#[derive(Debug)]
+pub enum Seen<'a, M: Machine> {
+    /// A node did something, and all it asked for has left. Comes before what
+    /// it sent and answered in that action.
+    Shown {
+        /// Which node.
+        node: NodeId,
+        /// The machine before, if it was shown then; `None` also at a start
+        /// and after a crash.
+        before: Option<&'a M>,
+        /// The machine now.
+        after: &'a M,
+    },
+    /// A message left.
+    Sent {
+        /// From here.
+        from: NodeId,
+        /// To there.
+        to: NodeId,
+        /// What it says.
+        message: &'a M::Message,
+    },
+    /// An answer left. It may be lost before the client has it.
+    Answered {
+        /// To which planned operation.
+        operation: usize,
+        /// What it says.
+        outcome: &'a Outcome<M::Response>,
+    },
+    /// A node crashed; its recovery is shown next.
+    Crashed {
+        /// Which node.
+        node: NodeId,
+        /// What survived.
+        durable: &'a M::Durable,
+    },
+}
+
+/// A property that something broke.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Broken {
+    /// Its published name.
+    pub property: &'static str,
+    /// What contradicts it, in a sentence.
+    pub why: String,
+}
+
+impl Broken {
+    /// Says that something contradicts a property.
+    pub fn new(property: &'static str, why: impl Into<String>) -> Self {
+        Broken {
+            property,
+            why: why.into(),
+        }
+    }
+}
+
+/// Something that must hold in every state.
+#[derive(Debug)]
+pub struct Property<S: ModelSystem> {
+    /// Its published name.
+    pub name: &'static str,
+    /// What it says.
+    pub about: &'static str,
+    /// How it is judged.
+    pub check: Check<S>,
+}
+
+/// What a check says: the reason, if the property is broken.
+pub type Judgement = Result<(), String>;
+
+/// How a property is judged.
+#[derive(Debug)]
+pub enum Check<S: ModelSystem> {
+    /// By [`ModelSystem::observe`], which names it in [`Broken`].
+    Observed,
+    /// On one node and the ghost.
+    Node(fn(&S, &Cluster<S>, NodeId) -> Judgement),
+    /// On two nodes, the one with the smaller number first, and on nothing
+    /// else.
+    Pair(fn(&S, &Cluster<S>, NodeId, NodeId) -> Judgement),
+    /// On the whole cluster.
+    Cluster(fn(&S, &Cluster<S>) -> Judgement),
+    /// The clients' history fits the specification
+    /// ([`ModelSystem::is_linearizable`]), failed operations left out.
+    Linearizable,
+    /// An operation that was said to have failed has not taken effect: the
+    /// history does not fit the specification, but would if that operation
+    /// were open. Judged before linearizability, of which it is a part.
+    FailMeansNever,
+}
+
+/// Something that must be reachable.
+#[derive(Debug)]
+pub struct Goal<S: ModelSystem> {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub about: &'static str,
+    /// What it takes; not asked where one of them is zero.
+    pub needs: &'static [Limit],
+    /// Whether it is reached.
+    pub reached: fn(&S, &Cluster<S>) -> bool,
+}
+
+/// A scripted way to a state worth starting from.
+#[derive(Debug)]
+pub struct Prefix<S: ModelSystem> {
+    /// Its name, as `--from` takes it.
+    pub name: &'static str,
+    /// What it leads to.
+    pub about: &'static str,
+    /// How many nodes it needs.
+    pub nodes: u8,
+    /// How many operations and reads of the plan it needs.
+    pub needs: &'static [(Limit, u8)],
+    /// The steps. They are real ones, taken with unlimited budgets; each cue
+    /// must fit, or the prefix is refused.
+    pub cues: Vec<Cue<S::Machine>>,
+}
+
+/// One step of a prefix.
+#[derive(Clone, Debug)]
+pub enum Cue<M: Machine> {
+    /// A timer of a node expires.
+    Expire(NodeId, M::Timer),
+    /// The first message from one node to another that fits arrives.
+    Deliver(NodeId, NodeId, fn(&M::Message) -> bool),
+    /// All messages from one node to another that fit are lost.
+    Lose(NodeId, NodeId, fn(&M::Message) -> bool),
+    /// Everything under way is lost. Not with sessions.
+    LoseAll,
+    /// All outstanding persists of a node complete.
+    Persist(NodeId),
+    /// A node crashes and keeps so many of its outstanding persists.
+    Crash(NodeId, usize),
+    /// The request of a planned operation is handed to a node, for the first
+    /// time or again.
+    Request(usize, NodeId),
+    /// Messages between these nodes are delivered, persists completed and
+    /// sessions told, until nothing has an effect; messages to and from other
+    /// nodes stay.
+    Settle(Vec<NodeId>),
+}
+
+/// A ghost that is copied only if something is written to it.
+pub struct Draft<'a, G: Clone> {
+    base: &'a G,
+    own: Option<G>,
+}
+
+impl<'a, G: Clone> Draft<'a, G> {
+    /// A draft of what stands in `base`.
+    pub fn new(base: &'a G) -> Self {
+        Draft { base, own: None }
+    }
+
+    /// What was written, if anything was.
+    pub fn written(self) -> Option<G> {
+        self.own
+    }
+}
+
+impl<G: Clone> Deref for Draft<'_, G> {
+    type Target = G;
+    fn deref(&self) -> &G {
+        self.own.as_ref().unwrap_or(self.base)
+    }
+}
+
+impl<G: Clone> DerefMut for Draft<'_, G> {
+    fn deref_mut(&mut self) -> &mut G {
+        self.own.get_or_insert_with(|| self.base.clone())
+    }
+}
+
+impl<R> Stage<R> {
+    /// What the operation returned, if that is known.
+    pub fn result(&self) -> Option<&R> {
+        match self {
+            Stage::Ok(result) => Some(result),
+            _ => None,
+        }
+    }
+}
