@@ -1,9 +1,28 @@
 //! Judges histories: sequential specifications, and checkers that decide
 //! whether what clients saw can be explained by one.
 //!
+//! | module | holds |
+//! |---|---|
+//! | [`specification`] | what an object does when used by one client at a time |
+//! | [`small`] | linearizability of a dozen operations, for model checkers |
+//! | [`symbols`] | values as small numbers |
+//! | [`verdict`] | what a checker concludes |
+//!
 //! Usable as a library on its own. Never here: files, sockets, knowledge of
 //! any protocol.
 
+pub mod linearizability;
+pub mod small;
+pub mod spec;
+pub mod specification;
+pub mod symbols;
 pub mod verdict;
 
+pub use linearizability::{Limits, Options, Report, check};
+pub use small::is_linearizable_small;
+pub use spec::Spec;
+pub use specification::{
+    Effect, Register, RegisterCall, RegisterReturn, Specification, TimedCall, TimedCallOf,
+};
+pub use symbols::{Symbol, Symbols};
 pub use verdict::{Limit, Verdict};

@@ -28,6 +28,47 @@ pub struct Header {
     pub failed_cas: FailedCas,
 }
 
+/// The `format` of every header.
+const FORMAT: &str = "tribunal-history";
+/// The version of the format that is read and written.
+const VERSION: u32 = 1;
+
+impl Header {
+    /// The header of a history of `workload`, in which every key holds
+    /// nothing at first, a read of nothing finds that, and a cas that fails
+    /// says nothing.
+    pub fn new(workload: &str) -> Self {
+        Header {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            workload: workload.to_owned(),
+            initial: Value::Null,
+            nil: Nil::Initial,
+            failed_cas: FailedCas::Fail,
+        }
+    }
+
+    /// The line it is written as, without the newline.
+    pub(crate) fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("a header has no map with other keys than texts")
+    }
+
+    /// The field that this version of the format does not know, and what is
+    /// expected of it.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        let Header {
+            format, version, ..
+        } = self;
+        if format != FORMAT {
+            return Err(("format", format!("format {FORMAT:?}, found {format:?}")));
+        }
+        if *version != VERSION {
+            return Err(("version", format!("version {VERSION}, found {version}")));
+        }
+        Ok(())
+    }
+}
+
 /// What a completed read whose value is null means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

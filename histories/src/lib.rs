@@ -4,11 +4,25 @@
 //! |---|---|
 //! | [`event`] | one line of a history, and the header |
 //! | [`value`] | the values that operations carry |
+//! | [`history`] | a whole history: reading, writing, what is wrong with a file |
+//! | [`operation`] | the two ends of each operation, paired |
+//! | [`recorder`] | writing a history while it happens |
+//! | [`generate`] | histories with a known verdict, for tests of checkers |
+//! | `strategies` | the same for proptest (feature `strategies`) |
 //!
 //! Never here: any judgement of what was recorded.
 
 pub mod event;
+pub mod generate;
+pub mod history;
+pub mod operation;
+pub mod recorder;
+#[cfg(feature = "strategies")]
+pub mod strategies;
 pub mod value;
 
 pub use event::{Event, FailedCas, Header, Kind, Nil, Process};
+pub use history::{History, HistoryError, Truncated};
+pub use operation::{Operation, Outcome};
+pub use recorder::{Invoked, Recorder};
 pub use value::Value;

@@ -1,0 +1,102 @@
+//! Which operations of unknown outcome an order has used, as one number.
+//!
+//! Such operations stay possible for ever, so a bit for each would make every
+//! configuration as long as the history. Equal ones are counted instead, and
+//! the counts of all classes form a binary tree whose nodes are shared and
+//! numbered: equal counts have equal numbers, exactly, and counting one more
+//! costs the logarithm of the number of classes.
+
+use rustc_hash::FxHashMap;
+
+/// How many operations of each class were used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Used(u32);
+
+impl Used {
+    /// None.
+    pub(crate) const NONE: Used = Used(0);
+}
+
+/// Gives counts their numbers.
+#[derive(Debug)]
+pub(crate) struct UsedSets {
+    /// How many levels of nodes lie above the counts.
+    levels: u32,
+    /// The two halves below each node; at the lowest level they are counts.
+    /// Number 0 is, at every level, the node with nothing used below.
+    nodes: Vec<[u32; 2]>,
+    numbers: FxHashMap<[u32; 2], u32>,
+}
+
+impl UsedSets {
+    pub(crate) fn new(classes: usize) -> Self {
+        UsedSets {
+            levels: classes.next_power_of_two().trailing_zeros().max(1),
+            nodes: vec![[0, 0]],
+            numbers: FxHashMap::from_iter([([0, 0], 0)]),
+        }
+    }
+
+    /// How many of `class` are used.
+    pub(crate) fn count(&self, used: Used, class: u32) -> u32 {
+        (0..self.levels).rev().fold(used.0, |node, level| {
+            self.nodes[node as usize][half(class, level)]
+        })
+    }
+
+    /// The same with one more of `class`.
+    pub(crate) fn add(&mut self, used: Used, class: u32) -> Used {
+        Used(self.add_below(used.0, class, self.levels))
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<[u32; 2]>()
+            + self.numbers.capacity() * (size_of::<([u32; 2], u32)>() + 1)
+    }
+
+    /// At level 0 a node's number is the count itself.
+    fn add_below(&mut self, node: u32, class: u32, level: u32) -> u32 {
+        if level == 0 {
+            return node + 1;
+        }
+        let mut halves = self.nodes[node as usize];
+        let side = half(class, level - 1);
+        halves[side] = self.add_below(halves[side], class, level - 1);
+        if let Some(&number) = self.numbers.get(&halves) {
+            return number;
+        }
+        let number = u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes");
+        self.nodes.push(halves);
+        self.numbers.insert(halves, number);
+        number
+    }
+}
+
+fn half(class: u32, level: u32) -> usize {
+    (class >> level & 1) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_counts_are_one_number_whatever_the_order() {
+        for classes in [1, 2, 3, 5, 9, 1000] {
+            let mut sets = UsedSets::new(classes);
+            let last = classes as u32 - 1;
+            let add = |sets: &mut UsedSets, order: &[u32]| {
+                order
+                    .iter()
+                    .fold(Used::NONE, |used, &class| sets.add(used, class))
+            };
+            let one = add(&mut sets, &[0, last, 0, last / 2]);
+            let other = add(&mut sets, &[last / 2, 0, 0, last]);
+            let less = add(&mut sets, &[0, last, last / 2]);
+            assert_eq!(one, other);
+            assert_ne!(one, less);
+            let all: u32 = (0..=last).map(|class| sets.count(one, class)).sum();
+            assert_eq!(all, 4);
+        }
+    }
+}

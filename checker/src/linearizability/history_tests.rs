@@ -1,0 +1,445 @@
+//! Whole histories: the dialect, keys, limits and witnesses.
+//!
+//! The brute force here works on recorded operations and plain values, so
+//! that it shares nothing with the checker but the history.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use tribunal_histories::generate::{Object, Shape, linearizable, violating};
+use tribunal_histories::{
+    Event, FailedCas, Header, History, Kind, Nil, Operation, Outcome, Process, Value, strategies,
+};
+
+use super::{Limits, Options, Report, check};
+use crate::Verdict;
+use crate::spec::Spec;
+
+fn options(spec: Spec) -> Options {
+    let limits = Limits {
+        threads: 1,
+        ..Limits::default()
+    };
+    Options {
+        spec,
+        nil: None,
+        limits,
+    }
+}
+
+fn spec_of(object: Object) -> Spec {
+    match object {
+        Object::Register => Spec::Register,
+        Object::CasRegister => Spec::CasRegister,
+        Object::Kv => Spec::Kv,
+    }
+}
+
+fn judge(history: &History, spec: Spec) -> Report {
+    check(history, &options(spec)).expect("a history of this specification")
+}
+
+/// Whether every key has an order, by trying all.
+fn brute_force(history: &History) -> bool {
+    let operations = history.operations().expect("a whole history");
+    let keys: HashSet<_> = operations.iter().map(|operation| &operation.key).collect();
+    keys.into_iter().all(|key| {
+        let on_key = operations.iter().filter(|operation| operation.key == *key);
+        let kept: Vec<&Operation> = on_key
+            .filter(|it| says_something(it, &history.header))
+            .collect();
+        rest(
+            &history.header,
+            &kept,
+            0,
+            &history.header.initial,
+            &mut HashSet::new(),
+        )
+    })
+}
+
+fn says_something(operation: &Operation, header: &Header) -> bool {
+    let read = matches!(operation.f.as_str(), "read" | "get");
+    match &operation.outcome {
+        Outcome::Fail => operation.f == "cas" && header.failed_cas == FailedCas::Observed,
+        Outcome::Info => !read,
+        Outcome::Ok(value) => !(read && *value == Value::Null && header.nil == Nil::Unknown),
+    }
+}
+
+fn rest(
+    header: &Header,
+    operations: &[&Operation],
+    placed: u64,
+    state: &Value,
+    seen: &mut HashSet<(u64, Value)>,
+) -> bool {
+    let left = || (0..operations.len()).filter(|place| placed >> place & 1 == 0);
+    if left().all(|place| operations[place].outcome == Outcome::Info) {
+        return true;
+    }
+    if !seen.insert((placed, state.clone())) {
+        return false;
+    }
+    let ends = |operation: &Operation| match operation.outcome {
+        Outcome::Info => u64::MAX,
+        _ => operation.completed.unwrap_or(u64::MAX),
+    };
+    let first = left().map(|place| ends(operations[place])).min();
+    left()
+        .filter(|&place| Some(operations[place].invoked) < first)
+        .any(|place| match after(header, operations[place], state) {
+            Some(next) => rest(header, operations, placed | 1 << place, &next, seen),
+            None => false,
+        })
+}
+
+/// What a key holds after the operation, if it can have ended as it did.
+fn after(header: &Header, operation: &Operation, state: &Value) -> Option<Value> {
+    let or_initial = |value: &Value| match (value, header.nil) {
+        (Value::Null, Nil::Initial) => header.initial.clone(),
+        _ => value.clone(),
+    };
+    let unknown = operation.outcome == Outcome::Info;
+    let argument = &operation.argument;
+    match (operation.f.as_str(), &operation.outcome) {
+        ("read" | "get", Outcome::Ok(value)) => {
+            (or_initial(value) == *state).then(|| state.clone())
+        }
+        ("write" | "put", _) => Some(or_initial(argument)),
+        ("delete", _) => Some(or_initial(&Value::Null)),
+        ("append", _) => match state {
+            Value::Null => Some(Value::List(vec![or_initial(argument)])),
+            Value::List(values) => {
+                let more = values.iter().cloned().chain([or_initial(argument)]);
+                Some(Value::List(more.collect()))
+            }
+            _ => unknown.then(|| state.clone()),
+        },
+        ("cas", outcome) => {
+            let Value::List(pair) = argument else {
+                return None;
+            };
+            let matches = or_initial(&pair[0]) == *state;
+            match (outcome, matches) {
+                (Outcome::Fail, true) | (Outcome::Ok(_), false) => None,
+                (Outcome::Fail, false) | (Outcome::Info, false) => Some(state.clone()),
+                (_, true) => Some(or_initial(&pair[1])),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Random numbers that are the same in every run.
+fn numbers(seed: u32) -> impl Iterator<Item = u32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
+    })
+}
+
+/// A history in which some of the answers are not what was seen.
+fn spoilt(object: Object, seed: u32) -> History {
+    let mut numbers = numbers(seed);
+    let mut draw = |bound: u32| numbers.next().map_or(0, |number| number % bound);
+    let mut shape = Shape::small(object);
+    shape.processes = 1 + draw(4);
+    shape.values = 2 + draw(2);
+    shape.header.nil = [Nil::Initial, Nil::Unknown][draw(2) as usize];
+    shape.header.failed_cas = [FailedCas::Fail, FailedCas::Observed][draw(2) as usize];
+    let moves = 3 + draw(33) as usize;
+    let script: Vec<u32> = std::iter::repeat_with(|| draw(u32::MAX))
+        .take(moves)
+        .collect();
+    let mut history = linearizable(&shape, &script);
+    for event in &mut history.events {
+        let is_read = matches!(event.f.as_str(), "read" | "get");
+        if is_read && event.kind == Kind::Ok && draw(3) == 0 {
+            event.value = [Value::Null, 0.into(), 1.into()][draw(3) as usize].clone();
+        }
+        if event.f == "cas" && event.kind != Kind::Invoke && draw(6) == 0 {
+            event.kind = [Kind::Ok, Kind::Fail][draw(2) as usize];
+        }
+    }
+    history
+}
+
+#[test]
+fn verdicts_on_histories_agree_with_brute_force() {
+    let mut valid = 0;
+    for seed in 0..12_000 {
+        let object = [Object::Register, Object::CasRegister, Object::Kv][seed as usize % 3];
+        let history = spoilt(object, seed);
+        let expected = brute_force(&history);
+        valid += u32::from(expected);
+        let report = judge(&history, spec_of(object));
+        match (&report.verdict, expected) {
+            (Verdict::Valid, true) => {}
+            (Verdict::Invalid(witness), false) => {
+                // The prefix is refuted, and no shorter one is.
+                assert!(witness.prefix.shortest, "seed {seed}");
+                let last = witness.prefix.last;
+                assert!(
+                    !brute_force(&prefix(&history, last)),
+                    "seed {seed}: {witness}"
+                );
+                let before = last.checked_sub(1);
+                assert!(
+                    before.is_none_or(|last| brute_force(&prefix(&history, last))),
+                    "seed {seed}: {witness}"
+                );
+            }
+            (verdict, _) => panic!("seed {seed}: {verdict:?}, expected {expected}"),
+        }
+    }
+    assert!((3000..=9000).contains(&valid), "{valid} of 12000 are valid");
+}
+
+fn prefix(history: &History, last: u64) -> History {
+    let events = history.events.iter().filter(|event| event.index <= last);
+    History::new(history.header.clone(), events.cloned().collect())
+}
+
+fn objects() -> impl Strategy<Value = Object> {
+    prop_oneof![
+        Just(Object::Register),
+        Just(Object::CasRegister),
+        Just(Object::Kv)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn what_is_linearizable_by_construction_is_valid(
+        (object, history) in objects().prop_flat_map(|object| {
+            (Just(object), strategies::linearizable(Shape::small(object), 0..200))
+        })
+    ) {
+        prop_assert_eq!(judge(&history, spec_of(object)).verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn a_planted_violation_is_found(
+        (object, history) in objects().prop_flat_map(|object| {
+            (Just(object), strategies::violating(Shape::small(object), 0..200))
+        })
+    ) {
+        prop_assert!(matches!(judge(&history, spec_of(object)).verdict, Verdict::Invalid(_)));
+    }
+}
+
+/// A history from a line for each event: process, type, f, value.
+fn history(header: Header, lines: &[(u64, &str, &str, Value)]) -> History {
+    let events = (0..)
+        .zip(lines)
+        .map(|(index, (process, kind, f, value))| Event {
+            index,
+            time: index,
+            process: Process::Client(*process),
+            kind: match *kind {
+                "invoke" => Kind::Invoke,
+                "ok" => Kind::Ok,
+                "fail" => Kind::Fail,
+                _ => Kind::Info,
+            },
+            f: (*f).to_owned(),
+            key: Some("x".into()),
+            value: value.clone(),
+            error: None,
+            node: None,
+            fault: None,
+        });
+    let events = events.collect();
+    History::new(header, events)
+}
+
+fn explained(history: &History, expected: &Expect) {
+    match judge(history, Spec::CasRegister).verdict {
+        Verdict::Invalid(witness) => expected.assert_eq(&witness.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_stale_read_is_drawn() {
+    let lines = [
+        (0, "invoke", "write", 1.into()),
+        (0, "ok", "write", 1.into()),
+        (1, "invoke", "write", 2.into()),
+        (2, "invoke", "read", Value::Null),
+        (2, "ok", "read", 2.into()),
+        (4, "invoke", "write", 3.into()),
+        (3, "invoke", "read", Value::Null),
+        (1, "ok", "write", 2.into()),
+        (3, "ok", "read", 1.into()),
+    ];
+    explained(
+        &history(Header::new("register"), &lines),
+        &expect![[r#"
+        process 3 read 1 from key "x", but the orders that come furthest leave 2 there.
+        The shortest prefix without an order ends at event 8; 4 operations on the key complete in it.
+
+          process 0  [write 1 #1]
+          process 1              [write 2 #2---]
+          process 2               [read 2 #3]
+          process 4                          [write 3------...
+          process 3                           [read 1 !]
+
+                  at first                         holds nothing
+              #1  process 0 write 1                holds 1
+              #2  process 1 write 2                holds 2
+              #3  process 2 read 2                 holds 2
+               !  process 3 read 1                 has no place
+    "#]],
+    );
+}
+
+#[test]
+fn a_write_that_failed_and_was_read_is_refuted_where_it_fails() {
+    let lines = [
+        (0, "invoke", "write", 1.into()),
+        (1, "invoke", "read", Value::Null),
+        (1, "ok", "read", 1.into()),
+        (2, "invoke", "read", Value::Null),
+        (0, "fail", "write", 1.into()),
+    ];
+    explained(
+        &history(Header::new("register"), &lines),
+        &expect![[r#"
+            process 1 read 1 from key "x", a value that only process 0's write wrote, and that failed.
+            The shortest prefix without an order ends at event 4; 2 operations on the key complete in it.
+
+              process 0  [write 1 failed]
+              process 1   [read 1 !]
+              process 2             [read---...
+
+                      at first                         holds nothing
+                   !  process 1 read 1                 has no place
+        "#]],
+    );
+}
+
+#[test]
+fn a_cas_that_cannot_have_succeeded_is_explained() {
+    let lines = [
+        (0, "invoke", "write", 1.into()),
+        (0, "ok", "write", 1.into()),
+        (1, "invoke", "cas", Value::List(vec![2.into(), 3.into()])),
+        (2, "invoke", "write", 2.into()),
+        (2, "info", "write", 2.into()),
+        (3, "invoke", "cas", Value::List(vec![2.into(), 4.into()])),
+        (1, "ok", "cas", Value::List(vec![2.into(), 3.into()])),
+        (3, "ok", "cas", Value::List(vec![2.into(), 4.into()])),
+    ];
+    explained(
+        &history(Header::new("register"), &lines),
+        &expect![[r#"
+        process 3's cas of key "x" from 2 to 4 succeeded, but the orders that come furthest leave 3 there.
+        The shortest prefix without an order ends at event 7; 4 operations on the key complete in it.
+
+          process 0  [write 1 #1]
+          process 1              [cas 2>3 #3]
+          process 2               [write 2 #2----...
+          process 3                [cas 2>4 !]
+
+                  at first                         holds nothing
+              #1  process 0 write 1                holds 1
+              #2  process 2 write 2                holds 2
+              #3  process 1 cas 2>3                holds 3
+               !  process 3 cas 2>4                has no place
+    "#]],
+    );
+}
+
+#[test]
+fn more_open_operations_than_a_word_has_bits_are_judged() {
+    for (count, seen, valid) in [(70, 69, true), (200, 199, true), (200, 1000, false)] {
+        let write = |kind| move |n: u64| (n, kind, "write", Value::Int(n as i64));
+        let mut lines: Vec<_> = (0..count).map(write("invoke")).collect();
+        lines.extend((0..count).map(write("ok")));
+        lines.push((0, "invoke", "read", Value::Null));
+        lines.push((0, "ok", "read", seen.into()));
+        let report = judge(&history(Header::new("register"), &lines), Spec::Register);
+        assert_eq!(
+            report.verdict == Verdict::Valid,
+            valid,
+            "{count} open writes"
+        );
+    }
+}
+
+#[test]
+fn an_operation_that_the_specification_does_not_know_is_named() {
+    let lines = [(0, "invoke", "push", 1.into())];
+    let error = check(
+        &history(Header::new("register"), &lines),
+        &options(Spec::Kv),
+    );
+    expect![[
+        r#"history:2:1: expected an operation of kv (get, put, cas, delete, append), found "push""#
+    ]]
+    .assert_eq(&error.expect_err("refused").to_string());
+}
+
+/// Many clients at once with cas on two values, and a wrong read at the end:
+/// more than a moment's work.
+fn hard() -> History {
+    let mut shape = Shape::small(Object::CasRegister);
+    shape.processes = 60;
+    shape.info_one_in = 0;
+    shape.values = 4;
+    let script: Vec<u32> = numbers(7).take(6000).collect();
+    violating(&shape, &script, 2 * 1500)
+}
+
+#[test]
+fn a_limit_that_is_met_is_named_with_what_was_checked() {
+    let mut options = options(Spec::CasRegister);
+    options.limits.time = Some(Duration::from_millis(30));
+    let limited = check(&hard(), &options).expect("a history").verdict;
+    let Verdict::Unknown(limit) = limited else {
+        panic!("{limited:?}");
+    };
+    assert_eq!(limit.reason, "the time limit of 30 ms was met");
+    assert!(limit.checked > 0);
+    options.limits.time = None;
+    options.limits.memory = Some(1 << 20);
+    let limited = check(&hard(), &options).expect("a history").verdict;
+    let Verdict::Unknown(limit) = limited else {
+        panic!("{limited:?}");
+    };
+    assert_eq!(limit.reason, "the memory limit of 1 MiB was met");
+}
+
+#[test]
+fn a_wrong_key_is_not_stuck_behind_a_hard_one() {
+    let mut both = hard();
+    let wrong = [
+        (1_000, "invoke", "read", Value::Null),
+        (1_000, "ok", "read", 77.into()),
+    ];
+    let mut wrong = history(Header::new("register"), &wrong).events;
+    for (index, event) in (both.events.len() as u64..).zip(&mut wrong) {
+        event.index = index;
+    }
+    both.events.extend(wrong);
+    let mut options = options(Spec::CasRegister);
+    options.limits.time = Some(Duration::from_secs(20));
+    for threads in [1, 2] {
+        options.limits.threads = threads;
+        let verdict = check(&both, &options).expect("a history").verdict;
+        let Verdict::Invalid(witness) = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(witness.key, Some("x".into()));
+        assert!(witness.never_written);
+    }
+}

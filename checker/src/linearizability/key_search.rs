@@ -1,0 +1,157 @@
+//! A search of one key, whatever its width, and the order that it finds.
+
+use rustc_hash::FxHashMap;
+
+use super::search::{Move, Progress, Search, Trace};
+use super::slots::Slots;
+use super::timeline::{Moment, Timeline};
+use crate::specification::{Kv, Specification, TimedCallOf};
+use crate::symbols::Symbol;
+
+/// A search of one key.
+pub(crate) trait KeySearch: Send {
+    /// Tries at most so many moves more.
+    fn run(&mut self, moves: u64) -> Progress;
+    /// How many bytes it holds.
+    fn bytes(&self) -> usize;
+    /// The call whose completion no order accounts for so far.
+    fn furthest(&self) -> Option<u32>;
+    /// What the key can hold there.
+    fn states(&self) -> Vec<Symbol>;
+    /// The furthest order, or the whole one once there is one, as calls, each
+    /// with what the key holds after it.
+    fn order(&mut self) -> Vec<(u32, Symbol)>;
+    /// Whether the whole order is one: see [`replays`].
+    fn replays(&mut self) -> bool;
+    /// Its specification, which knows the symbols.
+    fn specification(&self) -> &Kv;
+}
+
+/// A search that fits how concurrent the calls are. Of the orders that come
+/// up to the completion of the call `watch` it keeps the longest.
+pub(crate) fn key_search(
+    kv: Kv,
+    calls: Vec<TimedCallOf<Kv>>,
+    watch: Option<u32>,
+) -> Box<dyn KeySearch> {
+    let timeline = Timeline::new(&kv, calls);
+    let watch = watch.and_then(|call| timeline.calls[call as usize].end);
+    let watch = watch.map(|end| end.moment);
+    match timeline.slots {
+        0..=64 => Box::new(Search::<_, [u64; 1]>::new(kv, timeline, watch)),
+        65..=128 => Box::new(Search::<_, [u64; 2]>::new(kv, timeline, watch)),
+        _ => Box::new(Search::<_, Box<[u64]>>::new(kv, timeline, watch)),
+    }
+}
+
+impl<B: Slots> KeySearch for Search<Kv, B> {
+    fn run(&mut self, moves: u64) -> Progress {
+        self.run(moves)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn furthest(&self) -> Option<u32> {
+        let moment = self.furthest().moment;
+        match self.timeline().moments.get(moment as usize) {
+            Some(&Moment::End(call)) => Some(call),
+            _ => None,
+        }
+    }
+
+    fn states(&self) -> Vec<Symbol> {
+        self.furthest().states.clone()
+    }
+
+    fn order(&mut self) -> Vec<(u32, Symbol)> {
+        let order = calls_of(self);
+        let mut state = self.specification().initial();
+        let step = |call| {
+            let timed = &self.timeline().calls[call as usize].timed;
+            if let Some(next) = self
+                .specification()
+                .step(&state, &timed.call, timed.returned())
+            {
+                state = next;
+            }
+            (call, state)
+        };
+        order.into_iter().map(step).collect()
+    }
+
+    fn replays(&mut self) -> bool {
+        let order = calls_of(self);
+        let calls: Vec<_> = self
+            .timeline()
+            .calls
+            .iter()
+            .map(|call| &call.timed)
+            .collect();
+        replays(self.specification(), &calls, &order)
+    }
+
+    fn specification(&self) -> &Kv {
+        self.specification()
+    }
+}
+
+fn calls_of<S: Specification, B: Slots>(search: &mut Search<S, B>) -> Vec<u32> {
+    let moves: Vec<Move> = match search.progress() {
+        Progress::Explained => search.explanation(),
+        Progress::Refuted | Progress::Paused => search.furthest().moves.clone(),
+    };
+    let mut order = Order::default();
+    search.retrace(&moves, &mut order);
+    order.calls.into_iter().flatten().collect()
+}
+
+/// The calls in the order that a search found.
+#[derive(Default)]
+pub(crate) struct Order {
+    /// None where a call that could have stood here was placed later.
+    pub(crate) calls: Vec<Option<u32>>,
+    optional: FxHashMap<u32, usize>,
+}
+
+impl Trace for Order {
+    fn placed(&mut self, call: u32) {
+        if let Some(place) = self.optional.remove(&call) {
+            self.calls[place] = None;
+        }
+        self.calls.push(Some(call));
+    }
+
+    fn became_optional(&mut self, call: u32) {
+        self.optional.insert(call, self.calls.len());
+        self.calls.push(Some(call));
+    }
+}
+
+/// Whether `order` is whole, respects what completed before what was invoked,
+/// and is as specified. This is all that a valid verdict rests on; it knows
+/// nothing of the search.
+pub(crate) fn replays<S: Specification>(
+    specification: &S,
+    calls: &[&TimedCallOf<S>],
+    order: &[u32],
+) -> bool {
+    let mut left: Vec<bool> = vec![true; calls.len()];
+    let mut invoked_last = 0;
+    let mut state = specification.initial();
+    for &place in order {
+        let call = calls[place as usize];
+        let completed = call.completed.as_ref().map_or(u32::MAX, |(at, _)| *at);
+        if completed < invoked_last || !std::mem::take(&mut left[place as usize]) {
+            return false;
+        }
+        invoked_last = invoked_last.max(call.invoked);
+        match specification.step(&state, &call.call, call.returned()) {
+            Some(next) => state = next,
+            None => return false,
+        }
+    }
+    let is_open = |(call, left): (&&TimedCallOf<S>, bool)| !left || call.completed.is_none();
+    calls.iter().zip(left).all(is_open)
+}

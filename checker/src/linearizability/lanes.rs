@@ -1,0 +1,164 @@
+//! A witness as a picture: a lane for each process, time from left to right.
+//!
+//! ```text
+//!   process 1   [write 1 #1]
+//!   process 2                  [write 2 #2--]
+//!   process 3               [read 1 !---------]
+//! ```
+//!
+//! Each bar is an operation from its invocation to its completion; one that
+//! does not end in the prefix has no right end. The numbers are the places in
+//! the order that comes furthest, `!` is the operation that has none. Only
+//! what takes part in the end of that order is drawn.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::witness::{Ending, Shown, Witness, brief};
+
+/// Draws the end of the witness's furthest order.
+pub(crate) fn draw(witness: &Witness) -> String {
+    let bars = bars(witness);
+    let columns = columns(&bars);
+    let mut lanes: BTreeMap<u64, Vec<&Bar<'_>>> = BTreeMap::new();
+    for bar in &bars {
+        lanes.entry(bar.operation.process).or_default().push(bar);
+    }
+    let mut order: Vec<(u64, Vec<&Bar<'_>>)> = lanes.into_iter().collect();
+    order.sort_by_key(|(_, bars)| bars.iter().map(|bar| bar.operation.invoked).min());
+    let width = order
+        .iter()
+        .map(|(process, _)| process.to_string().len())
+        .max();
+    let width = width.unwrap_or(1);
+    let end = columns.values().max().map_or(0, |last| last + 4);
+    let mut text = String::new();
+    for (process, mut bars) in order {
+        bars.sort_by_key(|bar| bar.operation.invoked);
+        let mut lane = String::new();
+        for bar in bars {
+            bar.draw(&columns, end, &mut lane);
+        }
+        let _ = writeln!(text, "  process {process:<width$}  {lane}");
+    }
+    text.push_str(&steps(witness));
+    text
+}
+
+/// The furthest order in words, step by step.
+fn steps(witness: &Witness) -> String {
+    let mut text = String::new();
+    let before = brief(&witness.before);
+    let _ = match witness.skipped {
+        0 => writeln!(text, "\n  {:>6}  {:<32} holds {before}", "", "at first"),
+        count => writeln!(
+            text,
+            "\n  {:>6}  {:<32} holds {before}",
+            "",
+            format!("after {count} more in order")
+        ),
+    };
+    for (place, step) in (1..).zip(&witness.steps) {
+        let what = format!(
+            "process {} {}",
+            step.operation.process,
+            describe(&step.operation)
+        );
+        let _ = writeln!(
+            text,
+            "  {:>6}  {what:<32} holds {}",
+            format!("#{}", witness.skipped + place),
+            brief(&step.state)
+        );
+    }
+    if let Some(refuted) = &witness.refuted {
+        let what = format!("process {} {}", refuted.process, describe(refuted));
+        let _ = writeln!(text, "  {:>6}  {what:<32} has no place", "!");
+    }
+    text
+}
+
+struct Bar<'a> {
+    operation: &'a Shown,
+    label: String,
+}
+
+/// What is drawn: the end of the order, what is refuted, and what is open.
+fn bars(witness: &Witness) -> Vec<Bar<'_>> {
+    let mut bars: Vec<Bar<'_>> = Vec::new();
+    let numbered = (witness.skipped + 1..).zip(&witness.steps);
+    let placed = numbered.map(|(place, step)| (&step.operation, format!(" #{place}")));
+    let refuted = witness.refuted.iter().map(|shown| (shown, " !".to_owned()));
+    let open = witness.open.iter().map(|shown| (shown, String::new()));
+    let failed = witness
+        .failed_writer
+        .iter()
+        .map(|shown| (shown, " failed".to_owned()));
+    for (operation, mark) in refuted.chain(failed).chain(placed).chain(open) {
+        let drawn = bars
+            .iter()
+            .any(|bar| bar.operation.invoked == operation.invoked);
+        if !drawn {
+            let label = format!("{}{mark}", describe(operation));
+            bars.push(Bar { operation, label });
+        }
+    }
+    bars
+}
+
+fn describe(operation: &Shown) -> String {
+    use tribunal_histories::Value;
+    let f = &operation.f;
+    match (&operation.seen, &operation.value) {
+        (Some(seen), _) => format!("{f} {}", brief(&seen.0)),
+        (None, Value::List(pair)) if f == "cas" && pair.len() == 2 => {
+            format!("{f} {}>{}", brief(&pair[0]), brief(&pair[1]))
+        }
+        (None, Value::Null) => f.clone(),
+        (None, value) => format!("{f} {}", brief(value)),
+    }
+}
+
+/// The column of each event, so that every label fits its bar.
+fn columns(bars: &[Bar<'_>]) -> BTreeMap<u64, usize> {
+    let mut events: BTreeMap<u64, Option<&Bar<'_>>> = BTreeMap::new();
+    for bar in bars {
+        events.insert(bar.operation.invoked, None);
+        if let Some(completed) = bar.completed() {
+            events.insert(completed, Some(bar));
+        }
+    }
+    let mut columns = BTreeMap::new();
+    let mut next = 0;
+    for (event, completes) in events {
+        let fits = completes.map_or(0, |bar| {
+            columns[&bar.operation.invoked] + bar.label.chars().count() + 1
+        });
+        let column = next.max(fits);
+        columns.insert(event, column);
+        next = column + 1;
+    }
+    columns
+}
+
+impl Bar<'_> {
+    /// Where the bar ends; what ended as `info` may take effect later.
+    fn completed(&self) -> Option<u64> {
+        let known = matches!(self.operation.ending, Ending::Ok | Ending::Fail);
+        self.operation.completed.filter(|_| known)
+    }
+
+    fn draw(&self, columns: &BTreeMap<u64, usize>, end: usize, lane: &mut String) {
+        let begin = columns[&self.operation.invoked];
+        let drawn = lane.chars().count();
+        lane.extend(std::iter::repeat_n(' ', begin.saturating_sub(drawn)));
+        let _ = write!(lane, "[{}", self.label);
+        let (until, close) = match self.completed() {
+            Some(completed) => (columns[&completed], "]"),
+            None => (end, "..."),
+        };
+        let drawn = lane.chars().count();
+        lane.extend(std::iter::repeat_n('-', until.saturating_sub(drawn)));
+        lane.push_str(close);
+    }
+}

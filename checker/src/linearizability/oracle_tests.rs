@@ -1,0 +1,175 @@
+//! The search and [`crate::small`] against brute force, on random histories.
+//!
+//! The brute force is the definition: some of the calls of unknown outcome
+//! take effect, all that completed do, and some order of these respects the
+//! order of completions and invocations. It prunes nothing that the search
+//! prunes.
+
+use rustc_hash::FxHashSet;
+
+use super::key_search::{Order, replays};
+use super::search::{Progress, Search};
+use super::slots::Slots;
+use super::timeline::Timeline;
+use crate::small::is_linearizable_small;
+use crate::specification::{Register, RegisterCall, RegisterReturn, Specification, TimedCallOf};
+
+type Call = TimedCallOf<Register<u8>>;
+
+/// Whether the calls can be ordered, by trying all orders.
+fn brute_force<S: Specification>(specification: &S, calls: &[TimedCallOf<S>]) -> bool {
+    fn rest<S: Specification>(
+        specification: &S,
+        calls: &[TimedCallOf<S>],
+        placed: u32,
+        state: &S::State,
+        seen: &mut FxHashSet<(u32, S::State)>,
+    ) -> bool {
+        let left = || (0..calls.len()).filter(|place| placed >> place & 1 == 0);
+        if left().all(|place| calls[place].completed.is_none()) {
+            return true;
+        }
+        if !seen.insert((placed, state.clone())) {
+            return false;
+        }
+        let completes = |place: usize| calls[place].completed.as_ref().map(|(at, _)| *at);
+        let first = left().filter_map(completes).min().unwrap_or(u32::MAX);
+        left()
+            .filter(|&place| calls[place].invoked < first)
+            .any(|place| {
+                let call = &calls[place];
+                specification
+                    .step(state, &call.call, call.returned())
+                    .is_some_and(|next| {
+                        rest(specification, calls, placed | 1 << place, &next, seen)
+                    })
+            })
+    }
+    let state = specification.initial();
+    rest(specification, calls, 0, &state, &mut FxHashSet::default())
+}
+
+/// Random numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 20) % bound
+    }
+}
+
+/// A history of one register with answers drawn at random, so that about half
+/// are linearizable if it is short.
+fn random_calls(random: &mut Random, count: usize, processes: u64, values: u64) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    let mut open: Vec<Option<usize>> = vec![None; processes as usize];
+    let mut place = 0;
+    while calls.len() < count || open.iter().any(Option::is_some) {
+        place += 1;
+        let process = random.below(processes) as usize;
+        match open[process].take() {
+            None if calls.len() < count => {
+                open[process] = Some(calls.len());
+                calls.push(Call {
+                    call: random_call(random, values),
+                    invoked: place,
+                    completed: None,
+                });
+            }
+            None => {}
+            Some(call) if random.below(6) > 0 => {
+                let returned = random_return(random, &calls[call].call, values);
+                calls[call].completed = Some((place, returned));
+            }
+            Some(_) => {}
+        }
+    }
+    calls
+}
+
+fn random_call(random: &mut Random, values: u64) -> RegisterCall<u8> {
+    let mut value = || random.below(values) as u8;
+    let (from, to) = (value(), value());
+    match random.below(5) {
+        0 | 1 => RegisterCall::Read,
+        2 | 3 => RegisterCall::Write(to),
+        _ => RegisterCall::Cas { from, to },
+    }
+}
+
+fn random_return(random: &mut Random, call: &RegisterCall<u8>, values: u64) -> RegisterReturn<u8> {
+    match call {
+        RegisterCall::Read => RegisterReturn::Value(random.below(values) as u8),
+        RegisterCall::Cas { .. } if random.below(2) == 0 => RegisterReturn::Mismatch,
+        _ => RegisterReturn::Done,
+    }
+}
+
+fn search<B: Slots>(specification: Register<u8>, calls: &[Call]) -> bool {
+    let timeline = Timeline::new(&specification, calls.to_vec());
+    let mut search = Search::<_, B>::new(specification, timeline, None);
+    match search.run(1_000_000) {
+        Progress::Explained => {
+            let mut order = Order::default();
+            search.retrace(&search.explanation(), &mut order);
+            let order: Vec<u32> = order.calls.into_iter().flatten().collect();
+            let calls: Vec<&Call> = calls.iter().collect();
+            assert!(
+                replays(&specification, &calls, &order),
+                "{calls:#?} not by {order:?}"
+            );
+            true
+        }
+        Progress::Refuted => false,
+        Progress::Paused => panic!("not decided: {calls:#?}"),
+    }
+}
+
+/// So many of each shape.
+const HISTORIES: usize = 10_000;
+
+fn compare(seed: u64, histories: usize, length: u64, processes: u64, values: u64) -> usize {
+    let mut random = Random(seed);
+    let register = Register { initial: 0 };
+    let mut valid = 0;
+    for _ in 0..histories {
+        let count = 2 + random.below(length) as usize;
+        let processes = 1 + random.below(processes);
+        let values = 2 + random.below(values);
+        let calls = random_calls(&mut random, count, processes, values);
+        let expected = brute_force(&register, &calls);
+        valid += usize::from(expected);
+        assert_eq!(search::<[u64; 1]>(register, &calls), expected, "{calls:#?}");
+        assert_eq!(
+            is_linearizable_small(&register, &calls),
+            expected,
+            "{calls:#?}"
+        );
+    }
+    valid
+}
+
+#[test]
+fn the_search_agrees_with_brute_force() {
+    let shapes = [(1, 5, 3, 2), (2, 8, 4, 2), (3, 10, 5, 3), (4, 12, 6, 3)];
+    for (seed, length, processes, values) in shapes {
+        let valid = compare(seed, HISTORIES, length, processes, values);
+        assert!(
+            (HISTORIES / 5..HISTORIES / 2).contains(&valid),
+            "{valid} of {HISTORIES} are valid: a lopsided set"
+        );
+    }
+}
+
+/// `ORACLE_HISTORIES=1000000 cargo test oracle` tries more of them.
+#[test]
+fn the_search_agrees_with_brute_force_on_as_many_as_asked() {
+    let asked = std::env::var("ORACLE_HISTORIES").ok();
+    let histories = asked.and_then(|text| text.parse().ok()).unwrap_or(0);
+    for (seed, length, processes, values) in [(5, 9, 4, 3), (6, 14, 7, 2)] {
+        compare(seed, histories, length, processes, values);
+    }
+}

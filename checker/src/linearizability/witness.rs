@@ -1,0 +1,187 @@
+//! The witness that a history is not linearizable: as data, and in words.
+
+use std::fmt;
+
+use serde::Serialize;
+use tribunal_histories::Value;
+
+use super::lanes::draw;
+
+/// Why one key is not linearizable.
+///
+/// The shortest prefix of the history that is refuted, and how far an order
+/// of its operations comes. Who wants to check it: no order of the operations
+/// on `key` up to the event `prefix.last` exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Witness {
+    /// The refutation in a sentence.
+    pub explanation: String,
+    /// Which key; none if the history has one object only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Value>,
+    /// The prefix that has no order.
+    pub prefix: Prefix,
+    /// The operation that no order of it has a place for.
+    pub refuted: Option<Shown>,
+    /// Whether what that operation saw was never written to the key.
+    pub never_written: bool,
+    /// The operation that would have written it, had it not failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_writer: Option<Shown>,
+    /// What the key holds after the orders that come furthest, at most eight
+    /// values.
+    pub states: Vec<Value>,
+    /// The operations that are open where the prefix ends.
+    pub open: Vec<Shown>,
+    /// How many operations of the furthest order stand before `steps`.
+    pub skipped: usize,
+    /// What the key holds after those.
+    pub before: Value,
+    /// The end of the furthest order.
+    pub steps: Vec<Step>,
+}
+
+/// A prefix of a history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Prefix {
+    /// Index of its last event.
+    pub last: u64,
+    /// How many operations on the key complete in it.
+    pub completed: usize,
+    /// Whether every shorter one is known to have an order.
+    pub shortest: bool,
+}
+
+/// One operation of an order, and what the key holds after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The operation.
+    pub operation: Shown,
+    /// What the key holds then.
+    pub state: Value,
+}
+
+/// An operation, as far as the prefix knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The client.
+    pub process: u64,
+    /// What was done.
+    pub f: String,
+    /// With which value.
+    pub value: Value,
+    /// How it ended.
+    #[serde(rename = "type")]
+    pub ending: Ending,
+    /// What a read saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// Index of the event that began it.
+    pub invoked: u64,
+    /// Index of the event that ended it, if it ended in the prefix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed: Option<u64>,
+    /// The node that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// What a read saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Seen(pub Value);
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// It took effect.
+    Ok,
+    /// It had no effect.
+    Fail,
+    /// Its outcome is not known.
+    Info,
+    /// It has not ended yet.
+    Open,
+}
+
+impl Witness {
+    /// The refutation in a sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let key = match &self.key {
+            Some(key) => format!("key {key}"),
+            None => "the register".to_owned(),
+        };
+        let Some(refuted) = &self.refuted else {
+            return format!("the operations on {key} have no order");
+        };
+        let process = refuted.process;
+        let claim = match (refuted.f.as_str(), &refuted.seen, &refuted.value) {
+            (_, Some(Seen(value)), _) => {
+                format!("process {process} read {} from {key}", brief(value))
+            }
+            ("cas", _, Value::List(pair)) if pair.len() == 2 => {
+                let (old, new) = (brief(&pair[0]), brief(&pair[1]));
+                match refuted.ending {
+                    Ending::Fail => format!(
+                        "process {process}'s cas of {key} from {old} to {new} found another value"
+                    ),
+                    _ => format!("process {process}'s cas of {key} from {old} to {new} succeeded"),
+                }
+            }
+            (f, ..) => format!("process {process}'s {f} of {key} succeeded"),
+        };
+        format!("{claim}, {}", self.reason())
+    }
+
+    fn reason(&self) -> String {
+        if let Some(writer) = &self.failed_writer {
+            let Shown { process, f, .. } = writer;
+            return format!("a value that only process {process}'s {f} wrote, and that failed");
+        }
+        if self.never_written {
+            return "a value that was never written to it".to_owned();
+        }
+        let states: Vec<String> = self.states.iter().map(brief).collect();
+        let held = match states.split_last() {
+            None => return "and no order of the operations before allows that".to_owned(),
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        };
+        format!("but the orders that come furthest leave {held} there")
+    }
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}.", self.explanation)?;
+        let Prefix {
+            last,
+            completed,
+            shortest,
+        } = self.prefix;
+        let least = if shortest { "shortest " } else { "" };
+        writeln!(
+            f,
+            "The {least}prefix without an order ends at event {last}; {completed} operations on \
+             the key complete in it."
+        )?;
+        writeln!(f)?;
+        f.write_str(&draw(self))
+    }
+}
+
+/// A value in few characters.
+pub(crate) fn brief(value: &Value) -> String {
+    const CHARACTERS_MAX: usize = 24;
+    let text = match value {
+        Value::Null => "nothing".to_owned(),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= CHARACTERS_MAX {
+        return text;
+    }
+    // The end of a long list tells more than its beginning.
+    let tail: Vec<char> = text.chars().rev().take(CHARACTERS_MAX - 2).collect();
+    format!("..{}", tail.into_iter().rev().collect::<String>())
+}

@@ -1,0 +1,105 @@
+//! Sequential specifications: what one object does when it is used by one
+//! client at a time.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`register`] | read, write, cas; over values of any type |
+//! | [`kv`] | one key of a store: the register, and delete and append |
+//!
+//! A specification says what is right and nothing about how to search. What a
+//! search may use to be quick is the [`Effect`] of a call, and only that: a
+//! specification that always answers [`Effect::Other`] is judged alike, more
+//! slowly.
+//!
+//! Deliberately apart from the object that the machines replicate: a mistake
+//! the two shared would be invisible.
+
+pub mod kv;
+pub mod register;
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+pub use kv::{Kv, KvCall};
+pub use register::{Register, RegisterCall, RegisterReturn};
+
+/// What one object does when it is used by one client at a time.
+pub trait Specification {
+    /// What the object holds.
+    type State: Clone + Eq + Hash + Debug;
+    /// What it is asked.
+    type Call: Clone + Eq + Hash + Debug;
+    /// What it answers.
+    type Return: Clone + Eq + Hash + Debug;
+
+    /// What it holds at first.
+    fn initial(&self) -> Self::State;
+
+    /// What it holds after `call` was carried out in `state`, or nothing if
+    /// the call cannot have `returned` that there. A return that is not known
+    /// (`None`) forbids nothing; the call is then carried out all the same.
+    fn step(
+        &self,
+        state: &Self::State,
+        call: &Self::Call,
+        returned: Option<&Self::Return>,
+    ) -> Option<Self::State>;
+
+    /// What `step` does with `call`, for all states at once.
+    fn effect(&self, call: &Self::Call, returned: Option<&Self::Return>) -> Effect<Self::State> {
+        let _ = (call, returned);
+        Effect::Other
+    }
+}
+
+/// What a call does to an object, for all states at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect<T> {
+    /// Changes no state; is possible in this one only, or, if none is given,
+    /// in some.
+    Observe(Option<T>),
+    /// Is possible in every state, and leaves this one.
+    Replace(T),
+    /// Is possible in `from`, and leaves `to`. In any other state it is not
+    /// possible or, where the return is not known, changes nothing.
+    Change {
+        /// Before.
+        from: T,
+        /// After.
+        to: T,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl<T> Effect<T> {
+    /// Whether it leaves every state as it is.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Effect::Observe(_))
+    }
+}
+
+/// One operation on one object: what was asked and answered, and when.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimedCall<C, R> {
+    /// What was asked.
+    pub call: C,
+    /// When it was asked: a place in the order of all invocations and
+    /// completions.
+    pub invoked: u32,
+    /// When it completed, in the same order, and what was answered. `None`
+    /// while it is open or where the outcome is not known: it may have taken
+    /// effect, may still, and may never. An operation that failed for certain
+    /// is left out of the history altogether.
+    pub completed: Option<(u32, R)>,
+}
+
+impl<C, R> TimedCall<C, R> {
+    /// What was answered, if that is known.
+    pub fn returned(&self) -> Option<&R> {
+        self.completed.as_ref().map(|(_, returned)| returned)
+    }
+}
+
+/// An operation on an object with this specification.
+pub type TimedCallOf<S> = TimedCall<<S as Specification>::Call, <S as Specification>::Return>;

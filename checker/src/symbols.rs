@@ -1,0 +1,142 @@
+//! Values as small numbers, so that a search compares and copies four bytes.
+//!
+//! A list is named by the list without its last element and that element:
+//! appending costs one look-up however long the list is.
+
+use rustc_hash::FxHashMap;
+use tribunal_histories::Value;
+
+/// A value's number in a [`Symbols`] table. Equal values have equal numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(u32);
+
+impl Symbol {
+    /// The name of [`Value::Null`] in every table.
+    pub const NULL: Symbol = Symbol(0);
+    /// The name of the empty list in every table.
+    const EMPTY: Symbol = Symbol(1);
+}
+
+/// Gives values their numbers.
+#[derive(Clone, Debug)]
+pub struct Symbols {
+    entries: Vec<Entry>,
+    plain: FxHashMap<Value, Symbol>,
+    lists: FxHashMap<(Symbol, Symbol), Symbol>,
+    texts: FxHashMap<(Symbol, Symbol), Symbol>,
+}
+
+#[derive(Clone, Debug)]
+enum Entry {
+    Plain(Value),
+    EmptyList,
+    List { front: Symbol, last: Symbol },
+}
+
+impl Default for Symbols {
+    fn default() -> Self {
+        Symbols {
+            entries: vec![Entry::Plain(Value::Null), Entry::EmptyList],
+            plain: FxHashMap::from_iter([(Value::Null, Symbol::NULL)]),
+            lists: FxHashMap::default(),
+            texts: FxHashMap::default(),
+        }
+    }
+}
+
+impl Symbols {
+    /// The number of `value`, a new one if it has none yet.
+    pub fn name(&mut self, value: &Value) -> Symbol {
+        if let Value::List(values) = value {
+            return values.iter().fold(Symbol::EMPTY, |front, last| {
+                let last = self.name(last);
+                self.push(front, last)
+            });
+        }
+        if let Some(&symbol) = self.plain.get(value) {
+            return symbol;
+        }
+        let symbol = self.add(Entry::Plain(value.clone()));
+        self.plain.insert(value.clone(), symbol);
+        symbol
+    }
+
+    /// What `symbol` stands for.
+    pub fn value(&self, symbol: Symbol) -> Value {
+        match &self.entries[symbol.0 as usize] {
+            Entry::Plain(value) => value.clone(),
+            Entry::EmptyList => Value::List(Vec::new()),
+            Entry::List { .. } => Value::List(self.elements(symbol)),
+        }
+    }
+
+    /// `state` with `last` added at its end; nothing if it has no end.
+    pub fn append(&mut self, state: Symbol, last: Symbol) -> Option<Symbol> {
+        let text = match (
+            &self.entries[state.0 as usize],
+            &self.entries[last.0 as usize],
+        ) {
+            (Entry::EmptyList | Entry::List { .. }, _) => return Some(self.push(state, last)),
+            (Entry::Plain(Value::Null), Entry::Plain(Value::Text(_))) => return Some(last),
+            (Entry::Plain(Value::Null), _) => return Some(self.push(Symbol::EMPTY, last)),
+            (Entry::Plain(Value::Text(front)), Entry::Plain(Value::Text(back))) => {
+                if let Some(&symbol) = self.texts.get(&(state, last)) {
+                    return Some(symbol);
+                }
+                format!("{front}{back}")
+            }
+            _ => return None,
+        };
+        let symbol = self.name(&Value::Text(text));
+        self.texts.insert((state, last), symbol);
+        Some(symbol)
+    }
+
+    fn push(&mut self, front: Symbol, last: Symbol) -> Symbol {
+        if let Some(&symbol) = self.lists.get(&(front, last)) {
+            return symbol;
+        }
+        let symbol = self.add(Entry::List { front, last });
+        self.lists.insert((front, last), symbol);
+        symbol
+    }
+
+    fn add(&mut self, entry: Entry) -> Symbol {
+        let number = u32::try_from(self.entries.len()).expect("fewer than 2^32 values");
+        self.entries.push(entry);
+        Symbol(number)
+    }
+
+    fn elements(&self, mut list: Symbol) -> Vec<Value> {
+        let mut elements = Vec::new();
+        while let Entry::List { front, last } = self.entries[list.0 as usize] {
+            elements.push(self.value(last));
+            list = front;
+        }
+        elements.reverse();
+        elements
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_comes_back_as_it_went_in() {
+        let values = [
+            Value::Null,
+            Value::Int(-3),
+            Value::Bool(true),
+            Value::List(vec![]),
+            Value::List(vec![1.into(), Value::List(vec![2.into()]), "x".into()]),
+            Value::Text("null".into()),
+        ];
+        let mut symbols = Symbols::default();
+        let names: Vec<Symbol> = values.iter().map(|value| symbols.name(value)).collect();
+        let again: Vec<Symbol> = values.iter().map(|value| symbols.name(value)).collect();
+        assert_eq!(names, again);
+        let back: Vec<Value> = names.iter().map(|&symbol| symbols.value(symbol)).collect();
+        assert_eq!(back, values);
+    }
+}

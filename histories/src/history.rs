@@ -1,0 +1,489 @@
+//! A whole history: reading it, writing it, and what is wrong with a file.
+//!
+//! A line that cannot be read refuses the file, with one exception: a last
+//! line without its newline is what a harness leaves that was killed while it
+//! wrote, and what stands before it is a history all the same.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use crate::operation::{Expected, Misplaced, pair};
+use crate::{Event, Header, Operation, Process};
+
+/// A recorded history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// What it is and how its values are meant.
+    pub header: Header,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// The last line, if it was cut off and is not among the events.
+    pub truncated: Option<Truncated>,
+    /// Where it was read from, to name what is wrong with it.
+    path: Option<PathBuf>,
+    /// The line of each event; empty if it was not read from a file.
+    lines: Vec<usize>,
+}
+
+/// A last line that was cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truncated {
+    /// Which line.
+    pub line: usize,
+    /// How many bytes of it are there.
+    pub bytes: usize,
+}
+
+impl fmt::Display for Truncated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Truncated { line, bytes } = self;
+        write!(
+            f,
+            "line {line} is truncated after {bytes} bytes and was left out; the rest was read"
+        )
+    }
+}
+
+/// Why a history could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// The file could not be read at all.
+    #[error("read {}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something stands in it that no history has.
+    #[error("{}:{line}:{column}: expected {expected}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column in bytes, from 1.
+        column: usize,
+        /// What should have stood there.
+        expected: String,
+    },
+}
+
+impl History {
+    /// A history that was made rather than read.
+    pub fn new(header: Header, events: Vec<Event>) -> Self {
+        History {
+            header,
+            events,
+            truncated: None,
+            path: None,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Reads a file in JSON Lines.
+    pub fn open(path: &Path) -> Result<Self, HistoryError> {
+        let failed = |source| HistoryError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(failed)?;
+        History::read(BufReader::new(file), path)
+    }
+
+    /// Reads JSON Lines; `path` is how an error names the source.
+    pub fn read(source: impl BufRead, path: &Path) -> Result<Self, HistoryError> {
+        let mut lines = Lines::new(source, path);
+        let no_header = || format!("a header: {}", Header::new("register").to_line());
+        let header = match lines.next()? {
+            None => return Err(lines.malformed(1, no_header())),
+            Some(()) => lines.parse::<Header>().map_err(|error| {
+                let begins_otherwise = !lines.text().contains("\"format\"");
+                let expected = if begins_otherwise {
+                    no_header()
+                } else {
+                    error.1
+                };
+                lines.malformed(error.0, expected)
+            })?,
+        };
+        if let Err((field, expected)) = header.check() {
+            let column = lines
+                .text()
+                .find(&format!("\"{field}\""))
+                .map_or(1, |at| at + 1);
+            return Err(lines.malformed(column, expected));
+        }
+        let mut history = History::new(header, Vec::new());
+        history.path = Some(path.to_owned());
+        while let Some(()) = lines.next()? {
+            match lines.parse::<Event>() {
+                Ok(event) => {
+                    history.events.push(event);
+                    history.lines.push(lines.number);
+                }
+                Err(_) if lines.is_cut_off() => {
+                    history.truncated = Some(Truncated {
+                        line: lines.number,
+                        bytes: lines.line.len(),
+                    });
+                }
+                Err((column, expected)) => return Err(lines.malformed(column, expected)),
+            }
+        }
+        Ok(history)
+    }
+
+    /// Writes JSON Lines.
+    pub fn write(&self, mut sink: impl Write) -> io::Result<()> {
+        writeln!(sink, "{}", self.header.to_line())?;
+        for event in &self.events {
+            serde_json::to_writer(&mut sink, event)?;
+            sink.write_all(b"\n")?;
+        }
+        sink.flush()
+    }
+
+    /// The clients' operations, in the order of invocation; an error if the
+    /// events do not make any.
+    pub fn operations(&self) -> Result<Vec<Operation>, HistoryError> {
+        pair(&self.events).map_err(|Misplaced { place, expected }| HistoryError::Malformed {
+            path: self.path.clone().unwrap_or_else(|| "history".into()),
+            line: self.line(place),
+            column: 1,
+            expected: self.explain(&expected),
+        })
+    }
+
+    /// The error that the event with `index` is not what a reader expects.
+    pub fn malformed(&self, index: u64, expected: String) -> HistoryError {
+        let place = self.events.partition_point(|event| event.index < index);
+        HistoryError::Malformed {
+            path: self.path.clone().unwrap_or_else(|| "history".into()),
+            line: self.line(place),
+            column: 1,
+            expected,
+        }
+    }
+
+    /// What the nemesis did.
+    pub fn nemesis(&self) -> impl Iterator<Item = &Event> {
+        self.events
+            .iter()
+            .filter(|event| event.process == Process::Nemesis)
+    }
+
+    /// The line of the event at `place`; where it was not read from a file,
+    /// the one it would be written to.
+    fn line(&self, place: usize) -> usize {
+        self.lines.get(place).copied().unwrap_or(place + 2)
+    }
+
+    fn explain(&self, expected: &Expected) -> String {
+        match expected {
+            Expected::Index { after, found } => {
+                format!("an index above {after}, the one before it, found {found}")
+            }
+            Expected::Invocation { process, f } => {
+                format!("an invocation of {f} by process {process} before its completion")
+            }
+            Expected::Completion { process, f, open } => format!(
+                "process {process} to complete its {f} of line {} before it invokes again",
+                self.line(*open)
+            ),
+            Expected::Process { process, retired } => format!(
+                "another process: process {process} is retired since its info on line {}",
+                self.line(*retired)
+            ),
+            Expected::Same {
+                what,
+                open,
+                begun,
+                found,
+            } => format!(
+                "{what} {begun} as in the invocation on line {}, found {found}",
+                self.line(*open)
+            ),
+        }
+    }
+}
+
+/// The lines of a source, blank ones left out.
+struct Lines<'a, R> {
+    source: R,
+    path: &'a Path,
+    number: usize,
+    line: Vec<u8>,
+}
+
+impl<'a, R: BufRead> Lines<'a, R> {
+    fn new(source: R, path: &'a Path) -> Self {
+        Lines {
+            source,
+            path,
+            number: 0,
+            line: Vec::new(),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<()>, HistoryError> {
+        loop {
+            self.line.clear();
+            let read = self.source.read_until(b'\n', &mut self.line);
+            let count = read.map_err(|source| HistoryError::Io {
+                path: self.path.to_owned(),
+                source,
+            })?;
+            self.number += 1;
+            if count == 0 {
+                return Ok(None);
+            }
+            if !self.line.trim_ascii().is_empty() {
+                return Ok(Some(()));
+            }
+        }
+    }
+
+    /// What the line holds, or the column and what was expected there.
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, (usize, String)> {
+        serde_json::from_slice(self.line.trim_ascii_end())
+            .map_err(|error| (error.column().max(1), explain(&error)))
+    }
+
+    fn is_cut_off(&self) -> bool {
+        !self.line.ends_with(b"\n")
+    }
+
+    fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.line)
+    }
+
+    fn malformed(&self, column: usize, expected: String) -> HistoryError {
+        HistoryError::Malformed {
+            path: self.path.to_owned(),
+            line: self.number,
+            column,
+            expected,
+        }
+    }
+}
+
+/// What a parser expected, in words that follow "expected".
+fn explain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let end = text.rfind(" at line ").unwrap_or(text.len());
+    let said = &text[..end];
+    if let Some((found, expected)) = said.split_once(", expected ") {
+        let found = found.trim_start_matches("invalid type: ");
+        return format!(
+            "{}, found {found}",
+            expected.replace("u64", "a whole number")
+        );
+    }
+    if let Some(field) = said.strip_prefix("missing field ") {
+        return format!("a field {field}");
+    }
+    match said {
+        "expected value" | "expected ident" => "a JSON value".to_owned(),
+        "key must be a string" => "a field's name in double quotes".to_owned(),
+        "trailing characters" => "the end of the line".to_owned(),
+        "trailing comma" => "another field after the comma".to_owned(),
+        _ if said.starts_with("EOF") => "the rest of the line, found its end".to_owned(),
+        _ => match said.strip_prefix("expected ") {
+            Some(expected) => expected.to_owned(),
+            None => format!("a JSON object ({said})"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::{Outcome, Value};
+
+    const HEADER: &str = r#"{"format":"tribunal-history","version":1,"workload":"register"}"#;
+
+    fn read(text: &str) -> Result<History, HistoryError> {
+        History::read(text.as_bytes(), Path::new("h.jsonl"))
+    }
+
+    /// Reads the header and these lines, and compares the error.
+    fn refused(lines: &[&str], expected: &Expect) {
+        let text = format!("{HEADER}\n{}\n", lines.join("\n"));
+        let error = read(&text)
+            .and_then(|history| history.operations().map(|_| ()))
+            .expect_err("a broken history");
+        expected.assert_eq(&error.to_string());
+    }
+
+    fn event(index: u64, process: u64, kind: &str, f: &str) -> String {
+        format!(
+            r#"{{"index":{index},"time":0,"process":{process},"type":"{kind}","f":"{f}","value":1}}"#
+        )
+    }
+
+    #[test]
+    fn operations_are_paired_across_blank_lines_and_faults() {
+        let nemesis =
+            r#"{"index":2,"time":0,"process":"nemesis","type":"info","f":"kill","fault":1}"#;
+        let lines = [
+            &event(0, 0, "invoke", "write"),
+            "",
+            &event(1, 1, "invoke", "read"),
+            nemesis,
+            &event(3, 0, "ok", "write"),
+        ];
+        let text = format!("{HEADER}\n{}", lines.join("\n"));
+        let history = read(&text).expect("a history");
+        assert_eq!(history.truncated, None);
+        let operations = history.operations().expect("operations");
+        let outcomes: Vec<_> = operations
+            .iter()
+            .map(|it| (&it.outcome, it.completed))
+            .collect();
+        let written = Outcome::Ok(Value::Int(1));
+        assert_eq!(outcomes, [(&written, Some(3)), (&Outcome::Info, None)]);
+    }
+
+    #[test]
+    fn a_history_that_was_written_is_read_back() {
+        let events = vec![
+            serde_json::from_str(&event(0, 0, "invoke", "write")).expect("an event"),
+            serde_json::from_str(&event(1, 0, "ok", "write")).expect("an event"),
+        ];
+        let history = History::new(Header::new("register"), events);
+        let mut bytes = Vec::new();
+        history.write(&mut bytes).expect("written");
+        let again = History::read(bytes.as_slice(), Path::new("h")).expect("a history");
+        assert_eq!(
+            (again.header, again.events),
+            (history.header, history.events)
+        );
+    }
+
+    #[test]
+    fn a_last_line_that_was_cut_off_is_told_and_the_rest_is_read() {
+        let whole = format!("{HEADER}\n{}\n", event(0, 0, "invoke", "write"));
+        let text = format!("{whole}{}", &event(1, 0, "ok", "write")[..20]);
+        let history = read(&text).expect("a history");
+        assert_eq!(history.events.len(), 1);
+        assert_eq!(history.truncated, Some(Truncated { line: 3, bytes: 20 }));
+        // The same line with its newline was not cut off: it is wrong.
+        assert!(read(&format!("{text}\n")).is_err());
+    }
+
+    #[test]
+    fn a_last_line_that_lacks_only_its_newline_counts() {
+        let text = format!("{HEADER}\n{}", event(0, 0, "invoke", "write"));
+        let history = read(&text).expect("a history");
+        assert_eq!((history.events.len(), history.truncated), (1, None));
+    }
+
+    #[test]
+    fn a_broken_line_is_named_with_its_column() {
+        refused(
+            &[&event(0, 0, "invoke", "write"), r#"{"index":1,?}"#],
+            &expect!["h.jsonl:3:12: expected a field's name in double quotes"],
+        );
+        refused(
+            &[r#"{"index":1,"time":0,"process":-1,"type":"ok","f":"read"}"#],
+            &expect![[
+                r#"h.jsonl:2:32: expected a process: a whole number, or "nemesis", found integer `-1`"#
+            ]],
+        );
+        refused(
+            &[r#"{"index":1,"time":0,"process":1,"type":"done","f":"read"}"#],
+            &expect![
+                "h.jsonl:2:45: expected one of `invoke`, `ok`, `fail`, `info`, found unknown variant `done`"
+            ],
+        );
+        refused(
+            &[r#"{"index":1,"time":0,"process":1,"type":"ok"}"#],
+            &expect!["h.jsonl:2:44: expected a field `f`"],
+        );
+        refused(
+            &[r#"{"index":1.5}"#],
+            &expect!["h.jsonl:2:12: expected a whole number, found floating point `1.5`"],
+        );
+        refused(&["nonsense"], &expect!["h.jsonl:2:2: expected a JSON value"]);
+        refused(
+            &[&format!("{} 1", event(0, 0, "invoke", "read"))],
+            &expect!["h.jsonl:2:71: expected the end of the line"],
+        );
+    }
+
+    #[test]
+    fn a_file_without_a_header_is_refused() {
+        let refused = |text: &str, expected: Expect| {
+            expected.assert_eq(&read(text).expect_err("refused").to_string());
+        };
+        refused(
+            "",
+            expect![[
+                r#"h.jsonl:1:1: expected a header: {"format":"tribunal-history","version":1,"workload":"register","initial":null,"nil":"initial","failed_cas":"fail"}"#
+            ]],
+        );
+        refused(
+            &event(0, 0, "invoke", "read"),
+            expect![[
+                r#"h.jsonl:1:69: expected a header: {"format":"tribunal-history","version":1,"workload":"register","initial":null,"nil":"initial","failed_cas":"fail"}"#
+            ]],
+        );
+        refused(
+            &HEADER.replace(":1", ":9"),
+            expect!["h.jsonl:1:30: expected version 1, found 9"],
+        );
+        refused(
+            &HEADER.replace("tribunal-history", "other"),
+            expect![[r#"h.jsonl:1:2: expected format "tribunal-history", found "other""#]],
+        );
+        refused(
+            &HEADER[..40],
+            expect!["h.jsonl:1:40: expected the rest of the line, found its end"],
+        );
+    }
+
+    #[test]
+    fn events_that_do_not_pair_are_named() {
+        refused(
+            &[&event(0, 0, "ok", "read")],
+            &expect![
+                "h.jsonl:2:1: expected an invocation of read by process 0 before its completion"
+            ],
+        );
+        refused(
+            &[
+                &event(0, 0, "invoke", "read"),
+                &event(1, 0, "invoke", "read"),
+            ],
+            &expect![
+                "h.jsonl:3:1: expected process 0 to complete its read of line 2 before it invokes again"
+            ],
+        );
+        refused(
+            &[
+                &event(0, 0, "invoke", "read"),
+                &event(1, 0, "info", "read"),
+                &event(2, 0, "invoke", "read"),
+            ],
+            &expect![
+                "h.jsonl:4:1: expected another process: process 0 is retired since its info on line 3"
+            ],
+        );
+        refused(
+            &[&event(0, 0, "invoke", "read"), &event(1, 0, "ok", "write")],
+            &expect!["h.jsonl:3:1: expected f read as in the invocation on line 2, found write"],
+        );
+        refused(
+            &[&event(1, 0, "invoke", "read"), &event(1, 0, "ok", "read")],
+            &expect!["h.jsonl:3:1: expected an index above 1, the one before it, found 1"],
+        );
+    }
+}
