@@ -1,1 +1,42 @@
-fn main() {}
+//! The `tribunal` binary.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`cli`] | what can be typed |
+//! | [`list`] | `tribunal list`: what there is |
+//! | [`check`] | `tribunal check`: every state of a bounded cluster |
+//! | [`campaign`] | `tribunal run` and `replay`: real processes under faults |
+//! | [`workload`] | what clients ask in a campaign |
+//! | [`verify`] | `tribunal verify`: recorded histories |
+//! | [`node`] | `tribunal node`: one node process |
+//! | [`systems`] | the systems and their wrong versions, by name |
+//! | [`exit`], [`output`], [`names`], [`units`] | exit codes, stdout, words, quantities |
+//!
+//! Never here: logic that another crate could own.
+
+mod campaign;
+mod check;
+mod cli;
+mod exit;
+mod list;
+mod names;
+mod node;
+mod output;
+mod systems;
+mod units;
+mod verify;
+mod workload;
+
+use std::panic;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A panic of our own says nothing about any system.
+    match panic::catch_unwind(cli::main) {
+        Ok(code) => code,
+        Err(_) => {
+            eprintln!("harness failure: the harness panicked; see the message above");
+            ExitCode::from(exit::HARNESS)
+        }
+    }
+}

@@ -2,6 +2,18 @@
 //! client sessions, and the adapter interface through which a campaign sees
 //! any system, ours or somebody else's.
 //!
+//! | module | holds |
+//! |---|---|
+//! | [`adapter`] | what a campaign knows of a system |
+//! | [`runtime`] | a machine as a process: transport, disk, timers, clients |
+//! | [`service`] | the words between clients and our own servers |
+//! | [`client`] | a client of our own servers, and the rules of outcomes |
+//! | [`systems`] | the built-in systems |
+//!
 //! Never here: protocol decisions.
 
 pub mod adapter;
+pub mod client;
+pub mod runtime;
+pub mod service;
+pub mod systems;

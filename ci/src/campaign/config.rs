@@ -1,0 +1,274 @@
+//! A campaign with nothing left open.
+
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Serialize;
+use tribunal_impls::systems::Tuning;
+use tribunal_nemesis::schedule::{self, DrawError, Schedule, ScheduleError, ScheduleOptions};
+use tribunal_nemesis::{Cut, FaultKind, Shape};
+
+use super::options::Options;
+use super::words::{Aim, List, Net};
+use crate::exit::usage;
+use crate::names;
+use crate::systems;
+use crate::units::{Size, Time};
+use crate::workload::{self, Shape as WorkloadShape, WORKLOADS};
+
+/// The stream of randomness that workloads draw from.
+const WORKLOAD_STREAM: u64 = 0x776f_726b_6c6f_6164;
+
+/// A campaign, fully resolved. Serialized, it is a campaign file.
+///
+/// It holds no "if not given" any more, and is what a run's folder keeps, so
+/// that a replay cannot depend on the defaults of its day. The fields are those
+/// of [`Options`], which says what each one is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Campaign {
+    pub system: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bug: Option<String>,
+    pub nodes: u8,
+    pub workload: String,
+    pub faults: List<FaultKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<List<Aim>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shapes: Option<List<Shape>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cuts: Option<List<Cut>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault_interval: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault_lasts: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Time>,
+    pub net: Net,
+    pub time: Time,
+    pub seed: u64,
+    pub concurrency: u16,
+    pub rate: f64,
+    pub keys: u16,
+    pub ops_per_key: u32,
+    pub timeout: Time,
+    pub retry: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub election_timeout: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_delay: Option<Time>,
+    pub check_timeout: Time,
+    pub check_memory: Size,
+}
+
+
+impl Campaign {
+    /// Fills in the defaults, and refuses what cannot be run.
+    pub fn resolve(options: Options) -> anyhow::Result<Campaign> {
+        let Some(system) = options.system else {
+            return Err(usage("expected a system, such as `tribunal run raft`"));
+        };
+        let entry = systems::runnable(&system)?;
+        if let Some(bug) = &options.bug {
+            entry.bug(bug)?;
+        }
+        let workload = options.workload.unwrap_or_else(|| WORKLOADS[0].name.to_owned());
+        names::find("workload", &workload, WORKLOADS, |entry| entry.name)?;
+        let nodes = options.nodes.unwrap_or(5);
+        let seconds = |seconds| Time(Duration::from_secs(seconds));
+        let campaign = Campaign {
+            system,
+            bug: options.bug,
+            nodes,
+            workload,
+            faults: options.faults.unwrap_or_else(|| List(FaultKind::ALL.to_vec())),
+            schedule: options.schedule,
+            targets: options.targets,
+            shapes: options.shapes,
+            cuts: options.cuts,
+            fault_interval: options.fault_interval,
+            fault_lasts: options.fault_lasts,
+            quiet: options.quiet,
+            net: options.net.unwrap_or_default(),
+            time: options.time.unwrap_or(seconds(20)),
+            seed: options.seed.unwrap_or_else(draw_seed),
+            concurrency: options.concurrency.unwrap_or(2 * u16::from(nodes)),
+            rate: options.rate.unwrap_or(500.0),
+            keys: options.keys.unwrap_or(6),
+            ops_per_key: options.ops_per_key.unwrap_or(300),
+            timeout: options.timeout.unwrap_or(seconds(5)),
+            retry: options.retry.unwrap_or(false),
+            election_timeout: options.election_timeout,
+            heartbeat: options.heartbeat,
+            disk_delay: options.disk_delay,
+            check_timeout: options.check_timeout.unwrap_or(seconds(120)),
+            check_memory: options.check_memory.unwrap_or(Size(2 << 30)),
+        };
+        for (what, time) in [("--time", campaign.time), ("--timeout", campaign.timeout)] {
+            if time.0.is_zero() {
+                return Err(usage(format!("expected {what} to be more than 0")));
+            }
+        }
+        Ok(campaign)
+    }
+
+    /// The faults of the run: read from a file where one is named, otherwise
+    /// drawn from the seed.
+    pub fn faults_of_run(&self) -> anyhow::Result<Schedule> {
+        if let Some(path) = &self.schedule {
+            return self.read_schedule(path);
+        }
+        if self.faults.0.is_empty() {
+            return Ok(Schedule { seed: self.seed, faults: Vec::new() });
+        }
+        schedule::draw(self.seed, &self.schedule_options())
+            .map_err(|error: DrawError| usage(error.to_string()).context("draw a schedule"))
+    }
+
+    fn read_schedule(&self, path: &Path) -> anyhow::Result<Schedule> {
+        let schedule = Schedule::load(path, self.nodes.into()).map_err(|error| match &error {
+            ScheduleError::Io { source, .. } => usage(format!("{error}: {source}")),
+            _ => usage(error.to_string()),
+        })?;
+        if schedule.end() > self.time.0 {
+            let end = Time(schedule.end());
+            return Err(usage(format!(
+                "{}: the last fault is healed after {end}, but the load ends after {}; try --time {end}",
+                path.display(),
+                self.time
+            )));
+        }
+        Ok(schedule)
+    }
+
+    fn schedule_options(&self) -> ScheduleOptions {
+        let mut options = ScheduleOptions::new(&self.faults.0, self.nodes.into(), self.time.0);
+        for aim in self.targets.iter().flat_map(|list| &list.0) {
+            let kinds = match aim.fault {
+                Some(kind) => vec![kind],
+                None => vec![FaultKind::Kill, FaultKind::Pause],
+            };
+            for kind in kinds {
+                options.targets.entry(kind).or_default().push(aim.target);
+            }
+        }
+        options.shapes = self.shapes.clone().map_or_else(Vec::new, |list| list.0);
+        options.cuts = self.cuts.clone().map_or_else(Vec::new, |list| list.0);
+        options.interval = self.fault_interval.map(|time| time.0);
+        options.lasts = self.fault_lasts.map(|time| time.0);
+        options.quiet = self.quiet.map(|time| time.0);
+        options
+    }
+
+    /// The kinds of fault that must take effect for the run to mean something.
+    pub fn requested_faults(&self, schedule: &Schedule) -> Vec<FaultKind> {
+        match self.schedule {
+            Some(_) => schedule.kinds(),
+            None => self.faults.0.clone(),
+        }
+    }
+
+    /// The workload's entry.
+    pub fn workload(&self) -> &'static workload::Entry {
+        let named = WORKLOADS.iter().find(|entry| entry.name == self.workload);
+        named.expect("the workload was found when the campaign was resolved")
+    }
+
+    /// How much the workload asks of which keys.
+    pub fn workload_shape(&self) -> WorkloadShape {
+        WorkloadShape {
+            seed: self.seed ^ WORKLOAD_STREAM,
+            workers: self.concurrency.into(),
+            keys: self.keys.into(),
+            operations_per_key: self.ops_per_key.into(),
+        }
+    }
+
+    /// How nodes are tuned.
+    pub fn tuning(&self) -> Tuning {
+        let ms = |time: Option<Time>| Some(u64::try_from(time?.0.as_millis()).unwrap_or(u64::MAX));
+        Tuning {
+            seed: Some(self.seed),
+            heartbeat_ms: ms(self.heartbeat),
+            election_ms: ms(self.election_timeout),
+            disk_delay_ms: ms(self.disk_delay),
+            ..Tuning::default()
+        }
+    }
+
+    /// The text of a campaign file that asks for exactly this run, with its
+    /// schedule beside it.
+    pub fn to_toml(&self) -> anyhow::Result<String> {
+        let kept = Campaign {
+            schedule: Some(PathBuf::from("schedule.json")),
+            ..self.clone()
+        };
+        let fields = toml::to_string(&kept).context("write the campaign as TOML")?;
+        Ok(format!("# One run, with nothing left open; `tribunal replay` runs it again.\n{fields}"))
+    }
+}
+
+/// A seed that nobody chose: short, since people type it again.
+fn draw_seed() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish() % 1_000_000
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A campaign with all its defaults.
+    pub fn campaign(system: &str, seed: u64) -> Campaign {
+        Campaign::resolve(Options {
+            system: Some(system.to_owned()),
+            seed: Some(seed),
+            ..Options::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_campaign_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("campaign.toml");
+        let mut written = campaign("raft", 5);
+        written.targets = Some(List(vec!["kill:leader".parse().unwrap()]));
+        std::fs::write(&path, written.to_toml().unwrap()).unwrap();
+        written.schedule = Some(folder.path().join("schedule.json"));
+        assert_eq!(Campaign::resolve(Options::read(&path).unwrap()).unwrap(), written);
+    }
+
+    #[test]
+    fn a_schedule_longer_than_the_load_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let schedule = campaign("raft", 5).faults_of_run().unwrap();
+        std::fs::write(file.path(), schedule.to_json()).unwrap();
+        let short = Campaign {
+            time: Time(Duration::from_secs(2)),
+            schedule: Some(file.path().to_owned()),
+            ..campaign("raft", 5)
+        };
+        assert!(short.faults_of_run().unwrap_err().to_string().contains("try --time"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_known_ones() {
+        let asked = |system: &str, bug: Option<&str>| {
+            let options = Options {
+                system: Some(system.to_owned()),
+                bug: bug.map(str::to_owned),
+                ..Options::default()
+            };
+            Campaign::resolve(options).unwrap_err().to_string()
+        };
+        assert!(asked("rafft", None).contains("did you mean `raft`?"));
+        assert!(asked("raft", Some("no-such-bug")).contains("known: "));
+    }
+}

@@ -1,0 +1,163 @@
+//! Clients at work: during the load, and for the final reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tribunal_impls::adapter::{Completion, Invocation};
+
+use super::trial::Trial;
+use crate::workload::REST_AFTER_FAILURE;
+
+/// How far a worker may fall behind its pace before the lost time is let go;
+/// otherwise a long fault would be followed by a burst.
+const LAG_MAX: Duration = Duration::from_millis(500);
+
+/// When a worker asks next: at random, with the mean that the campaign's rate
+/// gives it, so that workers do not march in step.
+pub struct Pace {
+    stream: ChaCha8Rng,
+    mean: Duration,
+    next: Instant,
+}
+
+impl Pace {
+    /// The pace of one of `workers` that share a rate of operations a second.
+    pub fn new(seed: u64, worker: usize, workers: usize, rate: f64) -> Pace {
+        let mut stream = ChaCha8Rng::seed_from_u64(seed);
+        stream.set_stream(worker as u64);
+        Pace {
+            stream,
+            mean: Duration::from_secs_f64((workers as f64 / rate).min(3600.0)),
+            next: Instant::now(),
+        }
+    }
+
+    fn next(&mut self, now: Instant) -> Instant {
+        let factor = self.stream.random_range(0.0..2.0);
+        let earliest = now.checked_sub(LAG_MAX).unwrap_or(self.next);
+        self.next = self.next.max(earliest) + self.mean.mul_f64(factor);
+        self.next
+    }
+}
+
+/// One worker: asks until it is told to stop. An operation in flight is
+/// finished first. A process that saw `info` is retired, and a new one takes
+/// its place at the same node.
+pub async fn work(
+    trial: Arc<Trial>,
+    worker: usize,
+    mut pace: Pace,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    loop {
+        let (process, mut client) = trial.client(worker);
+        loop {
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = sleep_until(pace.next(Instant::now())) => {}
+            }
+            let invocation = trial.workload().next(worker);
+            let completion = trial.perform(process, client.as_mut(), &invocation).await?;
+            trial.workload().observe(&invocation, &completion);
+            match completion {
+                Completion::Ok(_) => {}
+                Completion::Fail(_) => rest(&mut stop, &invocation).await,
+                Completion::Info(_) => break,
+            }
+        }
+    }
+}
+
+/// A cas fails by mismatch all the time; only other failures call for a rest.
+async fn rest(stop: &mut watch::Receiver<bool>, invocation: &Invocation) {
+    if invocation.f != "cas" {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = sleep(REST_AFTER_FAILURE) => {}
+        }
+    }
+}
+
+/// Reads everything once more through a client of every node, until each
+/// answers or the time is up. The number of reads that stayed unanswered.
+pub async fn final_reads(trial: &Arc<Trial>, limit: Duration) -> anyhow::Result<usize> {
+    let reads = trial.workload().final_reads();
+    let deadline = Instant::now() + limit;
+    let mut nodes = JoinSet::new();
+    for place in 0..trial.plans.len() {
+        let reads = reads.clone();
+        nodes.spawn(read_all(Arc::clone(trial), place, reads, deadline));
+    }
+    let mut unanswered = 0;
+    while let Some(done) = nodes.join_next().await {
+        unanswered += done??;
+    }
+    Ok(unanswered)
+}
+
+async fn read_all(
+    trial: Arc<Trial>,
+    place: usize,
+    reads: Vec<Invocation>,
+    deadline: Instant,
+) -> anyhow::Result<usize> {
+    let (mut process, mut client) = trial.client(place);
+    let mut unanswered = reads.len();
+    for read in &reads {
+        loop {
+            if Instant::now() >= deadline {
+                return Ok(unanswered);
+            }
+            match trial.perform(process, client.as_mut(), read).await? {
+                Completion::Ok(_) => break,
+                Completion::Fail(_) => sleep(REST_AFTER_FAILURE).await,
+                Completion::Info(_) => (process, client) = trial.client(place),
+            }
+        }
+        unanswered -= 1;
+    }
+    Ok(unanswered)
+}
+
+/// Asks for something without effect, off the record, until some node serves.
+/// Whether one did before the deadline.
+pub async fn serves(trial: &Trial, deadline: Instant) -> bool {
+    let probe = trial.workload().probe();
+    let mut place = 0;
+    loop {
+        let (_, mut client) = trial.client(place);
+        match timeout_at(deadline, client.invoke(&probe)).await {
+            Ok(Completion::Ok(_)) => return true,
+            Ok(_) => sleep(Duration::from_millis(10)).await,
+            Err(_) => return false,
+        }
+        place += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_keeps_the_rate_of_all_workers_together() {
+        let mut pace = Pace::new(1, 0, 10, 500.0);
+        let began = Instant::now();
+        let last = (0..1_000).fold(began, |last, _| pace.next(last));
+        let each = (last - began) / 1_000;
+        assert!((Duration::from_millis(19)..Duration::from_millis(21)).contains(&each));
+    }
+
+    #[test]
+    fn lost_time_is_not_made_up_by_a_burst() {
+        let mut pace = Pace::new(1, 0, 1, 100.0);
+        let much_later = Instant::now() + Duration::from_secs(60);
+        assert!(pace.next(much_later) + LAG_MAX >= much_later);
+    }
+}

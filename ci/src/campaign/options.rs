@@ -1,0 +1,242 @@
+//! What a campaign is asked to do: flags, a campaign file, defaults.
+//!
+//! A field has one name and one spelling of its values, as a flag and in the
+//! file. A flag outranks the file; [`Campaign`](super::Campaign) adds the
+//! defaults.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+use tribunal_nemesis::{Cut, FaultKind, Shape};
+
+use super::words::{Aim, List, Net};
+use crate::exit::usage;
+use crate::units::{Size, Time};
+
+/// Everything that can be asked of a campaign, each thing only if given.
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Options {
+    /// The system, where it comes from a file.
+    #[arg(skip)]
+    pub system: Option<String>,
+    /// Run a wrong version of the system (see `tribunal list bugs`)
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// How many nodes the cluster has [default: 5]
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: Option<u8>,
+    /// What clients ask (see `tribunal list workloads`) [default: register]
+    #[arg(long, short, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Which faults to inject, or none [default: kill,pause,partition]
+    #[arg(long, short, value_name = "LIST|none")]
+    pub faults: Option<List<FaultKind>>,
+    /// Inject exactly these faults, instead of drawing them from the seed
+    #[arg(long, value_name = "FILE")]
+    pub schedule: Option<PathBuf>,
+    /// Whom kill and pause may hit: one, minority, majority, leader, all; for one of them: kill:leader [default: any]
+    #[arg(long, value_name = "LIST")]
+    pub targets: Option<List<Aim>>,
+    /// How partitions divide: isolate-one, isolate-leader, majority-minority, halves [default: any]
+    #[arg(long, value_name = "LIST")]
+    pub shapes: Option<List<Shape>>,
+    /// How partitions cut a link: hold, reset [default: any]
+    #[arg(long, value_name = "LIST")]
+    pub cuts: Option<List<Cut>>,
+    /// Mean time between the beginnings of two faults of a kind [default: a fifth of the time, 1s to 10s]
+    #[arg(long, value_name = "TIME")]
+    pub fault_interval: Option<Time>,
+    /// Mean time that a fault lasts [default: half of the interval]
+    #[arg(long, value_name = "TIME")]
+    pub fault_lasts: Option<Time>,
+    /// Time without faults before the end [default: a seventh of the time, at most 5s]
+    #[arg(long, value_name = "TIME")]
+    pub quiet: Option<Time>,
+    /// How nodes are linked: proxy (stream proxies), or auto [default: auto]
+    #[arg(long, value_name = "KIND")]
+    pub net: Option<Net>,
+    /// How long clients ask and faults strike [default: 20s]
+    #[arg(long, short, value_name = "TIME")]
+    pub time: Option<Time>,
+    /// The seed of operations and faults [default: drawn, and printed]
+    #[arg(long, short, value_name = "S", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// How many clients ask at the same time [default: twice the nodes]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: Option<u16>,
+    /// How many operations a second all clients together aim at [default: 500]
+    #[arg(long, value_name = "R", value_parser = positive)]
+    pub rate: Option<f64>,
+    /// How many keys are in use at the same time [default: 6]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub keys: Option<u16>,
+    /// About how many operations a key serves until a new one replaces it [default: 300]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub ops_per_key: Option<u32>,
+    /// How long a client waits for one operation [default: 5s]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Time>,
+    /// Send an operation again while its outcome is not known, under the same session and serial
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub retry: Option<bool>,
+    /// Mean time after which nodes miss their leader [default: the system's]
+    #[arg(long, value_name = "TIME")]
+    pub election_timeout: Option<Time>,
+    /// Time between a leader's signs of life [default: the system's]
+    #[arg(long, value_name = "TIME")]
+    pub heartbeat: Option<Time>,
+    /// Slow every node's disk down by this much a write [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    pub disk_delay: Option<Time>,
+    /// How long one checker may take [default: 2m]
+    #[arg(long, value_name = "TIME")]
+    pub check_timeout: Option<Time>,
+    /// How much memory one checker may take [default: 2GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub check_memory: Option<Size>,
+}
+
+/// The largest cluster: links are one for every ordered pair of nodes.
+const NODES_MAX: u8 = 64;
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    number.ok_or_else(|| format!("expected a number above 0, not `{text}`"))
+}
+
+impl Options {
+    /// Reads a campaign file. Paths in it are relative to its own folder.
+    pub fn read(path: &Path) -> anyhow::Result<Options> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| usage(format!("{}: {error}", path.display())))?;
+        let mut options = Options::parse(&text, path)?;
+        if let Err((field, why)) = options.check() {
+            let (line, column) = place_of(&text, field);
+            return Err(usage(format!("{}:{line}:{column}: {why}", path.display())));
+        }
+        if let (Some(schedule), Some(folder)) = (&mut options.schedule, path.parent()) {
+            *schedule = folder.join(&*schedule);
+        }
+        Ok(options)
+    }
+
+    fn parse(text: &str, path: &Path) -> anyhow::Result<Options> {
+        toml::from_str(text).map_err(|error| {
+            let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
+            let message = error.message().replace('\n', " ");
+            usage(format!("{}:{line}:{column}: {message}", path.display()))
+        })
+    }
+
+    /// Looks at each field alone: what flags are refused for while they are
+    /// parsed. The field that is wrong, and why.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let least = |field, given: Option<u64>| match given {
+            Some(0) => Err((field, format!("expected `{field}` to be at least 1, not 0"))),
+            _ => Ok(()),
+        };
+        least("nodes", self.nodes.map(u64::from))?;
+        least("concurrency", self.concurrency.map(u64::from))?;
+        least("keys", self.keys.map(u64::from))?;
+        least("ops-per-key", self.ops_per_key.map(u64::from))?;
+        if let Some(nodes) = self.nodes.filter(|nodes| *nodes > NODES_MAX) {
+            return Err(("nodes", format!("expected at most {NODES_MAX} nodes, not {nodes}")));
+        }
+        match self.rate {
+            Some(rate) => positive(&rate.to_string()).map(drop).map_err(|why| ("rate", why)),
+            None => Ok(()),
+        }
+    }
+
+    /// These, and where one is not given, that of `other`.
+    pub fn or(self, other: Options) -> Options {
+        Options {
+            system: self.system.or(other.system),
+            bug: self.bug.or(other.bug),
+            nodes: self.nodes.or(other.nodes),
+            workload: self.workload.or(other.workload),
+            faults: self.faults.or(other.faults),
+            schedule: self.schedule.or(other.schedule),
+            targets: self.targets.or(other.targets),
+            shapes: self.shapes.or(other.shapes),
+            cuts: self.cuts.or(other.cuts),
+            fault_interval: self.fault_interval.or(other.fault_interval),
+            fault_lasts: self.fault_lasts.or(other.fault_lasts),
+            quiet: self.quiet.or(other.quiet),
+            net: self.net.or(other.net),
+            time: self.time.or(other.time),
+            seed: self.seed.or(other.seed),
+            concurrency: self.concurrency.or(other.concurrency),
+            rate: self.rate.or(other.rate),
+            keys: self.keys.or(other.keys),
+            ops_per_key: self.ops_per_key.or(other.ops_per_key),
+            timeout: self.timeout.or(other.timeout),
+            retry: self.retry.or(other.retry),
+            election_timeout: self.election_timeout.or(other.election_timeout),
+            heartbeat: self.heartbeat.or(other.heartbeat),
+            disk_delay: self.disk_delay.or(other.disk_delay),
+            check_timeout: self.check_timeout.or(other.check_timeout),
+            check_memory: self.check_memory.or(other.check_memory),
+        }
+    }
+}
+
+/// Line and column, from 1, of a place in a text.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
+}
+
+/// Line and column, from 1, of a field in a file that has it.
+fn place_of(text: &str, field: &str) -> (usize, usize) {
+    let is_it = |line: &&str| {
+        let rest = line.trim_start().strip_prefix(field);
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let at = text.lines().position(|line| is_it(&line)).unwrap_or(0);
+    let line = text.lines().nth(at).unwrap_or_default();
+    (at + 1, line.len() - line.trim_start().len() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Options::parse(text, Path::new("campaign.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_is_shown_where_it_stands() {
+        let error = refused("nodes = 3\ntime = \"abc\"\n");
+        assert!(error.starts_with("campaign.toml:2:8: expected a duration"), "{error}");
+        let error = refused("system = \"raft\"\nflood = true\n");
+        assert!(error.starts_with("campaign.toml:2:1: unknown field `flood`"), "{error}");
+        let error = refused("faults = [\"kill\", \"flood\"]\n");
+        assert!(error.starts_with("campaign.toml:1:"), "{error}");
+        assert!(error.contains("kill, pause, partition"), "{error}");
+    }
+
+    #[test]
+    fn a_number_out_of_range_is_shown_where_it_stands() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "time = \"5s\"\nnodes = 0\n").unwrap();
+        let error = Options::read(file.path()).unwrap_err().to_string();
+        assert!(error.ends_with(":2:1: expected `nodes` to be at least 1, not 0"), "{error}");
+    }
+
+    #[test]
+    fn a_flag_outranks_the_file() {
+        let file = Options::parse("nodes = 3\nretry = true\n", Path::new("c.toml")).unwrap();
+        let flags = Options {
+            nodes: Some(7),
+            ..Options::default()
+        };
+        let both = flags.or(file);
+        assert_eq!((both.nodes, both.retry), (Some(7), Some(true)));
+    }
+}

@@ -1,0 +1,110 @@
+//! Words that campaigns are described with, beside those of the nemesis.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tribunal_nemesis::{FaultKind, Target};
+
+/// A list as flags have it, `kill,pause`, and as files have it, `["kill", "pause"]`;
+/// `none` and `[]` are empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: FromStr<Err: fmt::Display> + PartialEq> FromStr for List<T> {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut list = Vec::new();
+        if text == "none" {
+            return Ok(List(list));
+        }
+        for word in text.split(',').map(str::trim) {
+            let item = word.parse().map_err(|error: T::Err| error.to_string())?;
+            if !list.contains(&item) {
+                list.push(item);
+            }
+        }
+        Ok(List(list))
+    }
+}
+
+/// How nodes are linked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Net {
+    /// The first kind that can do every fault asked for.
+    #[default]
+    Auto,
+    /// A stream proxy for every ordered pair of nodes; needs no privilege.
+    Proxy,
+}
+
+/// Whom a kind of fault may hit: `leader`, or for one kind only, `kill:leader`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aim {
+    /// Which kind; both that hit processes where not given.
+    pub fault: Option<FaultKind>,
+    /// Whom.
+    pub target: Target,
+}
+
+impl FromStr for Aim {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (fault, target) = match text.split_once(':') {
+            Some((fault, target)) => (Some(fault), target),
+            None => (None, text),
+        };
+        let fault = fault.map(str::parse).transpose().map_err(|error: <FaultKind as FromStr>::Err| error.to_string())?;
+        if fault == Some(FaultKind::Partition) {
+            return Err("a partition has shapes, not targets".to_owned());
+        }
+        let target = target.parse().map_err(|error: <Target as FromStr>::Err| error.to_string())?;
+        Ok(Aim { fault, target })
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fault {
+            Some(fault) => write!(f, "{fault}:{}", self.target),
+            None => self.target.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Aim {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Aim {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_once_each_and_none_is_empty() {
+        let list: List<FaultKind> = "kill, pause,kill".parse().unwrap();
+        assert_eq!(list.0, [FaultKind::Kill, FaultKind::Pause]);
+        assert_eq!("none".parse::<List<FaultKind>>().unwrap().0, []);
+        assert!("kill,flood".parse::<List<FaultKind>>().unwrap_err().contains("flood"));
+    }
+
+    #[test]
+    fn an_aim_may_name_its_fault() {
+        for text in ["leader", "kill:majority"] {
+            assert_eq!(text.parse::<Aim>().unwrap().to_string(), text);
+        }
+        assert!("partition:one".parse::<Aim>().is_err());
+        assert!("kill:everyone".parse::<Aim>().unwrap_err().contains("majority"));
+    }
+}

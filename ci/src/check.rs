@@ -1,0 +1,309 @@
+//! `tribunal check`: every state of a bounded cluster.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `check.rs` | what can be asked, and the command that repeats it |
+//! | `check/show.rs` | the answer, as tables and as JSON |
+//! | `check/progress.rs` | what is said while it lasts |
+
+mod progress;
+mod show;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tribunal_models::registry::{System, systems};
+use tribunal_models::report::Verdict;
+use tribunal_models::{Bounds, CheckError, CheckOptions, Granularity, Limit, Report};
+
+use self::progress::Line;
+use crate::exit::{Conclusion, usage};
+use crate::names;
+use crate::output::{self, Format};
+use crate::units::{Size, Time};
+
+/// `tribunal check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// The system (see `tribunal list systems`)
+    pub system: String,
+    /// Check a wrong version (see `tribunal list bugs`)
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// When persists complete: with their step, or as actions of their own
+    #[arg(long, value_enum, default_value_t, value_name = "HOST")]
+    pub host: Host,
+    #[command(flatten)]
+    pub bounds: BoundArgs,
+    /// Start behind a scripted prefix
+    #[arg(long, value_name = "PREFIX")]
+    pub from: Option<String>,
+    /// Judge only this property (see `tribunal list properties`)
+    #[arg(long, value_name = "NAME")]
+    pub property: Option<String>,
+    /// Give up after this time, as in 90s or 10m
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Time>,
+    /// Give up when the process holds more than this, as in 512MiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Size>,
+    /// How many threads explore; one for each core, if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Serve stateright's explorer on this address instead of checking
+    #[arg(long, value_name = "ADDR")]
+    pub explore: Option<String>,
+}
+
+/// What bounds the model; whatever is not given is as the system proposes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Bounds (each system proposes its own)")]
+pub struct BoundArgs {
+    /// Members of the cluster
+    #[arg(long, value_name = "N")]
+    pub nodes: Option<u8>,
+    /// Expiries of election timers
+    #[arg(long, value_name = "N")]
+    pub elections: Option<u8>,
+    /// Expiries of all other timers
+    #[arg(long, value_name = "N")]
+    pub timers: Option<u8>,
+    /// Client operations that may change something
+    #[arg(long, value_name = "N")]
+    pub operations: Option<u8>,
+    /// Client operations that only read
+    #[arg(long, value_name = "N")]
+    pub reads: Option<u8>,
+    /// Requests that clients send again
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u8>,
+    /// Crashes, each followed by a recovery
+    #[arg(long, value_name = "N")]
+    pub crashes: Option<u8>,
+    /// Messages delivered twice
+    #[arg(long, value_name = "N")]
+    pub duplicates: Option<u8>,
+    /// Messages under way at the same time; 0 for any number
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<u8>,
+    /// Units by which clocks advance, where clocks matter
+    #[arg(long, value_name = "N")]
+    pub ticks: Option<u8>,
+    /// Sessions that break, where links are sessions
+    #[arg(long, value_name = "N")]
+    pub breaks: Option<u8>,
+    /// How far clocks may differ, where it is not what the protocol stands
+    #[arg(long, value_name = "N")]
+    pub drift: Option<u64>,
+    /// A choice that the system offers beside these, as in pre-vote=1
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
+    pub set: Vec<(String, u8)>,
+}
+
+/// When persists complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Host {
+    /// With the step that asks for them
+    Atomic,
+    /// As actions of their own, where that can make a difference
+    #[default]
+    Staged,
+}
+
+/// Checks a system.
+pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
+    let systems = systems();
+    let system = names::find("system to check", &args.system, &systems, |system| system.name())?;
+    let options = args.options(system.as_ref())?;
+    if let Some(address) = &args.explore {
+        return explore(system.as_ref(), &options, address);
+    }
+    let mut line = Line::new();
+    let report = system.check(&options, &mut |progress| line.show(progress));
+    line.finish();
+    let report = report.map_err(explained)?;
+    let conclusion = conclusion(&report);
+    let repeat = args.repeat(system.as_ref());
+    let answer = show::Answer::new(&report, conclusion, &repeat);
+    output::emit(format, &answer, || show::human(&report, &repeat))?;
+    Ok(conclusion)
+}
+
+fn explore(system: &dyn System, options: &CheckOptions, address: &str) -> anyhow::Result<Conclusion> {
+    eprintln!("explorer of {} on http://{address}/ until interrupted", system.name());
+    system.explore(options, address).map_err(explained)?;
+    Ok(Conclusion::Valid)
+}
+
+fn explained(error: CheckError) -> anyhow::Error {
+    if error.is_usage() {
+        usage(error.to_string())
+    } else {
+        error.into()
+    }
+}
+
+fn conclusion(report: &Report) -> Conclusion {
+    match report.verdict {
+        Verdict::Valid => Conclusion::Valid,
+        Verdict::Invalid => Conclusion::Invalid,
+        Verdict::Unknown(_) => Conclusion::Unknown,
+    }
+}
+
+impl CheckArgs {
+    fn options(&self, system: &dyn System) -> anyhow::Result<CheckOptions> {
+        if let Some(bug) = &self.bug {
+            let what = format!("wrong version of {}", system.name());
+            names::find(&what, bug, system.bugs(), |bug| bug.name)?;
+        }
+        if let Some(prefix) = &self.from {
+            let what = format!("prefix of {}", system.name());
+            names::find(&what, prefix, &system.prefixes(), |(name, _)| name)?;
+        }
+        let usual = CheckOptions::new(self.bounds.bounds(system)?);
+        Ok(CheckOptions {
+            bug: self.bug.clone(),
+            granularity: match self.host {
+                Host::Atomic => Granularity::Atomic,
+                Host::Staged => Granularity::Staged,
+            },
+            from: self.from.clone(),
+            property: self.property.clone(),
+            timeout: self.timeout.map(|Time(timeout)| timeout),
+            memory: self.memory.map(|Size(bytes)| bytes),
+            threads: self.threads.map_or(usual.threads, usize::from),
+            ..usual
+        })
+    }
+
+    /// The command line that asks the same again.
+    fn repeat(&self, system: &dyn System) -> String {
+        let mut words = vec!["tribunal check".to_owned(), self.system.clone()];
+        words.extend(self.bug.iter().map(|bug| format!("--bug {bug}")));
+        if self.host == Host::Atomic {
+            words.push("--host atomic".to_owned());
+        }
+        words.extend(self.bounds.words(system));
+        words.extend(self.from.iter().map(|from| format!("--from {from}")));
+        words.extend(self.property.iter().map(|name| format!("--property '{name}'")));
+        words.join(" ")
+    }
+}
+
+impl BoundArgs {
+    fn bounds(&self, system: &dyn System) -> anyhow::Result<Bounds> {
+        let mut bounds = system.default_bounds();
+        bounds.nodes = self.nodes.unwrap_or(bounds.nodes);
+        bounds.drift = self.drift.or(bounds.drift);
+        for limit in Limit::ALL {
+            bounds = bounds.with(limit, self.given(limit).unwrap_or(bounds.get(limit)));
+        }
+        let settings = system.settings();
+        for (name, value) in &self.set {
+            let what = format!("setting of {}", system.name());
+            let found = names::find(&what, name, settings, |setting| setting.name)?;
+            let place = settings.iter().position(|setting| setting.name == found.name);
+            bounds = bounds.with_setting(place.unwrap_or_default(), *value);
+        }
+        Ok(bounds)
+    }
+
+    fn given(&self, limit: Limit) -> Option<u8> {
+        match limit {
+            Limit::Elections => self.elections,
+            Limit::Timers => self.timers,
+            Limit::Operations => self.operations,
+            Limit::Reads => self.reads,
+            Limit::Retries => self.retries,
+            Limit::Crashes => self.crashes,
+            Limit::Duplicates => self.duplicates,
+            Limit::InFlight => self.in_flight,
+            Limit::Ticks => self.ticks,
+            Limit::Breaks => self.breaks,
+        }
+    }
+
+    /// The flags for whatever differs from what the system proposes.
+    fn words(&self, system: &dyn System) -> Vec<String> {
+        let usual = system.default_bounds();
+        let flag = |name: &str, value: String| format!("--{} {value}", name.replace('_', "-"));
+        let nodes = self.nodes.filter(|nodes| *nodes != usual.nodes);
+        let mut words: Vec<String> = nodes.iter().map(|nodes| flag("nodes", nodes.to_string())).collect();
+        for limit in Limit::ALL {
+            let value = self.given(limit).filter(|value| *value != usual.get(limit));
+            words.extend(value.map(|value| flag(limit.name(), value.to_string())));
+        }
+        words.extend(self.drift.map(|drift| flag("drift", drift.to_string())));
+        let last: BTreeMap<_, _> = self.set.iter().cloned().collect();
+        words.extend(last.into_iter().map(|(name, value)| flag("set", format!("{name}={value}"))));
+        words
+    }
+}
+
+fn parse_setting(text: &str) -> Result<(String, u8), String> {
+    let wrong = || format!("expected NAME=VALUE with a value from 0 to 255, not `{text}`");
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((name.trim().to_owned(), value.trim().parse().map_err(|_| wrong())?))
+}
+
+/// A time for tables, to the digit that matters.
+fn seconds(time: Duration) -> String {
+    crate::units::Human(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    #[command(args_override_self = true)]
+    struct Command {
+        #[command(flatten)]
+        args: CheckArgs,
+    }
+
+    fn parsed(words: &str) -> CheckArgs {
+        let words = std::iter::once("check").chain(words.split(' '));
+        Command::try_parse_from(words).expect("a valid command line").args
+    }
+
+    fn raft() -> Box<dyn System> {
+        systems().into_iter().find(|system| system.name() == "raft").expect("raft has a model")
+    }
+
+    #[test]
+    fn a_bound_is_the_systems_unless_given() {
+        let args = parsed("raft --crashes 3 --in-flight 4");
+        let options = args.options(raft().as_ref()).expect("valid options");
+        let usual = raft().default_bounds();
+        assert_eq!(options.bounds.get(Limit::Crashes), 3);
+        assert_eq!(options.bounds.get(Limit::InFlight), 4);
+        assert_eq!(options.bounds.get(Limit::Elections), usual.get(Limit::Elections));
+        assert_eq!(options.granularity, Granularity::Staged);
+    }
+
+    #[test]
+    fn the_command_that_repeats_asks_the_same() {
+        let raft = raft();
+        let first = parsed("raft --host atomic --nodes 4 --crashes 3 --set batch=1 --set batch=2 --timeout 3s");
+        let words = first.repeat(raft.as_ref());
+        let again = parsed(words.strip_prefix("tribunal check ").expect("the command"));
+        assert_eq!(words, "tribunal check raft --host atomic --nodes 4 --crashes 3 --set batch=2");
+        let bounds = |args: &CheckArgs| args.options(raft.as_ref()).expect("valid options").bounds;
+        assert_eq!(bounds(&first), bounds(&again));
+    }
+
+    #[test]
+    fn what_there_is_not_is_refused_with_what_there_is() {
+        for words in ["raft --bug no-such-bug", "raft --from nowhere", "raft --set no=1"] {
+            let error = parsed(words).options(raft().as_ref()).expect_err(words);
+            assert!(error.downcast_ref::<crate::exit::Usage>().is_some(), "{words}: {error}");
+        }
+        assert!(parse_setting("batch").is_err());
+        assert!(parse_setting("batch=many").is_err());
+    }
+}

@@ -1,0 +1,205 @@
+//! The answer of `tribunal check`.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tabled::builder::Builder;
+use tabled::settings::Style;
+use tribunal_models::Report;
+use tribunal_models::report::{PathStep, PropertyKind, PropertyReport, PropertyResult, Verdict};
+
+use super::seconds;
+use crate::exit::Conclusion;
+
+/// The answer, for `--format json`.
+#[derive(Serialize)]
+pub struct Answer {
+    command: &'static str,
+    verdict: Conclusion,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    seconds: f64,
+    system: &'static str,
+    bug: Option<&'static str>,
+    host: &'static str,
+    from: Option<&'static str>,
+    bounds: Map<String, Value>,
+    states: Value,
+    depth: u64,
+    memory_bytes: Option<u64>,
+    collision_probability: f64,
+    limits_hit: Vec<&'static str>,
+    coverage: Value,
+    properties: Vec<Value>,
+    repeat: String,
+}
+
+impl Answer {
+    /// The answer that a report gives.
+    pub fn new(report: &Report, verdict: Conclusion, repeat: &str) -> Self {
+        let bounds = report.bounds.iter();
+        Answer {
+            command: "check",
+            verdict,
+            reason: reason(report),
+            seconds: report.time.as_secs_f64(),
+            system: report.system,
+            bug: report.bug,
+            host: report.host.name(),
+            from: report.from,
+            bounds: bounds.map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
+            states: json!({
+                "generated": report.states_generated,
+                "unique": report.states_unique,
+            }),
+            depth: report.depth,
+            memory_bytes: report.memory_peak,
+            collision_probability: report.collision_probability(),
+            limits_hit: report.limits_hit.iter().map(|limit| limit.name()).collect(),
+            coverage: coverage(report),
+            properties: report.properties.iter().map(property).collect(),
+            repeat: repeat.to_owned(),
+        }
+    }
+}
+
+fn reason(report: &Report) -> Option<String> {
+    match &report.verdict {
+        Verdict::Unknown(reason) => Some(reason.clone()),
+        Verdict::Valid | Verdict::Invalid => None,
+    }
+}
+
+fn coverage(report: &Report) -> Value {
+    let actions = report.actions.iter();
+    let actions: Map<_, _> = actions.map(|(kind, count)| (kind.name().to_owned(), json!(count))).collect();
+    let goals = report.properties.iter().filter_map(|goal| Some((goal.name, goal.count?)));
+    let goals: Map<_, _> = goals.map(|(name, count)| (name.to_owned(), json!(count))).collect();
+    json!({ "actions": actions, "goals": goals })
+}
+
+fn property(property: &PropertyReport) -> Value {
+    let mut object = json!({
+        "name": property.name,
+        "kind": property.kind.word(),
+        "result": property.result.word(),
+    });
+    if property.result == PropertyResult::Violated {
+        object["why"] = json!(property.why);
+        object["shortest"] = json!(property.is_shortest);
+        object["path"] = property.path.iter().map(step).collect();
+    }
+    object
+}
+
+fn step(step: &PathStep) -> Value {
+    json!({
+        "step": step.number,
+        "prefix": step.prefix,
+        "action": step.action,
+        "changes": step.changes,
+    })
+}
+
+/// The answer for people.
+pub fn human(report: &Report, repeat: &str) -> String {
+    let mut text = format!("{}\n\n", title(report));
+    text += &table(properties(report));
+    text += &table(figures(report));
+    text += &table(actions(report));
+    for property in report.violated() {
+        text += &path(property);
+    }
+    text += &conclusion(report);
+    if report.verdict == Verdict::Invalid {
+        // The last line of a refutation, ready to be copied.
+        write!(text, "\n{repeat}").expect("writing to a string");
+    }
+    text
+}
+
+fn title(report: &Report) -> String {
+    let mut title = format!("{}, {} host", report.system, report.host.name());
+    if let Some(bug) = report.bug {
+        title += &format!(", wrong version {bug}");
+    }
+    if let Some(from) = report.from {
+        title += &format!(", from {from}");
+    }
+    let bounds = report.bounds.iter().filter(|(_, value)| *value > 0);
+    let bounds: Vec<String> = bounds.map(|(name, value)| format!("{name} {value}")).collect();
+    format!("{title}: {}", bounds.join(", ").replace('_', "-"))
+}
+
+fn properties(report: &Report) -> Builder {
+    let mut rows = Builder::new();
+    for property in &report.properties {
+        let detail = match (property.kind, property.count) {
+            (PropertyKind::Sometimes, Some(count)) => format!("in {count} states"),
+            _ => property.why.clone().unwrap_or_default(),
+        };
+        let words = [property.kind.word(), property.result.word(), property.name, &detail];
+        rows.push_record(words);
+    }
+    rows
+}
+
+fn figures(report: &Report) -> Builder {
+    let mut rows = Builder::new();
+    let mut row = |name: &str, value: String| rows.push_record([name.to_owned(), value]);
+    let rate = report.states_unique as f64 / report.time.as_secs_f64().max(1e-9);
+    row("states", format!("{} different, {} generated", report.states_unique, report.states_generated));
+    row("longest path", format!("{} states", report.depth));
+    row("time", format!("{}, {rate:.0} different states/s", seconds(report.time)));
+    if let Some(bytes) = report.memory_peak {
+        row("memory", format!("{} MiB at most", bytes.div_ceil(1 << 20)));
+    }
+    row("collisions", format!("probability below {:.1e} that a state was overlooked", report.collision_probability()));
+    let hit: Vec<String> = report.limits_hit.iter().map(|limit| limit.name().replace('_', "-")).collect();
+    let hit = if hit.is_empty() { "none".to_owned() } else { hit.join(", ") };
+    row("bounds that were met", hit);
+    rows
+}
+
+fn actions(report: &Report) -> Builder {
+    let mut rows = Builder::new();
+    for (kind, count) in report.actions.iter().filter(|(_, count)| *count > 0) {
+        rows.push_record([kind.name().to_owned(), format!("{count} times")]);
+    }
+    rows
+}
+
+fn table(rows: Builder) -> String {
+    format!("{}\n\n", rows.build().with(Style::blank()))
+}
+
+fn path(property: &PropertyReport) -> String {
+    let shortest = if property.is_shortest { ", by a shortest path" } else { "" };
+    let why = property.why.as_deref().unwrap_or_default();
+    let mut text = format!("{} is violated{shortest}: {why}\n", property.name);
+    for step in &property.path {
+        let prefix = if step.prefix { " (prefix)" } else { "" };
+        writeln!(text, "{:>4}.{prefix} {}", step.number, step.action).expect("writing to a string");
+        for change in &step.changes {
+            writeln!(text, "        {change}").expect("writing to a string");
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn conclusion(report: &Report) -> String {
+    match &report.verdict {
+        Verdict::Valid => "valid: every state within these bounds".to_owned(),
+        Verdict::Invalid => {
+            let missed = report.properties.iter().filter(|goal| goal.result == PropertyResult::NotReached);
+            let missed: Vec<&str> = missed.map(|goal| goal.name).collect();
+            match (report.violated().next(), missed.is_empty()) {
+                (None, false) => format!("invalid: never reached: {}", missed.join(", ")),
+                _ => "invalid".to_owned(),
+            }
+        }
+        Verdict::Unknown(reason) => format!("unknown: {reason}"),
+    }
+}

@@ -1,0 +1,130 @@
+//! The command line: what can be typed, and which module does it.
+//!
+//! Each command is a module with its flags as a `clap::Args` and a function
+//! `run(args, format) -> anyhow::Result<Conclusion>`. It writes its result with
+//! [`output::emit`](crate::output::emit), returns [`exit::usage`] errors for
+//! what the user can mend, and any other error for a harness failure.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::exit::{self, Conclusion};
+use crate::output::{self, Format};
+use crate::{campaign, check, list, node, verify};
+
+/// Puts a distributed system on trial: checks every reachable state of a
+/// bounded cluster, runs the same code as real processes under faults, and
+/// judges what the clients saw.
+///
+/// Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage, configuration or
+/// unreadable input, 255 the harness itself failed.
+#[derive(Parser, Debug)]
+#[command(name = "tribunal", version, args_override_self = true, max_term_width = 100)]
+#[command(infer_long_args = false, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to print: tables, or one JSON object on stdout
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List what there is: systems, bugs, faults, workloads, …
+    List(list::ListArgs),
+    /// Check every reachable state of a bounded cluster
+    Check(Box<check::CheckArgs>),
+    /// Run a system as real processes under faults and judge what its clients saw
+    Run(Box<campaign::RunArgs>),
+    /// Judge recorded histories: files, or run folders
+    Verify(verify::VerifyArgs),
+    /// Run the campaign of a run's folder again: same seed, same schedule
+    Replay(campaign::ReplayArgs),
+    /// Be one node of a cluster (started by `run`)
+    #[command(hide = true)]
+    Node(Box<node::NodeOptions>),
+}
+
+/// Reads the command line, does what it says, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    if let Command::Node(options) = &cli.command {
+        return node::run(options);
+    }
+    listen_to_warnings();
+    match cli.run() {
+        Ok(conclusion) => conclusion.into(),
+        Err(error) => exit::failed(&error),
+    }
+}
+
+impl Cli {
+    fn run(self) -> anyhow::Result<Conclusion> {
+        match self.command {
+            Command::List(args) => list::run(&args, self.format),
+            Command::Check(args) => check::run(*args, self.format),
+            Command::Run(args) => campaign::run(*args, self.format),
+            Command::Verify(args) => verify::run(args, self.format),
+            Command::Replay(args) => campaign::replay(args, self.format),
+            Command::Node(_) => unreachable!("a node has its own exit codes, and was run before"),
+        }
+    }
+}
+
+/// Shows warnings of our own libraries on stderr; `TRIBUNAL_LOG` asks for more.
+fn listen_to_warnings() {
+    let filter = EnvFilter::try_from_env("TRIBUNAL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Help goes to stdout and is no error; anything else is one, in few lines.
+fn explain(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output::line(error.render().to_string().trim_end());
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            eprintln!("error: expected a command: list, check, run, verify or replay; see --help");
+            ExitCode::from(exit::USAGE)
+        }
+        _ => {
+            eprintln!("{}", exit::first_lines(&error.render().to_string(), 7));
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn of_a_flag_given_twice_the_last_counts() {
+        let cli = Cli::try_parse_from([
+            "tribunal", "run", "raft", "--format", "json", "--nodes", "3", "--nodes", "7",
+            "--format", "human",
+        ]);
+        let cli = cli.unwrap();
+        assert_eq!(cli.format, Format::Human);
+        let Command::Run(args) = cli.command else { panic!("not `run`") };
+        assert_eq!(args.options.nodes, Some(7));
+    }
+}

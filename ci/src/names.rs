@@ -1,0 +1,72 @@
+//! Names that the user types: found, or refused with the ones that exist and
+//! the nearest of them.
+
+use crate::exit::usage;
+
+/// The one of `known` that is called `name`; otherwise a usage error that
+/// lists them all and suggests the nearest.
+pub fn find<'a, T>(
+    what: &str,
+    name: &str,
+    known: &'a [T],
+    name_of: impl Fn(&T) -> &str,
+) -> anyhow::Result<&'a T> {
+    if let Some(found) = known.iter().find(|item| name_of(item) == name) {
+        return Ok(found);
+    }
+    let names: Vec<&str> = known.iter().map(name_of).collect();
+    Err(usage(unknown(what, name, &names)))
+}
+
+/// The sentence for a name that nothing has.
+pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    let mut sentence = format!("no {what} is called `{name}`");
+    if let Some(near) = nearest(name, known) {
+        sentence += &format!("; did you mean `{near}`?");
+    }
+    match known.len() {
+        0 => sentence + "\nthere are none",
+        _ => format!("{sentence}\nknown: {}", known.join(", ")),
+    }
+}
+
+/// The known name with the fewest edits, if that is few enough to be meant.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (edits, near) = known.iter().map(|k| (edits(name, k), *k)).min()?;
+    (edits <= near.len().max(3) / 3).then_some(near)
+}
+
+/// Levenshtein's distance.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_suggested_and_a_far_one_is_not() {
+        let known = ["kill", "pause", "partition"];
+        assert!(unknown("fault", "partitoin", &known).contains("did you mean `partition`?"));
+        let far = unknown("fault", "flood", &known);
+        assert!(!far.contains("did you mean"));
+        assert!(far.contains("known: kill, pause, partition"));
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("", "abc"), 3);
+    }
+}

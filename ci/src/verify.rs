@@ -1,0 +1,322 @@
+//! `tribunal verify`: recorded histories, judged.
+//!
+//! A history is a file, or the folder of a run, whose `history.jsonl` is
+//! meant. Every file is read before the first is judged, so that a mistyped
+//! name costs no time and nothing is said about half of what was asked.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+use tabled::builder::Builder;
+use tabled::settings::Style;
+use tribunal_checker::linearizability::witness::Witness;
+use tribunal_checker::{Limits, Options, Spec, Verdict, check};
+use tribunal_histories::{History, HistoryError, Nil};
+
+use crate::exit::{Conclusion, usage};
+use crate::names;
+use crate::output::{self, Format};
+use crate::units::{Human, Size, Time};
+
+/// The specifications by name, with what each describes.
+pub const SPECS: &[(&str, &str)] = &[
+    (Spec::Register.name(), Spec::Register.about()),
+    (Spec::CasRegister.name(), Spec::CasRegister.about()),
+    (Spec::Kv.name(), Spec::Kv.about()),
+];
+
+/// What can be asked of `tribunal verify`.
+#[derive(clap::Args, Debug)]
+pub struct VerifyArgs {
+    /// Histories: files, or the folders of runs
+    #[arg(required = true, value_name = "FILE|RUN")]
+    pub files: Vec<PathBuf>,
+    /// What each key is: register, cas-register or kv [default: what the
+    /// workload in the file's header says]
+    #[arg(long, value_name = "SPEC")]
+    pub spec: Option<String>,
+    /// How the files are written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub from: From,
+    /// What a read of nothing means: the initial value, or a value that is
+    /// not known [default: what the file's header says]
+    #[arg(long, value_enum, value_name = "MEANING")]
+    pub nil: Option<NilMeans>,
+    /// Give up on a file after this time
+    #[arg(long, default_value = "5m", value_name = "TIME")]
+    pub timeout: Time,
+    /// Give up on a file when the search for an order holds so much
+    #[arg(long, default_value = "4GiB", value_name = "SIZE")]
+    pub memory: Size,
+}
+
+/// How a history is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum From {
+    /// JSON Lines with a header, as `run` records them.
+    #[default]
+    Jsonl,
+}
+
+/// What a read of nothing means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum NilMeans {
+    /// The initial value.
+    Initial,
+    /// The value is not known; the read says nothing.
+    Unknown,
+}
+
+/// What was concluded about all files.
+#[derive(Debug, Serialize)]
+struct Report {
+    command: &'static str,
+    verdict: Conclusion,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    seconds: f64,
+    files: Vec<FileReport>,
+}
+
+/// What was concluded about one.
+#[derive(Debug, Serialize)]
+struct FileReport {
+    file: PathBuf,
+    operations: usize,
+    keys: usize,
+    spec: &'static str,
+    checker: &'static str,
+    verdict: Conclusion,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    seconds: f64,
+    witness: Option<Box<Witness>>,
+    /// Whether more time or memory could tell more.
+    #[serde(skip)]
+    limited: bool,
+    /// What is wrong with the file though it could be judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+}
+
+/// A history that was read, and what to judge it by.
+struct Case {
+    file: PathBuf,
+    history: History,
+    spec: Spec,
+}
+
+/// Judges the histories and prints what was concluded.
+pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
+    let begun = Instant::now();
+    let cases: Vec<Case> =
+        args.files.iter().map(|file| read(file, &args)).collect::<anyhow::Result<_>>()?;
+    let files: Vec<FileReport> =
+        cases.iter().map(|case| judge(case, &args)).collect::<anyhow::Result<_>>()?;
+    let verdict = files.iter().map(|file| file.verdict).max().unwrap_or(Conclusion::Unknown);
+    let unknown = files.iter().find_map(|file| file.reason.clone());
+    let report = Report {
+        command: "verify",
+        verdict,
+        reason: unknown.filter(|_| verdict == Conclusion::Unknown),
+        seconds: begun.elapsed().as_secs_f64(),
+        files,
+    };
+    output::emit(format, &report, || show(&report))?;
+    Ok(verdict)
+}
+
+fn read(file: &Path, args: &VerifyArgs) -> anyhow::Result<Case> {
+    let path = match file.is_dir() {
+        true => file.join("history.jsonl"),
+        false => file.to_owned(),
+    };
+    let history = match args.from {
+        From::Jsonl => History::open(&path).map_err(unreadable)?,
+    };
+    if let Some(truncated) = &history.truncated {
+        eprintln!("warning: {}: {truncated}", path.display());
+    }
+    let spec = match &args.spec {
+        Some(name) => names::find("specification", name, &Spec::ALL, |spec| spec.name()).copied()?,
+        None => spec_of(&history, &path)?,
+    };
+    Ok(Case {
+        file: file.to_owned(),
+        history,
+        spec,
+    })
+}
+
+/// What cannot be read is for the user to mend.
+fn unreadable(error: HistoryError) -> anyhow::Error {
+    match &error {
+        HistoryError::Io { path, source } => {
+            usage(format!("cannot read {}: {source}", path.display()))
+        }
+        _ => usage(error.to_string()),
+    }
+}
+
+fn spec_of(history: &History, path: &Path) -> anyhow::Result<Spec> {
+    let workload = &history.header.workload;
+    Spec::of_workload(workload).ok_or_else(|| {
+        let specs: Vec<&str> = Spec::ALL.iter().map(|spec| spec.name()).collect();
+        usage(format!(
+            "{}: no specification belongs to the workload `{workload}`; name one with --spec: {}",
+            path.display(),
+            specs.join(", ")
+        ))
+    })
+}
+
+fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
+    let begun = Instant::now();
+    let options = Options {
+        spec: case.spec,
+        nil: args.nil.map(|nil| match nil {
+            NilMeans::Initial => Nil::Initial,
+            NilMeans::Unknown => Nil::Unknown,
+        }),
+        limits: Limits {
+            time: Some(args.timeout.0),
+            memory: Some(usize::try_from(args.memory.0).unwrap_or(usize::MAX)),
+            ..Limits::default()
+        },
+    };
+    let judged = check(&case.history, &options).map_err(unreadable)?;
+    let (verdict, reason, witness) = match judged.verdict {
+        Verdict::Valid if judged.completed_ok == 0 => {
+            let reason = "no operation took effect, so there was nothing to judge";
+            (Conclusion::Unknown, Some(reason.to_owned()), None)
+        }
+        Verdict::Valid => (Conclusion::Valid, None, None),
+        Verdict::Unknown(limit) => (Conclusion::Unknown, Some(limit.to_string()), None),
+        Verdict::Invalid(witness) => (Conclusion::Invalid, None, Some(witness)),
+    };
+    Ok(FileReport {
+        limited: verdict == Conclusion::Unknown && judged.completed_ok > 0,
+        file: case.file.clone(),
+        operations: judged.operations,
+        keys: judged.keys,
+        spec: case.spec.name(),
+        checker: "linearizability",
+        verdict,
+        reason,
+        seconds: begun.elapsed().as_secs_f64(),
+        witness,
+        warning: case.history.truncated.as_ref().map(ToString::to_string),
+    })
+}
+
+/// The report for people.
+fn show(report: &Report) -> String {
+    let mut rows = Builder::default();
+    rows.push_record(["file", "operations", "keys", "spec", "time", "verdict"]);
+    for file in &report.files {
+        rows.push_record([
+            file.file.display().to_string(),
+            file.operations.to_string(),
+            file.keys.to_string(),
+            file.spec.to_owned(),
+            Human(std::time::Duration::from_secs_f64(file.seconds)).to_string(),
+            file.verdict.to_string(),
+        ]);
+    }
+    let mut text = format!("{}\n", rows.build().with(Style::blank()));
+    for file in &report.files {
+        let name = file.file.display();
+        if let Some(witness) = &file.witness {
+            let _ = write!(text, "\n{name} is not linearizable:\n{witness}");
+        }
+        if let Some(reason) = &file.reason {
+            let _ = writeln!(text, "\n{name}: unknown: {reason}");
+        }
+    }
+    let _ = writeln!(text, "\nverdict: {}", report.verdict);
+    text + &next(report)
+}
+
+/// What to type next.
+fn next(report: &Report) -> String {
+    let invalid = |file: &&FileReport| file.verdict == Conclusion::Invalid;
+    if let Some(file) = report.files.iter().find(invalid) {
+        let (name, spec) = (file.file.display(), file.spec);
+        return format!("again:   tribunal verify {name} --spec {spec} --format json");
+    }
+    match report.files.iter().find(|file| file.limited) {
+        Some(file) => format!(
+            "again:   tribunal verify {} --spec {} --timeout 1h --memory 16GiB",
+            file.file.display(),
+            file.spec
+        ),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(file: &Path) -> VerifyArgs {
+        VerifyArgs {
+            files: vec![file.to_owned()],
+            spec: None,
+            from: From::Jsonl,
+            nil: None,
+            timeout: "1m".parse().unwrap(),
+            memory: "1GiB".parse().unwrap(),
+        }
+    }
+
+    /// Judges a run's folder whose history holds these lines.
+    fn judge_lines(lines: &[&str]) -> anyhow::Result<FileReport> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("history.jsonl"), lines.join("\n")).unwrap();
+        let args = args(folder.path());
+        judge(&read(folder.path(), &args)?, &args)
+    }
+
+    const HEADER: &str = r#"{"format":"tribunal-history","version":1,"workload":"register"}"#;
+    const WRITE: &str = r#"{"index":0,"time":0,"process":0,"type":"invoke","f":"write","value":1}
+{"index":1,"time":1,"process":0,"type":"ok","f":"write","value":1}"#;
+    const READ: &str = r#"{"index":2,"time":2,"process":1,"type":"invoke","f":"read"}"#;
+
+    #[test]
+    fn a_folder_is_judged_by_the_specification_of_its_workload() {
+        let seen = r#"{"index":3,"time":3,"process":1,"type":"ok","f":"read","value":1}"#;
+        let report = judge_lines(&[HEADER, WRITE, READ, seen]).unwrap();
+        assert_eq!((report.verdict, report.operations), (Conclusion::Valid, 2));
+        assert_eq!(report.spec, "cas-register");
+        let stale = seen.replace(":1}", ":null}");
+        let report = judge_lines(&[HEADER, WRITE, READ, &stale]).unwrap();
+        assert_eq!(report.verdict, Conclusion::Invalid);
+        assert!(report.witness.is_some());
+    }
+
+    #[test]
+    fn a_history_in_which_nothing_took_effect_is_unknown() {
+        let report = judge_lines(&[HEADER, READ]).unwrap();
+        assert_eq!(report.verdict, Conclusion::Unknown);
+        assert!(report.reason.is_some());
+    }
+
+    #[test]
+    fn a_truncated_line_is_a_warning() {
+        let report = judge_lines(&[HEADER, WRITE, &READ[..20]]).unwrap();
+        assert_eq!(report.verdict, Conclusion::Valid);
+        assert!(report.warning.unwrap().contains("truncated"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_usage_error() {
+        let is_usage = |error: anyhow::Error| error.is::<crate::exit::Usage>();
+        assert!(is_usage(judge_lines(&[HEADER, "?", READ]).err().unwrap()));
+        let other = HEADER.replace("register", "echo");
+        assert!(is_usage(judge_lines(&[&other, WRITE]).err().unwrap()));
+        let missing = Path::new("/no/such/file");
+        assert!(is_usage(read(missing, &args(missing)).err().unwrap()));
+    }
+}

@@ -1,0 +1,91 @@
+//! Workloads: what clients ask, and which checker judges what they saw.
+//!
+//! A workload is a pure generator: it draws the next operation for a worker
+//! from that worker's own stream, and learns from completions. It knows no
+//! time, no node and no system, so it can be tested without any.
+
+mod register;
+
+use std::time::Duration;
+
+use tribunal_histories::{Header, Value};
+use tribunal_impls::adapter::{Completion, Invocation};
+
+pub use register::Register;
+
+/// How much a workload asks of which keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The seed of every stream.
+    pub seed: u64,
+    /// How many workers ask; each has its own stream.
+    pub workers: usize,
+    /// How many keys are in use at once.
+    pub keys: usize,
+    /// About how many operations a key serves before a new one replaces it;
+    /// short histories are judged faster.
+    pub operations_per_key: u64,
+}
+
+/// A generator of operations.
+pub trait Workload: Send {
+    /// The next operation for a worker.
+    fn next(&mut self, worker: usize) -> Invocation;
+
+    /// Learns what became of an operation.
+    fn observe(&mut self, invocation: &Invocation, completion: &Completion);
+
+    /// The reads that ask once more for everything the run touched.
+    fn final_reads(&self) -> Vec<Invocation>;
+
+    /// An operation without effect, on nothing that the run touches; a system
+    /// that completes it is able to serve.
+    fn probe(&self) -> Invocation;
+}
+
+/// A workload as the command line offers it.
+pub struct Entry {
+    /// The name, as `--workload` takes it.
+    pub name: &'static str,
+    /// What it asks, in a sentence.
+    pub about: &'static str,
+    /// The operations it asks for.
+    pub operations: &'static [&'static str],
+    /// The specification that judges it.
+    pub specification: &'static str,
+    /// Makes the generator.
+    pub make: fn(Shape) -> Box<dyn Workload>,
+}
+
+/// Every workload there is.
+pub const WORKLOADS: &[Entry] = &[Entry {
+    name: "register",
+    about: "per-key read, write and cas; half of the keys hold distinct values, half a small domain",
+    operations: &["read", "write", "cas"],
+    specification: "cas-register",
+    make: |shape| Box::new(Register::new(shape)),
+}];
+
+impl Entry {
+    /// The header of a history that this workload records. A cas fails by
+    /// mismatch, but also when a node refuses it, and only the first would be
+    /// an observation; so a failed cas says nothing.
+    pub fn header(&self) -> Header {
+        Header::new(self.name)
+    }
+}
+
+/// Whether a completion says something about the value of its key, and which.
+pub fn value_after(invocation: &Invocation, completion: &Completion) -> Option<Value> {
+    match (completion, &invocation.value) {
+        (Completion::Ok(value), _) if invocation.f == "read" => Some(value.clone()),
+        (Completion::Ok(_) | Completion::Info(_), Value::List(pair)) => pair.last().cloned(),
+        (Completion::Ok(_) | Completion::Info(_), Value::Null) => None,
+        (Completion::Ok(_) | Completion::Info(_), value) => Some(value.clone()),
+        (Completion::Fail(_), _) => None,
+    }
+}
+
+/// How long a worker waits after a failure before it asks again, so that a
+/// node that refuses at once does not drown the history in refusals.
+pub const REST_AFTER_FAILURE: Duration = Duration::from_millis(50);

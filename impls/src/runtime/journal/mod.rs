@@ -1,0 +1,489 @@
+//! The journal: all that a node remembers.
+//!
+//! Opened at a node's start, written by the disk thread alone. Decides
+//! nothing about what is recorded, and nothing about when.
+//!
+//! ```text
+//!   checkpoint-0007   the fold of everything before journal-0007
+//!   journal-0007      preamble, then one frame for each group commit
+//!   incarnation       how often the node was started
+//! ```
+//!
+//! A frame carries the persists of one group commit, in order, under one
+//! checksum and one sequence number: it counts whole or not at all, so that a
+//! crash keeps a prefix of the persists, each whole.
+//!
+//! A journal that has grown past a size is followed by the next generation:
+//! its empty journal first, then its checkpoint, both written aside and
+//! renamed. The checkpoint's rename decides: before it the old generation
+//! holds, after it the new one, and only then the old files go.
+//!
+//! What was read may stand in the page cache alone, if the process that wrote
+//! it was killed before it synced. Recovery therefore syncs every file it
+//! trusted, and the folders that name them, before the node says anything.
+//!
+//! A failed write or sync is never tried again: the kernel may have dropped
+//! the pages and will report success the next time. The node ends instead,
+//! and recovers what the disk really holds.
+
+mod folder;
+mod frames;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tribunal_protocol::Machine;
+
+pub use self::folder::Identity;
+use self::folder::{Folder, TEMPORARY, check_preamble, preamble};
+use self::frames::Found;
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The operating system refused.
+    #[error("{action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process holds the folder.
+    #[error("lock {}: another process uses this data folder", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder is somebody else's.
+    #[error("use {}: it holds {found}", path.display())]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+    /// Bytes that were durable have changed, or are gone.
+    #[error("trust {} at byte {offset}: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl JournalError {
+    fn io(action: &'static str, path: &Path) -> impl Fn(io::Error) -> JournalError + use<> {
+        let path = path.to_owned();
+        move |source| JournalError::Io {
+            action,
+            path: path.clone(),
+            source,
+        }
+    }
+
+    fn damaged(path: &Path, offset: usize, why: &str) -> JournalError {
+        JournalError::Damaged {
+            path: path.to_owned(),
+            offset,
+            why: why.to_owned(),
+        }
+    }
+}
+
+/// What a recovery found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// How often the node was started, this time included.
+    pub incarnation: u64,
+    /// How many frames were read behind the checkpoint.
+    pub frames: u64,
+    /// How many bytes of an interrupted write were cut off.
+    pub torn_bytes: u64,
+}
+
+/// An open journal of machine `M`.
+#[derive(Debug)]
+pub struct Journal<M: Machine> {
+    folder: Folder,
+    identity: Identity,
+    generation: u64,
+    /// The sequence number of the next frame.
+    sequence: u64,
+    file: File,
+    path: PathBuf,
+    /// How many bytes of frames the file holds.
+    bytes: u64,
+    /// How many bytes it may hold before the next generation.
+    bytes_max: u64,
+    checkpoint_bytes: u64,
+    durable: M::Durable,
+    recovery: Recovery,
+}
+
+const INCARNATION: &str = "incarnation";
+const JOURNAL: &str = "journal";
+const CHECKPOINT: &str = "checkpoint";
+
+fn name(kind: &str, generation: u64) -> String {
+    format!("{kind}-{generation:04}")
+}
+
+fn generation_of(name: &str, kind: &str) -> Option<u64> {
+    name.strip_prefix(kind)?.strip_prefix('-')?.parse().ok()
+}
+
+impl<M: Machine> Journal<M> {
+    /// Opens the data folder of `identity`, or makes it. A folder of another
+    /// node, cluster, machine or format is refused and left as it is.
+    ///
+    /// A journal longer than `checkpoint_bytes`, and longer than the latest
+    /// checkpoint, is replaced by a checkpoint when it is next written.
+    pub fn open(
+        path: &Path,
+        identity: &Identity,
+        checkpoint_bytes: u64,
+    ) -> Result<Self, JournalError> {
+        let folder = Folder::open(path)?;
+        let names = folder.names()?;
+        refuse_strangers(&folder, path, &names)?;
+        let generations = Generations::of(&names);
+        let incarnation = read_incarnation(&folder, identity, &names)?;
+        if generations.journals.is_empty() && generations.checkpoints.is_empty() {
+            if incarnation.is_some() {
+                let gone = "the node was started before, and its journal is gone";
+                return Err(JournalError::damaged(path, 0, gone));
+            }
+            let first = preamble(JOURNAL, identity, &1_u64);
+            folder.replace(&name(JOURNAL, 0), &first)?;
+            let generations = Generations::of(&folder.names()?);
+            return Self::recover(folder, identity, generations, None, checkpoint_bytes);
+        }
+        Self::recover(folder, identity, generations, incarnation, checkpoint_bytes)
+    }
+
+    fn recover(
+        folder: Folder,
+        identity: &Identity,
+        generations: Generations,
+        incarnation: Option<u64>,
+        checkpoint_bytes: u64,
+    ) -> Result<Self, JournalError> {
+        let generation = generations.newest();
+        let mut read = Read::<M>::checkpoint(&folder, identity, generation)?;
+        let path = folder.path(&name(JOURNAL, generation));
+        read.journal(&folder, identity, generation)?;
+        generations.check_unfinished(&folder, identity)?;
+        if incarnation.is_none() && (generation > 0 || read.frames > 0) {
+            let why = "the node has written since its first start, and does not know its starts";
+            return Err(JournalError::damaged(&folder.path(INCARNATION), 0, why));
+        }
+
+        // Nothing was changed up to here; from here on the folder is ours.
+        let file = folder.append(&name(JOURNAL, generation))?;
+        if read.torn_bytes > 0 {
+            file.set_len(read.end).map_err(JournalError::io("cut", &path))?;
+        }
+        let mut journal = Journal {
+            folder,
+            identity: identity.clone(),
+            generation,
+            sequence: read.sequence,
+            file,
+            path,
+            bytes: read.end - read.start,
+            bytes_max: checkpoint_bytes.max(read.checkpoint_length),
+            checkpoint_bytes,
+            durable: read.durable,
+            recovery: Recovery {
+                incarnation: incarnation.unwrap_or(0) + 1,
+                frames: read.frames,
+                torn_bytes: read.torn_bytes,
+            },
+        };
+        journal.make_sure(&generations)?;
+        Ok(journal)
+    }
+
+    /// Syncs what recovery trusted, clears what it does not need, and counts
+    /// the start.
+    fn make_sure(&mut self, generations: &Generations) -> Result<(), JournalError> {
+        self.file.sync_all().map_err(JournalError::io("sync", &self.path))?;
+        if self.generation > 0 {
+            let path = self.folder.path(&name(CHECKPOINT, self.generation));
+            let synced = File::open(&path).and_then(|file| file.sync_all());
+            synced.map_err(JournalError::io("sync", &path))?;
+        }
+        for superfluous in generations.superfluous() {
+            self.folder.remove(&superfluous)?;
+        }
+        self.folder.sync_parent()?;
+        let incarnation = self.recovery.incarnation;
+        let bytes = preamble(INCARNATION, &self.identity, &incarnation);
+        // Syncs the folder, too.
+        self.folder.replace(INCARNATION, &bytes)
+    }
+
+    /// What survived: the fold of every record written so far.
+    pub fn durable(&self) -> &M::Durable {
+        &self.durable
+    }
+
+    /// What opening it found.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Makes persists durable, all or none: one frame, synced. After an
+    /// error the journal must not be used again.
+    pub fn append(&mut self, persists: &[Vec<M::Record>]) -> Result<(), JournalError> {
+        let payload = encode(&self.path, persists)?;
+        let frame = frames::encode(self.sequence, &payload);
+        self.file.write_all(&frame).map_err(JournalError::io("write", &self.path))?;
+        self.file.sync_data().map_err(JournalError::io("sync", &self.path))?;
+        self.sequence += 1;
+        self.bytes += frame.len() as u64;
+        for record in persists.iter().flatten() {
+            M::apply(&mut self.durable, record);
+        }
+        Ok(())
+    }
+
+    /// Whether the journal has grown past its size.
+    pub fn checkpoint_is_due(&self) -> bool {
+        self.bytes > self.bytes_max
+    }
+
+    /// Begins the next generation with a checkpoint of everything so far.
+    /// After an error the journal must not be used again.
+    pub fn checkpoint(&mut self) -> Result<(), JournalError> {
+        let next = self.generation + 1;
+        let journal = preamble(JOURNAL, &self.identity, &self.sequence);
+        self.folder.replace(&name(JOURNAL, next), &journal)?;
+        let mut checkpoint = preamble(CHECKPOINT, &self.identity, &self.sequence);
+        let path = self.folder.path(&name(CHECKPOINT, next));
+        let durable = encode(&path, &self.durable)?;
+        checkpoint.extend(frames::encode(self.sequence, &durable));
+        self.folder.replace(&name(CHECKPOINT, next), &checkpoint)?;
+
+        self.file = self.folder.append(&name(JOURNAL, next))?;
+        self.path = self.folder.path(&name(JOURNAL, next));
+        self.folder.remove(&name(JOURNAL, self.generation))?;
+        if self.generation > 0 {
+            self.folder.remove(&name(CHECKPOINT, self.generation))?;
+        }
+        self.generation = next;
+        self.bytes = 0;
+        self.bytes_max = self.checkpoint_bytes.max(checkpoint.len() as u64);
+        Ok(())
+    }
+}
+
+/// What was read so far.
+struct Read<M: Machine> {
+    durable: M::Durable,
+    checkpoint_length: u64,
+    /// The sequence number of the next frame.
+    sequence: u64,
+    frames: u64,
+    /// Where the journal's frames begin and end.
+    start: u64,
+    end: u64,
+    torn_bytes: u64,
+}
+
+impl<M: Machine> Read<M> {
+    fn checkpoint(
+        folder: &Folder,
+        identity: &Identity,
+        generation: u64,
+    ) -> Result<Self, JournalError> {
+        let mut read = Read {
+            durable: M::Durable::default(),
+            checkpoint_length: 0,
+            sequence: 1,
+            frames: 0,
+            start: 0,
+            end: 0,
+            torn_bytes: 0,
+        };
+        if generation == 0 {
+            return Ok(read);
+        }
+        let path = folder.path(&name(CHECKPOINT, generation));
+        let bytes = folder.read(&name(CHECKPOINT, generation))?;
+        let (sequence, start) = check_preamble::<u64>(&path, &bytes, CHECKPOINT, identity)?;
+        // Written aside and renamed when whole: nothing in it can be torn.
+        match frames::next(&bytes, start, sequence) {
+            Found::Frame { payload, end } if end == bytes.len() => {
+                read.durable = decode(&path, start, payload)?;
+            }
+            _ => return Err(JournalError::damaged(&path, start, "the checkpoint is broken")),
+        }
+        read.sequence = sequence;
+        read.checkpoint_length = bytes.len() as u64;
+        Ok(read)
+    }
+
+    fn journal(
+        &mut self,
+        folder: &Folder,
+        identity: &Identity,
+        generation: u64,
+    ) -> Result<(), JournalError> {
+        let path = folder.path(&name(JOURNAL, generation));
+        let bytes = folder.read(&name(JOURNAL, generation))?;
+        let (sequence, start) = check_preamble::<u64>(&path, &bytes, JOURNAL, identity)?;
+        if sequence != self.sequence {
+            let why = format!("it begins at frame {sequence} in the place of {}", self.sequence);
+            return Err(JournalError::damaged(&path, start, &why));
+        }
+        let mut at = start;
+        loop {
+            match frames::next(&bytes, at, self.sequence) {
+                Found::Frame { payload, end } => {
+                    let persists: Vec<Vec<M::Record>> = decode(&path, at, payload)?;
+                    for record in persists.iter().flatten() {
+                        M::apply(&mut self.durable, record);
+                    }
+                    self.sequence += 1;
+                    self.frames += 1;
+                    at = end;
+                }
+                Found::End => break,
+                Found::Torn => {
+                    self.torn_bytes = (bytes.len() - at) as u64;
+                    break;
+                }
+                Found::Damaged(why) => return Err(JournalError::damaged(&path, at, &why)),
+            }
+        }
+        (self.start, self.end) = (start as u64, at as u64);
+        Ok(())
+    }
+}
+
+/// The generations whose files a folder holds.
+#[derive(Debug, Default)]
+struct Generations {
+    journals: Vec<u64>,
+    checkpoints: Vec<u64>,
+    /// Files that were never finished.
+    temporary: Vec<String>,
+}
+
+impl Generations {
+    fn of(names: &[String]) -> Self {
+        let mut found = Generations::default();
+        for name in names {
+            if name.ends_with(TEMPORARY) {
+                found.temporary.push(name.clone());
+            } else if let Some(generation) = generation_of(name, JOURNAL) {
+                found.journals.push(generation);
+            } else if let Some(generation) = generation_of(name, CHECKPOINT) {
+                found.checkpoints.push(generation);
+            }
+        }
+        found
+    }
+
+    /// The generation that holds: that of the newest checkpoint, or the first.
+    fn newest(&self) -> u64 {
+        self.checkpoints.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Journals of a generation that has no checkpoint yet. They are empty,
+    /// unless a checkpoint was lost.
+    fn check_unfinished(
+        &self,
+        folder: &Folder,
+        identity: &Identity,
+    ) -> Result<(), JournalError> {
+        for generation in self.journals.iter().filter(|g| **g > self.newest()) {
+            let path = folder.path(&name(JOURNAL, *generation));
+            let bytes = folder.read(&name(JOURNAL, *generation))?;
+            let (_, end) = check_preamble::<u64>(&path, &bytes, JOURNAL, identity)?;
+            if end != bytes.len() {
+                let why = "the checkpoint that it continues is gone";
+                return Err(JournalError::damaged(&path, end, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that are not needed.
+    fn superfluous(&self) -> Vec<String> {
+        let holds = self.newest();
+        let journals = self.journals.iter().map(|g| (JOURNAL, *g));
+        let checkpoints = self.checkpoints.iter().map(|g| (CHECKPOINT, *g));
+        let others = journals.chain(checkpoints).filter(|(_, g)| *g != holds);
+        let named = others.map(|(kind, g)| name(kind, g));
+        named.chain(self.temporary.iter().cloned()).collect()
+    }
+}
+
+/// A folder with other files is not a data folder, and not ours to fill.
+fn refuse_strangers(folder: &Folder, path: &Path, names: &[String]) -> Result<(), JournalError> {
+    let ours = |name: &&String| {
+        let whole = name.strip_suffix(TEMPORARY).unwrap_or(name);
+        let numbered = |kind| generation_of(whole, kind).is_some();
+        whole == INCARNATION || numbered(JOURNAL) || numbered(CHECKPOINT)
+    };
+    match names.iter().find(|name| !ours(name)) {
+        Some(stranger) => Err(JournalError::Foreign {
+            path: path.to_owned(),
+            found: format!("`{}`, which is no file of a node", folder.path(stranger).display()),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn read_incarnation(
+    folder: &Folder,
+    identity: &Identity,
+    names: &[String],
+) -> Result<Option<u64>, JournalError> {
+    if !names.iter().any(|name| name == INCARNATION) {
+        return Ok(None);
+    }
+    let path = folder.path(INCARNATION);
+    let bytes = folder.read(INCARNATION)?;
+    let (incarnation, end) = check_preamble::<u64>(&path, &bytes, INCARNATION, identity)?;
+    if end != bytes.len() {
+        return Err(JournalError::damaged(&path, end, "more bytes follow than were written"));
+    }
+    Ok(Some(incarnation))
+}
+
+fn encode<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<Vec<u8>, JournalError> {
+    let bytes = postcard::to_allocvec(value).map_err(io::Error::other);
+    let bytes = bytes.map_err(JournalError::io("encode for", path))?;
+    if u32::try_from(bytes.len()).is_err() {
+        let error = io::Error::other("more than 4 GiB in one frame");
+        return Err(JournalError::io("encode for", path)(error));
+    }
+    Ok(bytes)
+}
+
+fn decode<T: DeserializeOwned>(
+    path: &Path,
+    offset: usize,
+    payload: &[u8],
+) -> Result<T, JournalError> {
+    postcard::from_bytes(payload).map_err(|error| {
+        let why = format!("the checksum is right and the content unknown: {error}");
+        JournalError::damaged(path, offset, &why)
+    })
+}
+
+#[cfg(test)]
+mod tests;

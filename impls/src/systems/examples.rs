@@ -1,0 +1,123 @@
+//! The example machines as servers: what a machine needs beside itself to be
+//! one, which is little.
+
+use serde_json::Value as Json;
+use tribunal_protocol::NodeId;
+use tribunal_protocol::bugs::Bug;
+use tribunal_protocol::examples::{coordinator, lock, single_decree};
+
+use super::{BuiltIn, UnknownBug, everybody};
+use crate::runtime;
+use crate::service::{Body, Code, Refusal, Service};
+
+/// The example machines, each with its one wrong version.
+pub const EXAMPLES: &[BuiltIn] = &[
+    BuiltIn {
+        name: "single-decree",
+        about: "Paxos for one value: `propose` answers with the value that was chosen",
+        bugs: &[hasty("a promise is spoken before it is durable", "Agreement")],
+        serve: |options, bug, exit_with_parent| {
+            let config = single_decree::Config {
+                id: options.node,
+                nodes: everybody(&options).collect(),
+                hasty: is_hasty(bug)?,
+            };
+            Ok(runtime::serve::<single_decree::SingleDecree>(options, config, exit_with_parent))
+        },
+    },
+    BuiltIn {
+        name: "coordinator",
+        about: "two-phase commit of one transaction: `commit` answers whether it was committed",
+        bugs: &[hasty("a decision is told before it is durable", "Agreement")],
+        serve: |options, bug, exit_with_parent| {
+            let coordinates = |node: &NodeId| *node == coordinator::COORDINATOR;
+            let config = coordinator::Config {
+                id: options.node,
+                participants: everybody(&options).filter(|node| !coordinates(node)).collect(),
+                hasty: is_hasty(bug)?,
+            };
+            Ok(runtime::serve::<coordinator::TwoPhase>(options, config, exit_with_parent))
+        },
+    },
+    BuiltIn {
+        name: "lock",
+        about: "a lock leased by clock: `acquire` answers until when it is held",
+        bugs: &[hasty("a lease is granted before it is durable", "Mutual Exclusion")],
+        serve: |options, bug, exit_with_parent| {
+            let config = lock::Config {
+                id: options.node,
+                hasty: is_hasty(bug)?,
+            };
+            Ok(runtime::serve::<lock::Lock>(options, config, exit_with_parent))
+        },
+    },
+];
+
+const HASTY: &str = "hasty";
+
+const fn hasty(about: &'static str, property: &'static str) -> Bug {
+    Bug {
+        name: HASTY,
+        about,
+        source: "own: the smallest mistake that only a host with a separate disk notices",
+        property,
+        hosts: &["staged"],
+        check_args: &[],
+        run_args: &[],
+    }
+}
+
+fn is_hasty(bug: Option<&str>) -> Result<bool, UnknownBug> {
+    match bug {
+        None => Ok(false),
+        Some(HASTY) => Ok(true),
+        Some(other) => Err(UnknownBug {
+            name: other.to_owned(),
+            known: EXAMPLES[0].bugs,
+        }),
+    }
+}
+
+fn expect_kind(expected: &str, kind: &str) -> Result<(), Refusal> {
+    if kind == expected {
+        return Ok(());
+    }
+    let why = format!("`{kind}` is none of init, status, {expected}");
+    Err(Refusal::new(Code::NOT_SUPPORTED, why))
+}
+
+fn one_field(name: &str, value: impl Into<Json>) -> Result<Body, Refusal> {
+    Ok(Body::from_iter([(name.to_owned(), value.into())]))
+}
+
+impl Service for single_decree::SingleDecree {
+    fn request(kind: &str, body: &Body) -> Result<u64, Refusal> {
+        expect_kind("propose", kind)?;
+        let value = body.get("value").and_then(Json::as_u64);
+        value.ok_or_else(|| Refusal::malformed("a whole number from 0", "value"))
+    }
+
+    fn reply(_kind: &str, chosen: u64) -> Result<Body, Refusal> {
+        one_field("value", chosen)
+    }
+}
+
+impl Service for coordinator::TwoPhase {
+    fn request(kind: &str, _body: &Body) -> Result<coordinator::Commit, Refusal> {
+        expect_kind("commit", kind).map(|()| coordinator::Commit)
+    }
+
+    fn reply(_kind: &str, committed: bool) -> Result<Body, Refusal> {
+        one_field("committed", committed)
+    }
+}
+
+impl Service for lock::Lock {
+    fn request(kind: &str, _body: &Body) -> Result<lock::Acquire, Refusal> {
+        expect_kind("acquire", kind).map(|()| lock::Acquire)
+    }
+
+    fn reply(_kind: &str, until: u64) -> Result<Body, Refusal> {
+        one_field("until", until)
+    }
+}

@@ -1,0 +1,295 @@
+//! The vocabulary of faults: their names, whom they may hit, and what each one
+//! promises.
+//!
+//! Everything a user can type is a closed set with one spelling, the same in
+//! flags, campaign files, schedules, histories and reports.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A node of the cluster under test, by its place: 1 is `n1`.
+pub type Node = u8;
+
+/// The name of a node, as histories and reports have it.
+pub fn node_name(node: Node) -> String {
+    format!("n{node}")
+}
+
+/// The node that a name stands for; none if it is not of the form `n1`.
+pub fn parse_node(name: &str) -> Option<Node> {
+    let digits = name.strip_prefix('n')?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| plain)
+}
+
+/// A word that is not in the closed set it was taken for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {what}, one of {}; found {found:?}{}", known.join(", "), did_you_mean(nearest))]
+pub struct UnknownWord {
+    /// What was expected: `a fault`, `a shape`, …
+    pub what: &'static str,
+    /// What was found.
+    pub found: String,
+    /// All the words there are.
+    pub known: Vec<&'static str>,
+    /// The word that was probably meant.
+    pub nearest: Option<&'static str>,
+}
+
+fn did_you_mean(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |word| format!(" (did you mean {word}?)"))
+}
+
+/// Declares an enum whose variants each have one spelling.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident, $what:literal, { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// All there are, in the order in which they are listed.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+
+            /// The one spelling.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $word,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                let found = Self::ALL.iter().find(|word| word.name() == text);
+                found.copied().ok_or_else(|| {
+                    let known: Vec<&'static str> = Self::ALL.iter().map(|word| word.name()).collect();
+                    UnknownWord { what: $what, found: text.to_owned(), nearest: nearest(text, &known), known }
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+words! {
+    /// A kind of fault.
+    FaultKind, "a fault", {
+        /// SIGKILL, restarted later over the same data.
+        Kill = "kill",
+        /// SIGSTOP, later SIGCONT.
+        Pause = "pause",
+        /// The links between two sides are cut, later healed.
+        Partition = "partition",
+    }
+}
+
+words! {
+    /// Whom a fault on processes hits.
+    Target, "a target", {
+        /// Any one node.
+        One = "one",
+        /// Some nodes, fewer than half of them.
+        Minority = "minority",
+        /// Some nodes, more than half of them.
+        Majority = "majority",
+        /// The node that says of itself that it leads, when the fault is installed.
+        Leader = "leader",
+        /// Every node.
+        All = "all",
+    }
+}
+
+words! {
+    /// How a partition divides the cluster.
+    Shape, "a shape", {
+        /// One node on one side.
+        IsolateOne = "isolate-one",
+        /// The leader on one side.
+        IsolateLeader = "isolate-leader",
+        /// Fewer than half of the nodes on one side, more than half on the other.
+        MajorityMinority = "majority-minority",
+        /// Half of the nodes on one side; with an odd number, one fewer than on the other.
+        Halves = "halves",
+    }
+}
+
+words! {
+    /// How a link is cut.
+    Cut, "a cut", {
+        /// Nothing passes; what is sent waits and is delivered after the heal.
+        Hold = "hold",
+        /// Connections are reset, and new ones as soon as they are made.
+        Reset = "reset",
+    }
+}
+
+impl Shape {
+    /// How many of `nodes` may be on the smaller side; none if the shape does
+    /// not fit so few.
+    pub fn side_sizes(self, nodes: usize) -> Option<std::ops::RangeInclusive<usize>> {
+        match self {
+            Shape::IsolateOne | Shape::IsolateLeader if nodes >= 2 => Some(1..=1),
+            Shape::MajorityMinority if nodes >= 3 => Some(1..=(nodes - 1) / 2),
+            Shape::Halves if nodes >= 2 => Some(nodes / 2..=nodes / 2),
+            _ => None,
+        }
+    }
+}
+
+impl Target {
+    /// How many of `nodes` may be hit; none if the target does not fit so few.
+    pub fn sizes(self, nodes: usize) -> Option<std::ops::RangeInclusive<usize>> {
+        match self {
+            Target::One | Target::Leader if nodes >= 1 => Some(1..=1),
+            Target::Minority if nodes >= 3 => Some(1..=(nodes - 1) / 2),
+            // All of them is a target of its own, except where there is no
+            // majority short of it.
+            Target::Majority if nodes >= 3 => Some(nodes / 2 + 1..=nodes - 1),
+            Target::Majority | Target::All if nodes >= 1 => Some(nodes..=nodes),
+            _ => None,
+        }
+    }
+}
+
+/// What a fault is and what it promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultInfo {
+    /// Its name.
+    #[serde(rename = "name")]
+    pub fault: FaultKind,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// What happens when it is installed.
+    pub install: &'static str,
+    /// What shows that it took effect.
+    pub evidence: &'static str,
+    /// What undoes it, and how that is verified.
+    pub heal: &'static str,
+}
+
+/// Every fault there is, with its documented semantics.
+pub fn faults() -> &'static [FaultInfo] {
+    &FAULTS
+}
+
+const FAULTS: [FaultInfo; 3] = [
+    FaultInfo {
+        fault: FaultKind::Kill,
+        about: "SIGKILL to node processes, restarted later over the same data; targets one, minority, majority, leader, all",
+        install: "SIGKILL to the process group of each target. What the node had not handed to \
+                  the kernel is lost; what it had written survives, synced or not.",
+        evidence: "the wait status of each process: dead by signal 9",
+        heal: "the same command line over the same data folder, verified by the node's own \
+               readiness; a node that exits again is not healed",
+    },
+    FaultInfo {
+        fault: FaultKind::Pause,
+        about: "SIGSTOP to node processes, continued later; targets one, minority, majority, leader, all",
+        install: "SIGSTOP to the process group of each target. Its sockets stay open and its \
+                  peers' bytes pile up in the kernel; its clocks go on without it.",
+        evidence: "the kernel's report that the group has stopped, and state T of every thread",
+        heal: "SIGCONT, verified by the kernel's report that it runs again and no thread in state T",
+    },
+    FaultInfo {
+        fault: FaultKind::Partition,
+        about: "links between two sides cut, both ways; shapes isolate-one, isolate-leader, \
+                majority-minority, halves; cut by hold or reset",
+        install: "every link from one side to the other is cut. Hold: no byte passes and new \
+                  connections wait, nothing is lost. Reset: connections are reset, new ones too. \
+                  Links between nodes of one side, and clients, are untouched.",
+        evidence: "a probe through each cut link that is held or reset; bytes and connections \
+                   held or reset on the way",
+        heal: "every link carries again unless another fault cuts it too, verified by all held \
+               bytes delivered (or waiting for the receiving node alone, or gone with their \
+               connection) and by a probe that passes each link",
+    },
+];
+
+/// The word nearest to `found`, if it is near enough to be a slip.
+fn nearest(found: &str, known: &[&'static str]) -> Option<&'static str> {
+    let near = known
+        .iter()
+        .map(|word| (distance(found, word), *word))
+        .min()?;
+    (near.0 <= 2.max(near.1.len() / 3) && near.0 < near.1.len()).then_some(near.1)
+}
+
+/// Levenshtein's distance between two words.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let substituted = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_fault_names_the_known_ones_and_the_nearest() {
+        let error = "partion".parse::<FaultKind>().unwrap_err().to_string();
+        let expected = "expected a fault, one of kill, pause, partition; found \"partion\" (did you mean partition?)";
+        assert_eq!(error, expected);
+        let error = "flood".parse::<FaultKind>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "expected a fault, one of kill, pause, partition; found \"flood\""
+        );
+    }
+
+    #[test]
+    fn every_fault_is_documented() {
+        let listed: Vec<FaultKind> = faults().iter().map(|info| info.fault).collect();
+        assert_eq!(listed, FaultKind::ALL);
+    }
+
+    #[test]
+    fn node_names_are_read_as_they_are_written() {
+        for node in 1..=Node::MAX {
+            assert_eq!(parse_node(&node_name(node)), Some(node));
+        }
+        for wrong in ["", "n", "n0", "n01", "n256", "n-1", "n+1", "3", "m3"] {
+            assert_eq!(parse_node(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sides_and_targets_are_what_their_names_say() {
+        assert_eq!(Shape::MajorityMinority.side_sizes(5), Some(1..=2));
+        assert_eq!(Shape::Halves.side_sizes(5), Some(2..=2));
+        assert_eq!(Shape::Halves.side_sizes(4), Some(2..=2));
+        assert_eq!(Shape::IsolateOne.side_sizes(1), None);
+        assert_eq!(Target::Minority.sizes(4), Some(1..=1));
+        assert_eq!(Target::Minority.sizes(2), None);
+        assert_eq!(Target::Majority.sizes(5), Some(3..=4));
+        assert_eq!(Target::Majority.sizes(1), Some(1..=1));
+    }
+}

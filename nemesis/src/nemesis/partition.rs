@@ -1,0 +1,241 @@
+//! Partitions: every link between two sides cut, both ways.
+
+use std::time::Instant;
+
+use super::{Shared, join_all};
+use crate::fault::{Cut, Node};
+use crate::links::{Counters, Link, Probe, Settled};
+use crate::report::{Edge, Evidence, FaultReport, Outcome};
+
+/// What is left of a cut on one link after its heal.
+enum Healed {
+    /// It carries; so many bytes wait for the node at its end.
+    Carries { node: Probe, waiting: u64 },
+    /// Another fault cuts it, and will verify it.
+    CutByAnother,
+    /// It ought to carry and does not.
+    No(String),
+}
+
+impl Shared {
+    /// Cuts the links between `side` and all other nodes until `heal_at`.
+    pub(super) async fn partition(&self, mut report: FaultReport, side: &[Node], heal_at: Instant) {
+        let links = across(side, &self.cluster.nodes());
+        if links.is_empty() {
+            return self.skip(report, "there is nobody on the other side");
+        }
+        let how = report.cut.unwrap_or(Cut::Hold);
+        report.cut = Some(how);
+        report.aim(side);
+        self.begin(&mut report);
+        let before = self.count(&links);
+        let cut = self.cut(&mut report, &links, how);
+        let probes = self.probe(&links).await;
+        let stopped: Vec<bool> = probes.iter().map(|probe| probe.stopped()).collect();
+        self.note_effective(&mut report, stopped.iter().any(|stopped| *stopped));
+        self.until(heal_at).await;
+        report.times.heal_began_ns = Some(self.now_ns());
+        let kept = difference(&before, &self.count(&links));
+        self.judge_effect(&mut report, how, &stopped, &kept);
+        for link in cut {
+            if let Err(error) = self.cluster.network().heal(link, how) {
+                report.because(error.to_string());
+            }
+        }
+        let healed = self.verify(&mut report, &links).await;
+        self.note_healed(&mut report, healed);
+        self.announce(&report, Edge::End);
+    }
+
+    fn cut(&self, report: &mut FaultReport, links: &[Link], how: Cut) -> Vec<Link> {
+        let mut cut = Vec::new();
+        for link in links {
+            match self.cluster.network().cut(*link, how) {
+                Ok(()) => cut.push(*link),
+                Err(error) => {
+                    report.outcome = Outcome::Indeterminate;
+                    report.because(error.to_string());
+                }
+            }
+        }
+        cut
+    }
+
+    async fn probe(&self, links: &[Link]) -> Vec<Probe> {
+        let network = self.cluster.network();
+        join_all(
+            links
+                .iter()
+                .map(|link| network.probe(*link, self.limits.probe)),
+        )
+        .await
+    }
+
+    fn count(&self, links: &[Link]) -> Vec<Counters> {
+        links
+            .iter()
+            .map(|link| self.cluster.network().counters(*link))
+            .collect()
+    }
+
+    /// A link was cut in effect if its probe was stopped, or anything else on
+    /// it was; the partition, if all of them were.
+    fn judge_effect(
+        &self,
+        report: &mut FaultReport,
+        how: Cut,
+        stopped: &[bool],
+        kept: &[Counters],
+    ) {
+        let shown = |(stopped, kept): (&bool, &Counters)| {
+            *stopped || kept.streams_held + kept.connections_reset > 0
+        };
+        let cut = stopped.iter().zip(kept).filter(|pair| shown(*pair)).count();
+        let probes = stopped.iter().filter(|stopped| **stopped).count();
+        let sum = |of: fn(&Counters) -> u64| kept.iter().map(of).sum::<u64>();
+        let (bytes, streams) = (sum(|c| c.bytes_held), sum(|c| c.streams_held));
+        let resets = sum(|c| c.connections_reset);
+        let Evidence { says, .. } = &mut report.evidence;
+        *says = match how {
+            Cut::Hold => format!(
+                "{probes} of {} probes held, {bytes} bytes held in {streams} streams",
+                stopped.len()
+            ),
+            Cut::Reset => format!(
+                "{probes} of {} probes reset, {resets} connections reset",
+                stopped.len()
+            ),
+        };
+        for (name, value) in [
+            ("links_cut", stopped.len() as u64),
+            ("probes_stopped", probes as u64),
+            ("bytes_held", bytes),
+            ("streams_held", streams),
+            ("connections_reset", resets),
+        ] {
+            report.evidence.fact(name, value as i64);
+        }
+        if cut < stopped.len() {
+            report.because(format!(
+                "{} of {} links show no sign of the cut",
+                stopped.len() - cut,
+                stopped.len()
+            ));
+        }
+        report.effective = cut == stopped.len();
+        if report.effective && report.times.effective_ns.is_none() {
+            report.times.effective_ns = Some(self.now_ns());
+        }
+        if !report.effective {
+            report.times.effective_ns = None;
+        }
+    }
+
+    /// Whether everything held was let go and every link carries a probe.
+    async fn verify(&self, report: &mut FaultReport, links: &[Link]) -> bool {
+        let begin = Instant::now();
+        let verified = join_all(links.iter().map(|link| self.verify_link(*link))).await;
+        let (mut carry, mut down, mut others, mut waiting) = (0, 0, 0, 0);
+        let mut healed = true;
+        for (link, result) in links.iter().zip(verified) {
+            match result {
+                Healed::Carries {
+                    node,
+                    waiting: bytes,
+                } => {
+                    carry += 1;
+                    down += u64::from(node != Probe::Passed);
+                    waiting += bytes;
+                }
+                Healed::CutByAnother => others += 1,
+                Healed::No(why) => {
+                    healed = false;
+                    report.because(format!("{link}: {why}"));
+                }
+            }
+        }
+        let took_us = begin.elapsed().as_micros();
+        report.evidence.say(format!(
+            "{carry} links carry again after {}.{} ms",
+            took_us / 1000,
+            took_us / 100 % 10
+        ));
+        if others > 0 {
+            report
+                .evidence
+                .say(format!("{others} are still cut by another fault"));
+        }
+        if down > 0 {
+            report
+                .evidence
+                .say(format!("{down} lead to a node that takes no connections"));
+        }
+        if waiting > 0 {
+            report.evidence.say(format!(
+                "{waiting} bytes wait for a node that does not read"
+            ));
+        }
+        for (name, value) in [
+            ("links_carrying", carry),
+            ("links_cut_by_others", others),
+            ("links_to_nodes_down", down),
+            ("bytes_waiting_for_nodes", waiting),
+            ("heal_took_us", took_us as u64),
+        ] {
+            report.evidence.fact(name, value as i64);
+        }
+        healed
+    }
+
+    async fn verify_link(&self, link: Link) -> Healed {
+        let network = self.cluster.network();
+        let waiting = match network.settled(link, self.limits.settle).await {
+            Settled::Delivered => 0,
+            Settled::WaitsForNode { bytes } => bytes,
+            Settled::StillCut(_) => return Healed::CutByAnother,
+            Settled::Late { bytes } => {
+                return Healed::No(format!("{bytes} held bytes were not let go"));
+            }
+        };
+        match network.probe(link, self.limits.probe).await {
+            node if node.carried() => Healed::Carries { node, waiting },
+            // Nothing else stops a probe: another fault has cut it meanwhile.
+            probe if probe.stopped() && network.cut_of(link).is_some() => Healed::CutByAnother,
+            probe => Healed::No(format!("a probe was {probe}")),
+        }
+    }
+
+    /// Whether every link of the cluster carries a probe.
+    pub(super) async fn all_links_carry(&self) -> bool {
+        let nodes = self.cluster.nodes();
+        let pairs = nodes
+            .iter()
+            .flat_map(|from| nodes.iter().map(move |to| (*from, *to)));
+        let links: Vec<Link> = pairs
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| Link { from, to })
+            .collect();
+        self.probe(&links).await.into_iter().all(Probe::carried)
+    }
+}
+
+/// The links between a side and the nodes that are not on it, both ways.
+fn across(side: &[Node], nodes: &[Node]) -> Vec<Link> {
+    let others = nodes.iter().filter(|node| !side.contains(node));
+    let pairs = others.flat_map(|other| side.iter().map(move |own| (*own, *other)));
+    pairs
+        .flat_map(|(a, b)| [Link { from: a, to: b }, Link { from: b, to: a }])
+        .collect()
+}
+
+fn difference(before: &[Counters], after: &[Counters]) -> Vec<Counters> {
+    let pairs = before.iter().zip(after);
+    let less = |(before, after): (&Counters, &Counters)| Counters {
+        bytes_forwarded: after.bytes_forwarded - before.bytes_forwarded,
+        bytes_held: after.bytes_held - before.bytes_held,
+        streams_held: after.streams_held - before.streams_held,
+        connections_reset: after.connections_reset - before.connections_reset,
+        ..*after
+    };
+    pairs.map(less).collect()
+}

@@ -1,0 +1,241 @@
+use std::path::Path;
+
+use expect_test::expect;
+
+use super::*;
+
+const EVERY: [FaultKind; 3] = [FaultKind::Kill, FaultKind::Pause, FaultKind::Partition];
+
+/// Every way to ask that the loops below try, with a seed for each.
+fn asked() -> impl Iterator<Item = (u64, ScheduleOptions)> {
+    (0..4_000_u64).map(|seed| {
+        let mut dice = Dice(stream(seed, "tests"));
+        let nodes = dice.between(2, 7) as usize;
+        let duration = Duration::from_millis(dice.between(10_000, 60_000));
+        let kinds = dice.between(1, 7);
+        let faults: Vec<FaultKind> = (0..3)
+            .filter(|i| kinds >> i & 1 == 1)
+            .map(|i| EVERY[i])
+            .collect();
+        let mut options = ScheduleOptions::new(&faults, nodes, duration);
+        if dice.below(3) == 0 {
+            let only = Target::ALL[dice.below(5) as usize];
+            if only.sizes(nodes).is_some() {
+                options.targets = faults.iter().map(|fault| (*fault, vec![only])).collect();
+            }
+        }
+        if dice.below(3) == 0 {
+            options.interval = Some(Duration::from_millis(dice.between(800, 4_000)));
+        }
+        (seed, options)
+    })
+}
+
+fn overlap(one: &ScheduledFault, other: &ScheduledFault) -> bool {
+    one.at < other.end() && other.at < one.end()
+}
+
+fn hits(fault: &ScheduledFault, node: Node) -> bool {
+    match &fault.targets {
+        Targets::Nodes(nodes) => nodes.contains(&node),
+        Targets::All => true,
+        Targets::Leader => false,
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes_and_they_can_be_read_back() {
+    for (seed, options) in asked().take(500) {
+        let schedule = draw(seed, &options).unwrap();
+        let text = schedule.to_json();
+        assert_eq!(text, draw(seed, &options).unwrap().to_json(), "seed {seed}");
+        let read = Schedule::parse(Path::new("s.json"), &text, options.nodes).unwrap();
+        assert_eq!(read, schedule, "seed {seed}");
+        assert_eq!(read.to_json(), text, "seed {seed}");
+    }
+}
+
+#[test]
+fn every_fault_asked_for_occurs_and_is_healed_before_the_quiet_end() {
+    for (seed, options) in asked() {
+        let schedule =
+            draw(seed, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}: {options:?}"));
+        assert_eq!(schedule.kinds(), options.faults, "seed {seed}");
+        let quiet_ms = (options.duration.as_millis() / 7).min(5_000);
+        assert!(
+            schedule.end().as_millis() <= options.duration.as_millis() - quiet_ms,
+            "seed {seed}"
+        );
+        for fault in &schedule.faults {
+            assert!(
+                fault.lasts >= Duration::from_millis(LASTS_MS_MIN),
+                "seed {seed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_node_is_under_two_faults_at_once() {
+    for (seed, options) in asked() {
+        let schedule = draw(seed, &options).unwrap();
+        let processes: Vec<_> = schedule
+            .faults
+            .iter()
+            .filter(|f| f.fault != FaultKind::Partition)
+            .collect();
+        for (i, one) in processes.iter().enumerate() {
+            for other in processes[..i].iter().filter(|other| overlap(one, other)) {
+                for node in 1..=options.nodes as Node {
+                    assert!(
+                        !(hits(one, node) && hits(other, node)),
+                        "seed {seed}: {one:?} {other:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_fault_of_each_kind_is_sure() {
+    for (seed, options) in asked() {
+        let leader_only = options
+            .targets
+            .values()
+            .any(|targets| targets == &[Target::Leader]);
+        if leader_only {
+            continue;
+        }
+        let schedule = draw(seed, &options).unwrap();
+        for kind in &options.faults {
+            let sure = schedule
+                .faults
+                .iter()
+                .filter(|fault| fault.fault == *kind)
+                .any(|fault| {
+                    let by_role = |other: &&ScheduledFault| {
+                        other.fault != FaultKind::Partition && other.targets == Targets::Leader
+                    };
+                    let beside = schedule
+                        .faults
+                        .iter()
+                        .filter(by_role)
+                        .any(|o| overlap(fault, o));
+                    fault.targets != Targets::Leader && (*kind == FaultKind::Partition || !beside)
+                });
+            assert!(sure, "seed {seed}: no sure {kind}: {}", schedule.to_json());
+        }
+    }
+}
+
+#[test]
+fn only_what_is_allowed_is_drawn() {
+    for seed in 0..300 {
+        let mut options = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(30));
+        options.targets.insert(FaultKind::Kill, vec![Target::One]);
+        options
+            .targets
+            .insert(FaultKind::Pause, vec![Target::Leader]);
+        options.shapes = vec![Shape::Halves];
+        options.cuts = vec![Cut::Reset];
+        for fault in draw(seed, &options).unwrap().faults {
+            match fault.fault {
+                FaultKind::Kill => {
+                    assert!(matches!(&fault.targets, Targets::Nodes(n) if n.len() == 1))
+                }
+                FaultKind::Pause => assert_eq!(fault.targets, Targets::Leader),
+                FaultKind::Partition => {
+                    assert_eq!(
+                        (fault.shape, fault.cut),
+                        (Some(Shape::Halves), Some(Cut::Reset))
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn everything_there_is_gets_drawn() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let options = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(20));
+        for fault in draw(seed, &options).unwrap().faults {
+            let size = match &fault.targets {
+                Targets::Nodes(nodes) => nodes.len().to_string(),
+                word => word.to_string(),
+            };
+            seen.insert(format!(
+                "{} {:?} {:?} {size}",
+                fault.fault, fault.shape, fault.cut
+            ));
+        }
+    }
+    // Kill and pause: one to four nodes, all, the leader; partition: two cuts
+    // of isolate-one, isolate-leader, halves, and minorities of one and two.
+    assert_eq!(seen.len(), 2 * 6 + 2 * 5, "{seen:?}");
+}
+
+#[test]
+fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
+    for seed in 0..100 {
+        let faults_of = |kinds: &[FaultKind]| {
+            let options = ScheduleOptions::new(kinds, 5, Duration::from_secs(30));
+            let mut faults = draw(seed, &options).unwrap().faults;
+            faults.retain(|fault| fault.fault == FaultKind::Partition);
+            faults
+        };
+        assert_eq!(
+            faults_of(&[FaultKind::Partition]),
+            faults_of(&EVERY),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let refused = |options: ScheduleOptions| draw(1, &options).unwrap_err().to_string();
+    let lone = ScheduleOptions::new(&EVERY, 1, Duration::from_secs(20));
+    expect!["expected a target that 1 nodes can have for partition, found isolate-one, isolate-leader, majority-minority, halves"]
+        .assert_eq(&refused(lone));
+    let short = ScheduleOptions::new(&EVERY, 5, Duration::from_millis(200));
+    expect!["expected a time of at least 0.248s for any fault to fit, found 0.2s"]
+        .assert_eq(&refused(short));
+    let mut dense = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(20));
+    dense.interval = Some(Duration::from_secs(1));
+    dense.lasts = Some(Duration::from_secs(1));
+    expect![
+        "expected a mean interval of faults of more than the mean length of faults, 1s, found 1s"
+    ]
+    .assert_eq(&refused(dense));
+    let mut long = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(20));
+    long.lasts = Some(Duration::from_secs(30));
+    expect!["expected a mean length of faults of at most 16.143s, found 30s"]
+        .assert_eq(&refused(long));
+}
+
+#[test]
+fn a_seed_gives_this_very_schedule() {
+    let options = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(12));
+    expect![[r#"
+        {
+          "seed": 7,
+          "faults": [
+            {"at":"1.031s","for":"0.713s","fault":"kill","targets":["n2","n5"]},
+            {"at":"1.488s","for":"0.916s","fault":"pause","targets":["n1"]},
+            {"at":"1.825s","for":"1.719s","fault":"partition","shape":"halves","cut":"reset","targets":["n2","n5"]},
+            {"at":"2.484s","for":"1.151s","fault":"kill","targets":["n5"]},
+            {"at":"3.57s","for":"0.875s","fault":"pause","targets":["n1","n4"]},
+            {"at":"4.596s","for":"1.24s","fault":"partition","shape":"halves","cut":"hold","targets":["n3","n5"]},
+            {"at":"4.695s","for":"1.168s","fault":"kill","targets":["n3","n5"]},
+            {"at":"5.121s","for":"0.945s","fault":"pause","targets":["n2"]},
+            {"at":"7.053s","for":"0.959s","fault":"kill","targets":["n1","n3","n4","n5"]},
+            {"at":"7.38s","for":"0.643s","fault":"partition","shape":"isolate-leader","cut":"reset","targets":"leader"},
+            {"at":"7.655s","for":"1.199s","fault":"pause","targets":["n2"]},
+            {"at":"8.725s","for":"0.744s","fault":"kill","targets":"leader"}
+          ]
+        }
+    "#]].assert_eq(&draw(7, &options).unwrap().to_json());
+}

@@ -1,0 +1,475 @@
+//! Whole faults: installed, shown to have taken effect, healed, verified.
+//!
+//! Node processes are shells that sleep; what the links lead to are echoing
+//! listeners in this process, so that a link and a node can fail apart.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tribunal_histories::Value;
+use tribunal_nemesis::links::{Counters, Link, LinkError, Links, Probe, Settled};
+use tribunal_nemesis::nemesis::Limits;
+use tribunal_nemesis::process::{NodeCommand, ProcessState, Supervisor};
+use tribunal_nemesis::schedule::Schedule;
+use tribunal_nemesis::{
+    Cluster, Cut, Edge, FaultReport, Leader, Nemesis, Network, Node, Notice, Outcome, Pending,
+    Processes,
+};
+
+const NODES: usize = 3;
+
+struct TestCluster {
+    folder: TempDir,
+    supervisor: Supervisor,
+    network: Box<dyn Network>,
+    leader: Mutex<Option<Leader>>,
+    unready: Mutex<Option<Node>>,
+    _listeners: JoinSet<()>,
+}
+
+impl Cluster for TestCluster {
+    fn nodes(&self) -> Vec<Node> {
+        (1..=NODES as Node).collect()
+    }
+
+    fn leader(&self) -> Pending<'_, Option<Leader>> {
+        Box::pin(async { *self.leader.lock().unwrap() })
+    }
+
+    fn ready(&self, node: Node) -> Pending<'_, Result<(), String>> {
+        Box::pin(async move {
+            match *self.unready.lock().unwrap() == Some(node) {
+                true => Err("still asleep".to_owned()),
+                false => Ok(()),
+            }
+        })
+    }
+
+    fn processes(&self) -> &dyn Processes {
+        &self.supervisor
+    }
+
+    fn network(&self) -> &dyn Network {
+        &*self.network
+    }
+}
+
+/// A network that takes every cut and does nothing.
+struct Painted;
+
+impl Network for Painted {
+    fn cut(&self, _: Link, _: Cut) -> Result<(), LinkError> {
+        Ok(())
+    }
+    fn heal(&self, _: Link, _: Cut) -> Result<(), LinkError> {
+        Ok(())
+    }
+    fn heal_all(&self) {}
+    fn cut_of(&self, _: Link) -> Option<Cut> {
+        None
+    }
+    fn counters(&self, _: Link) -> Counters {
+        Counters::default()
+    }
+    fn probe(&self, _: Link, _: Duration) -> Pending<'_, Probe> {
+        Box::pin(async { Probe::Passed })
+    }
+    fn settled(&self, _: Link, _: Duration) -> Pending<'_, Settled> {
+        Box::pin(async { Settled::Delivered })
+    }
+}
+
+async fn echoing(listeners: &mut JoinSet<()>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    listeners.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            connections.spawn(async move {
+                let (mut read, mut write) = stream.split();
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+        }
+    });
+    address
+}
+
+struct Run {
+    cluster: Arc<TestCluster>,
+    /// Where node 1 reaches node 3.
+    link: Option<SocketAddr>,
+    nemesis: Nemesis,
+    notices: UnboundedReceiver<Notice>,
+}
+
+async fn run_with(script: &str, painted: bool) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let mut listeners = JoinSet::new();
+    let (supervisor, _ends) = Supervisor::new().unwrap();
+    let mut addresses = BTreeMap::new();
+    for node in 1..=NODES as Node {
+        addresses.insert(node, echoing(&mut listeners).await);
+        let command = NodeCommand {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".to_owned(), script.to_owned(), format!("n{node}")],
+            environment: BTreeMap::new(),
+            directory: folder.path().to_owned(),
+            log: folder.path().join(format!("n{node}.log")),
+        };
+        supervisor.start(node, command).await.unwrap();
+    }
+    let links = Links::open(&addresses).await.unwrap();
+    let link = links.address(1, 3);
+    let network: Box<dyn Network> = if painted {
+        Box::new(Painted)
+    } else {
+        Box::new(links)
+    };
+    let cluster = Arc::new(TestCluster {
+        folder,
+        supervisor,
+        network,
+        leader: Mutex::default(),
+        unready: Mutex::default(),
+        _listeners: listeners,
+    });
+    let (send, notices) = unbounded_channel();
+    let limits = Limits {
+        ready: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let sink = move |notice| send.send(notice).unwrap();
+    let nemesis = Nemesis::with_limits(cluster.clone(), Instant::now(), sink, limits);
+    Run {
+        cluster,
+        link,
+        nemesis,
+        notices,
+    }
+}
+
+async fn run() -> Run {
+    run_with("exec sleep 1000", false).await
+}
+
+fn schedule(faults: &str) -> Schedule {
+    let text = format!("{{\"faults\": [{faults}]}}");
+    Schedule::parse(Path::new("test"), &text, NODES).unwrap()
+}
+
+impl Run {
+    async fn reports(&self, faults: &str) -> Vec<FaultReport> {
+        self.nemesis.run(&schedule(faults)).await;
+        self.nemesis.reports()
+    }
+
+    async fn notice(&mut self) -> Notice {
+        tokio::time::timeout(Duration::from_secs(20), self.notices.recv())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    fn all_run(&self) -> bool {
+        let state = |node| self.cluster.supervisor.state(node);
+        self.cluster
+            .nodes()
+            .into_iter()
+            .all(|n| matches!(state(n), ProcessState::Running { .. }))
+    }
+}
+
+fn assert_healed(report: &FaultReport) {
+    assert_eq!(report.outcome, Outcome::Installed, "{report:?}");
+    assert!(report.effective && report.healed, "{report:?}");
+    let times = report.times;
+    let all = [
+        Some(times.began_ns),
+        times.effective_ns,
+        times.heal_began_ns,
+        times.healed_ns,
+    ];
+    assert!(
+        all.iter().all(Option::is_some) && all.is_sorted(),
+        "{times:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_kill_is_effective_by_wait_status_and_healed_when_ready() {
+    let mut run = run().await;
+    let reports = run
+        .reports(r#"{"at":"10ms","for":"200ms","fault":"kill","targets":["n1","n2"]}"#)
+        .await;
+    assert_healed(&reports[0]);
+    assert_eq!(reports[0].targets, ["n1", "n2"]);
+    let says = &reports[0].evidence.says;
+    assert!(
+        says.contains("died by SIGKILL") && says.contains("ready again after"),
+        "{says}"
+    );
+    let Value::Map(killed) = &reports[0].evidence.facts["killed"] else {
+        panic!()
+    };
+    assert_eq!(killed.len(), 2);
+    assert!(run.all_run());
+    let (begin, end) = (run.notice().await, run.notice().await);
+    assert_eq!((begin.edge, end.edge), (Edge::Begin, Edge::End));
+    assert_eq!(
+        begin.value.to_string(),
+        r#"{"edge":"begin","targets":["n1","n2"]}"#
+    );
+    assert!(
+        end.value.to_string().contains(r#""outcome":"installed""#),
+        "{}",
+        end.value
+    );
+    assert_eq!(end.report, reports[0]);
+}
+
+#[tokio::test]
+async fn a_pause_is_effective_when_all_threads_stopped_and_healed_when_they_run() {
+    let run = run().await;
+    let reports = run
+        .reports(r#"{"at":"0s","for":"200ms","fault":"pause","targets":"all"}"#)
+        .await;
+    assert_healed(&reports[0]);
+    assert_eq!(reports[0].targets, ["n1", "n2", "n3"]);
+    assert_eq!(reports[0].evidence.facts["threads_stopped"], Value::Int(3));
+    assert!(run.all_run());
+}
+
+#[tokio::test]
+async fn a_partition_is_effective_by_held_probes_and_healed_when_all_was_delivered() {
+    let mut run = run().await;
+    let mut stream = TcpStream::connect(run.link.unwrap()).await.unwrap();
+    let nemesis = run.nemesis.clone();
+    let faults = r#"{"at":"0s","for":"300ms","fault":"partition","shape":"isolate-one","cut":"hold","targets":["n3"]}"#;
+    let running = tokio::spawn(async move { nemesis.run(&schedule(faults)).await });
+    assert_eq!(run.notice().await.edge, Edge::Begin);
+    while !run
+        .nemesis
+        .open()
+        .first()
+        .is_some_and(|open| open.effective)
+    {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stream.write_all(b"held").await.unwrap();
+    running.await.unwrap();
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).await.unwrap();
+    let report = &run.nemesis.reports()[0];
+    assert_healed(report);
+    let fact = |name: &str| report.evidence.facts[name].clone();
+    assert_eq!(fact("links_cut"), Value::Int(4));
+    assert_eq!(fact("probes_stopped"), Value::Int(4));
+    assert_eq!(fact("bytes_held"), Value::Int(4));
+    assert_eq!(fact("links_carrying"), Value::Int(4));
+}
+
+#[tokio::test]
+async fn a_reset_partition_resets_probes() {
+    let run = run().await;
+    let reports = run.reports(r#"{"at":"0s","for":"100ms","fault":"partition","shape":"halves","cut":"reset","targets":["n3"]}"#).await;
+    assert_healed(&reports[0]);
+    let says = &reports[0].evidence.says;
+    assert!(says.starts_with("4 of 4 probes reset"), "{says}");
+}
+
+#[tokio::test]
+async fn overlapping_partitions_heal_their_own_cuts_alone() {
+    let run = run().await;
+    let reports = run
+        .reports(
+            r#"{"at":"0s","for":"200ms","fault":"partition","shape":"isolate-one","targets":["n1"]},
+               {"at":"50ms","for":"400ms","fault":"partition","shape":"isolate-one","targets":["n2"]}"#,
+        )
+        .await;
+    reports.iter().for_each(assert_healed);
+    // The links between the two were cut by both.
+    assert_eq!(
+        reports[0].evidence.facts["links_cut_by_others"],
+        Value::Int(2)
+    );
+    assert_eq!(reports[0].evidence.facts["links_carrying"], Value::Int(2));
+    assert_eq!(reports[1].evidence.facts["links_carrying"], Value::Int(4));
+}
+
+#[tokio::test]
+async fn a_leader_is_resolved_when_the_fault_is_installed() {
+    let run = run().await;
+    *run.cluster.leader.lock().unwrap() = Some(Leader { node: 2, epoch: 7 });
+    let reports = run
+        .reports(
+            r#"{"at":"0s","for":"100ms","fault":"kill","targets":"leader"},
+               {"at":"0s","for":"100ms","fault":"partition","shape":"isolate-leader","targets":"leader"}"#,
+        )
+        .await;
+    reports.iter().for_each(assert_healed);
+    assert!(reports.iter().all(|report| report.targets == ["n2"]));
+}
+
+#[tokio::test]
+async fn a_fault_that_finds_no_target_is_skipped_with_its_reason() {
+    let mut run = run().await;
+    let reports = run
+        .reports(r#"{"at":"0s","for":"100ms","fault":"kill","targets":"leader"}"#)
+        .await;
+    assert_eq!(reports[0].outcome, Outcome::Skipped);
+    assert_eq!(
+        reports[0].reason.as_deref(),
+        Some("no node says that it leads")
+    );
+    assert!(!reports[0].effective && !reports[0].healed);
+    assert_eq!(run.notice().await.edge, Edge::Begin);
+    let end = run.notice().await.value.to_string();
+    assert!(end.contains("no node says that it leads"), "{end}");
+}
+
+#[tokio::test]
+async fn a_node_is_under_one_fault_at_a_time() {
+    let run = run().await;
+    *run.cluster.leader.lock().unwrap() = Some(Leader { node: 1, epoch: 7 });
+    let reports = run
+        .reports(
+            r#"{"at":"0s","for":"300ms","fault":"pause","targets":"leader"},
+               {"at":"100ms","for":"100ms","fault":"kill","targets":["n1"]},
+               {"at":"100ms","for":"100ms","fault":"kill","targets":["n1","n2"]}"#,
+        )
+        .await;
+    assert_healed(&reports[0]);
+    assert_eq!(reports[1].outcome, Outcome::Skipped);
+    let reason = reports[1].reason.as_deref();
+    assert_eq!(
+        reason,
+        Some("n1 is under fault 0 (pause); no target could take it")
+    );
+    assert_healed(&reports[2]);
+    assert_eq!(reports[2].targets, ["n2"]);
+    assert_eq!(
+        reports[2].reason.as_deref(),
+        Some("n1 is under fault 0 (pause)")
+    );
+}
+
+#[tokio::test]
+async fn a_fault_without_evidence_is_not_effective() {
+    let run = run_with("exec sleep 1000", true).await;
+    let reports = run
+        .reports(
+            r#"{"at":"0s","for":"100ms","fault":"partition","shape":"halves","targets":["n1"]}"#,
+        )
+        .await;
+    assert!(!reports[0].effective);
+    assert_eq!(reports[0].times.effective_ns, None);
+    assert_eq!(
+        reports[0].reason.as_deref(),
+        Some("4 of 4 links show no sign of the cut")
+    );
+}
+
+#[tokio::test]
+async fn healing_all_ends_what_is_open_and_skips_what_is_not_yet_due() {
+    let mut run = run().await;
+    let faults = r#"{"at":"0s","for":"1h","fault":"kill","targets":["n1"]},
+        {"at":"0s","for":"1h","fault":"pause","targets":["n2"]},
+        {"at":"0s","for":"1h","fault":"partition","shape":"halves","targets":["n3"]},
+        {"at":"1h","for":"1h","fault":"kill","targets":"all"}"#;
+    let nemesis = run.nemesis.clone();
+    let running = tokio::spawn(async move { nemesis.run(&schedule(faults)).await });
+    while run
+        .nemesis
+        .open()
+        .iter()
+        .filter(|open| open.effective)
+        .count()
+        < 3
+    {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(!run.all_run());
+    let healing = run.nemesis.heal_all().await;
+    assert!(healing.complete(), "{healing:?}");
+    running.await.unwrap();
+    let reports = run.nemesis.reports();
+    reports[..3].iter().for_each(assert_healed);
+    assert_eq!(reports[3].outcome, Outcome::Skipped);
+    assert_eq!(
+        reports[3].reason.as_deref(),
+        Some("the load ended before it was due")
+    );
+    assert!(run.all_run() && run.nemesis.open().is_empty());
+    for _ in 0..8 {
+        run.notice().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_become_ready_is_not_healed_until_it_is() {
+    let run = run().await;
+    *run.cluster.unready.lock().unwrap() = Some(1);
+    let faults = r#"{"at":"0s","for":"50ms","fault":"kill","targets":["n1"]}"#;
+    let report = &run.reports(faults).await[0];
+    assert!(report.effective && !report.healed, "{report:?}");
+    let reason = report.reason.as_deref().unwrap();
+    assert!(reason.starts_with("n1: not ready within"), "{reason}");
+    assert!(reason.ends_with("still asleep"), "{reason}");
+    let healing = run.nemesis.heal_all().await;
+    assert!(
+        healing.unhealed[0].starts_with("n1: not ready within"),
+        "{healing:?}"
+    );
+    *run.cluster.unready.lock().unwrap() = None;
+    assert!(run.nemesis.heal_all().await.complete());
+    assert!(run.nemesis.reports()[0].healed);
+}
+
+#[tokio::test]
+async fn a_node_that_ends_after_its_restart_is_not_healed() {
+    // The second start finds the first one's file, and fails.
+    let run = run_with("[ -e $0 ] && exit 9; : > $0; exec sleep 1000", false).await;
+    while !run.cluster.folder.path().join("n1").exists() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    *run.cluster.unready.lock().unwrap() = Some(1);
+    let faults = r#"{"at":"0s","for":"50ms","fault":"kill","targets":["n1"]}"#;
+    let report = &run.reports(faults).await[0];
+    assert!(report.effective && !report.healed, "{report:?}");
+    let reason = report.reason.as_deref().unwrap();
+    assert_eq!(reason, "n1: exited with code 9 after its restart");
+}
+
+#[tokio::test]
+async fn a_node_that_died_of_itself_is_not_killed_again() {
+    let run = run_with("exit 0", false).await;
+    for node in run.cluster.nodes() {
+        while matches!(
+            run.cluster.supervisor.state(node),
+            ProcessState::Running { .. }
+        ) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let report = &run
+        .reports(r#"{"at":"0s","for":"50ms","fault":"kill","targets":["n1"]}"#)
+        .await[0];
+    assert_eq!(report.outcome, Outcome::Skipped);
+    let reason = report.reason.as_deref();
+    assert_eq!(
+        reason,
+        Some("n1 exited with code 0 before; no target could take it")
+    );
+    assert!(
+        run.nemesis.heal_all().await.complete(),
+        "a crash is no fault of the nemesis"
+    );
+}
