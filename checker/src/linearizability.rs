@@ -33,6 +33,8 @@ pub mod witness;
 mod history_tests;
 #[cfg(test)]
 mod oracle_tests;
+#[cfg(test)]
+mod scratch_tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -42,7 +44,7 @@ use tribunal_histories::{History, HistoryError, Nil, Operation, Outcome};
 use crate::spec::Spec;
 use crate::verdict::{Limit, Verdict};
 use dialect::KeyHistory;
-use key_search::key_search;
+use key_search::Pair;
 use rounds::{Job, Meter};
 use search::Progress;
 use witness::Witness;
@@ -125,7 +127,7 @@ fn verdict(
     let whole = |key: &KeyHistory| key.calls(u32::MAX).0;
     let mut jobs: Vec<Job> = keys
         .iter()
-        .map(|key| Job::new(key_search(key.specification(), whole(key), None)))
+        .map(|key| Job::new(Pair::new(key, whole(key))))
         .collect();
     rounds::run(&mut jobs, &meter);
     let judged = || keys.iter().zip(&jobs);

@@ -34,15 +34,27 @@ pub(crate) enum Step<T> {
     /// A copy of the message in a slot is lost.
     Lose { slot: u16 },
     /// A timer expires.
-    Expire { node: NodeId, timer: T, limit: Limit },
+    Expire {
+        node: NodeId,
+        timer: T,
+        limit: Limit,
+    },
     /// The oldest persists of a node complete.
     Persist { node: NodeId, count: u8 },
     /// A node crashes and recovers.
     Crash { node: NodeId, kept: u8 },
     /// A client's request is handed to a node.
-    Request { operation: u8, node: NodeId, again: bool },
+    Request {
+        operation: u8,
+        node: NodeId,
+        again: bool,
+    },
     /// A node is told of a session.
-    Tell { node: NodeId, peer: NodeId, up: bool },
+    Tell {
+        node: NodeId,
+        peer: NodeId,
+        up: bool,
+    },
     /// A session breaks.
     Break { a: NodeId, b: NodeId },
     /// A node's clock advances.

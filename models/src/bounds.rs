@@ -145,7 +145,12 @@ impl Bounds {
         let mut named = vec![("nodes", u64::from(self.nodes))];
         named.extend(Limit::ALL.map(|limit| (limit.name(), u64::from(self.get(limit)))));
         named.extend(self.drift.map(|drift| ("drift", drift)));
-        let setting = |setting: &Setting| (setting.name, u64::from(self.setting(settings, setting.name)));
+        let setting = |setting: &Setting| {
+            (
+                setting.name,
+                u64::from(self.setting(settings, setting.name)),
+            )
+        };
         named.extend(settings.iter().map(setting));
         named
     }

@@ -8,8 +8,8 @@
 use std::time::{Duration, Instant};
 
 use crate::bounds::{Bounds, Granularity, Limit, Reductions};
-use crate::model::{Model, Settings};
 use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
+use crate::model::{Model, Settings};
 use crate::path::{Deeds, Walk};
 use crate::prefix;
 use crate::report::{PathStep, PropertyKind, PropertyReport, PropertyResult, Report, Verdict};
@@ -135,7 +135,10 @@ impl CheckError {
     /// Whether somebody asked for something that there is not, rather than
     /// our own side having failed.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, CheckError::Search(_) | CheckError::PrefixDoesNotFit { .. })
+        !matches!(
+            self,
+            CheckError::Search(_) | CheckError::PrefixDoesNotFit { .. }
+        )
     }
 }
 
@@ -230,7 +233,10 @@ impl<'a, S: ModelSystem> Case<'a, S> {
 
     fn limits(&self) -> Limits {
         Limits {
-            deadline: self.options.timeout.and_then(|timeout| self.begin.checked_add(timeout)),
+            deadline: self
+                .options
+                .timeout
+                .and_then(|timeout| self.begin.checked_add(timeout)),
             memory: self.options.memory,
         }
     }
@@ -291,7 +297,8 @@ impl<'a, S: ModelSystem> Case<'a, S> {
     }
 
     fn verified(&self, path: &Deeds<S>) -> Result<(Walk<S>, Broken), CheckError> {
-        let broken = || CheckError::Search("a path to a violation could not be walked again".into());
+        let broken =
+            || CheckError::Search("a path to a violation could not be walked again".into());
         self.model.verified(path).ok_or_else(broken)
     }
 
@@ -317,7 +324,10 @@ impl<'a, S: ModelSystem> Case<'a, S> {
 
     fn verdict(&self, found: &Found<S>, properties: &[PropertyReport]) -> Verdict {
         let refuted = |property: &PropertyReport| {
-            matches!(property.result, PropertyResult::Violated | PropertyResult::NotReached)
+            matches!(
+                property.result,
+                PropertyResult::Violated | PropertyResult::NotReached
+            )
         };
         if properties.iter().any(refuted) {
             return Verdict::Invalid;
@@ -339,7 +349,9 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         let exhausted = found.stop.is_none() && violations.is_empty();
         let mut reports = Vec::new();
         for (name, about) in self.judged() {
-            let violation = violations.iter().find(|violation| violation.broken.property == name);
+            let violation = violations
+                .iter()
+                .find(|violation| violation.broken.property == name);
             reports.push(PropertyReport {
                 name,
                 about,
@@ -351,7 +363,9 @@ impl<'a, S: ModelSystem> Case<'a, S> {
                 },
                 count: None,
                 why: violation.map(|violation| violation.broken.why.clone()),
-                path: violation.map(|violation| self.tell(&violation.walk)).unwrap_or_default(),
+                path: violation
+                    .map(|violation| self.tell(&violation.walk))
+                    .unwrap_or_default(),
                 is_shortest: violation.is_some_and(|violation| violation.is_shortest),
             });
         }
@@ -380,10 +394,17 @@ impl<'a, S: ModelSystem> Case<'a, S> {
 
     /// Every property that is judged, the system's own first.
     fn judged(&self) -> Vec<(&'static str, &'static str)> {
-        let own = self.model.properties.iter().map(|property| (property.name, property.about));
+        let own = self
+            .model
+            .properties
+            .iter()
+            .map(|property| (property.name, property.about));
         let mut all: Vec<_> = own.chain(GENERAL).collect();
         if !self.options.reductions.dead {
-            all.push((DEAD_MESSAGES, "a message that the system holds for dead has no effect"));
+            all.push((
+                DEAD_MESSAGES,
+                "a message that the system holds for dead has no effect",
+            ));
         }
         all.retain(|(name, _)| self.model.may_break(name));
         all
@@ -440,7 +461,11 @@ fn chosen_property<S: ModelSystem>(
     }
 }
 
-fn played<S: ModelSystem>(system: &S, settings: Settings, name: &str) -> Result<Played<S>, CheckError> {
+fn played<S: ModelSystem>(
+    system: &S,
+    settings: Settings,
+    name: &str,
+) -> Result<Played<S>, CheckError> {
     let prefixes = S::prefixes();
     let Some(prefix) = prefixes.iter().find(|prefix| prefix.name == name) else {
         let names: Vec<&str> = prefixes.iter().map(|prefix| prefix.name).collect();

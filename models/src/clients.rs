@@ -179,7 +179,11 @@ mod tests {
         history.answer(0, Outcome::Ok(1));
         history.request(2);
         history.answer(1, Outcome::Ok(1));
-        let before: Vec<u32> = history.operations().iter().map(|each| each.before).collect();
+        let before: Vec<u32> = history
+            .operations()
+            .iter()
+            .map(|each| each.before)
+            .collect();
         assert_eq!(before, [0, 0, 0b001]);
     }
 }

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use tribunal_protocol::machine::{Clock, Machine};
 use tribunal_protocol::NodeId;
+use tribunal_protocol::machine::{Clock, Machine};
 
 use crate::bounds::{Bounds, Budget, Limit};
 use crate::clients::{History, Progress, Stage};
@@ -97,7 +97,10 @@ impl<S: ModelSystem> Cluster<S> {
     /// only by saying that nothing is known.
     pub fn is_everything_answered(&self) -> bool {
         let waits = |each: &Progress<_>| {
-            matches!(each.stage, Stage::Planned | Stage::Open { pending: 1.., .. })
+            matches!(
+                each.stage,
+                Stage::Planned | Stage::Open { pending: 1.., .. }
+            )
         };
         !self.operations().iter().any(waits)
     }

@@ -57,7 +57,12 @@ impl<S: ModelSystem> Model<S> {
                 continue;
             }
             let deliver = |copy| Step::Deliver { slot, to, copy };
-            self.offer(state, Action::with(deliver(false), Arc::clone(&reaction)), 1, offers);
+            self.offer(
+                state,
+                Action::with(deliver(false), Arc::clone(&reaction)),
+                1,
+                offers,
+            );
             if bag && !idle && self.may_spend(state, Limit::Duplicates) {
                 self.offer(state, Action::with(deliver(true), reaction), 0, offers);
             }
@@ -67,7 +72,12 @@ impl<S: ModelSystem> Model<S> {
     fn offer_persists(&self, state: &Cluster<S>, node: NodeId, offers: &mut Offers<'_, S>) {
         for count in 1..=state.node(node).outstanding() as u8 {
             let reaction = self.react(state, node, Cause::Persist(count));
-            self.offer(state, Action::with(Step::Persist { node, count }, reaction), 0, offers);
+            self.offer(
+                state,
+                Action::with(Step::Persist { node, count }, reaction),
+                0,
+                offers,
+            );
         }
     }
 
@@ -127,18 +137,33 @@ impl<S: ModelSystem> Model<S> {
     /// Whether the client of a planned operation may invoke it now.
     fn is_due(&self, state: &Cluster<S>, index: usize) -> bool {
         let planned = &self.plan[index];
-        let is_done = |other: usize| matches!(state.operations()[other].stage, Stage::Ok(_) | Stage::Failed);
+        let is_done = |other: usize| {
+            matches!(
+                state.operations()[other].stage,
+                Stage::Ok(_) | Stage::Failed
+            )
+        };
         let mut earlier = (0..index).filter(|other| self.plan[*other].client == planned.client);
         let invoked = |other: usize| state.operations()[other].attempts > 0;
         earlier.all(is_done) && planned.follows.is_none_or(invoked)
     }
 
-    fn offer_request(&self, state: &Cluster<S>, index: usize, again: bool, offers: &mut Offers<'_, S>) {
+    fn offer_request(
+        &self,
+        state: &Cluster<S>,
+        index: usize,
+        again: bool,
+        offers: &mut Offers<'_, S>,
+    ) {
         let progress = &state.operations()[index];
         let late = matches!(progress.stage, Stage::Ok(_));
         for node in state.nodes() {
             let reaction = self.react(state, node, Cause::Request(index, progress.attempts));
-            let idle = if late { is_unnoticed(&reaction) } else { is_refusal(&reaction) };
+            let idle = if late {
+                is_unnoticed(&reaction)
+            } else {
+                is_refusal(&reaction)
+            };
             if idle && self.settings.reductions.no_ops {
                 continue;
             }
@@ -157,7 +182,12 @@ impl<S: ModelSystem> Model<S> {
         }
         for (node, peer, up) in state.network.tellable() {
             let reaction = self.react(state, node, Cause::Tell(peer, up));
-            self.offer(state, Action::with(Step::Tell { node, peer, up }, reaction), 0, offers);
+            self.offer(
+                state,
+                Action::with(Step::Tell { node, peer, up }, reaction),
+                0,
+                offers,
+            );
         }
         for (a, b) in state.network.breakable() {
             if self.may_spend(state, Limit::Breaks) {
@@ -171,7 +201,11 @@ impl<S: ModelSystem> Model<S> {
             return;
         };
         let drift = self.settings.bounds.drift.unwrap_or(drift);
-        let slowest = state.nodes().map(|node| state.clock(node)).min().unwrap_or_default();
+        let slowest = state
+            .nodes()
+            .map(|node| state.clock(node))
+            .min()
+            .unwrap_or_default();
         for node in state.nodes() {
             if state.clock(node).0 + 1 - slowest.0 > drift {
                 continue;
@@ -179,7 +213,9 @@ impl<S: ModelSystem> Model<S> {
             offers.progress = true;
             if self.may_spend(state, Limit::Ticks) {
                 let reaction = self.react(state, node, Cause::Tick);
-                offers.actions.push(Action::with(Step::Tick { node }, reaction));
+                offers
+                    .actions
+                    .push(Action::with(Step::Tick { node }, reaction));
             }
         }
     }
@@ -213,14 +249,22 @@ impl<S: ModelSystem> Model<S> {
         }
         if let Network::Bag(bag) = &*state.network {
             let slots = 0..bag.len() as u16;
-            offers.actions.extend(slots.map(|slot| Action::new(Step::Lose { slot })));
+            offers
+                .actions
+                .extend(slots.map(|slot| Action::new(Step::Lose { slot })));
         }
     }
 
     /// Adds an action that takes `taken` messages out of the network, if the
     /// network holds what the node then sends; and, where a client could
     /// react to it, the same with the answers lost.
-    fn offer(&self, state: &Cluster<S>, action: Action<S>, taken: usize, offers: &mut Offers<'_, S>) {
+    fn offer(
+        &self,
+        state: &Cluster<S>,
+        action: Action<S>,
+        taken: usize,
+        offers: &mut Offers<'_, S>,
+    ) {
         offers.progress = true;
         let answers = match action.reaction.as_deref() {
             Some(Reaction::Something { left, .. }) => {

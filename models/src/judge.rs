@@ -41,7 +41,11 @@ impl<S: ModelSystem> Model<S> {
         if let Some(broken) = state.broken() {
             return Some(broken.clone());
         }
-        let broken = caught(|| self.properties.iter().find_map(|property| self.judge_one(property, state)));
+        let broken = caught(|| {
+            self.properties
+                .iter()
+                .find_map(|property| self.judge_one(property, state))
+        });
         broken.unwrap_or_else(|said| Some(Broken::new(NO_PANIC, said)))
     }
 
@@ -58,9 +62,12 @@ impl<S: ModelSystem> Model<S> {
                 .filter(|node| state.is_touched(*node))
                 .find_map(|node| check(system, state, node).err()),
             Check::Pair(check) => {
-                let touched = |(a, b): &(NodeId, NodeId)| state.is_touched(*a) || state.is_touched(*b);
+                let touched =
+                    |(a, b): &(NodeId, NodeId)| state.is_touched(*a) || state.is_touched(*b);
                 let pairs = pairs(state.size()).filter(touched);
-                pairs.into_iter().find_map(|(a, b)| check(system, state, a, b).err())
+                pairs
+                    .into_iter()
+                    .find_map(|(a, b)| check(system, state, a, b).err())
             }
         };
         why.map(|why| Broken::new(property.name, why))
@@ -74,7 +81,10 @@ impl<S: ModelSystem> Model<S> {
     /// What of the clients' history the specification does not allow.
     pub(crate) fn judge_history(&self, history: &History<Response<S>>) -> Option<Broken> {
         let named = |check: fn(&Check<S>) -> bool| {
-            self.properties.iter().find(|property| check(&property.check)).map(|property| property.name)
+            self.properties
+                .iter()
+                .find(|property| check(&property.check))
+                .map(|property| property.name)
         };
         let linearizable = named(|check| matches!(check, Check::Linearizable))?;
         if self.fits(history, false) {
@@ -110,7 +120,11 @@ impl<S: ModelSystem> Model<S> {
             // invocation is part of what was complete at a later one: an
             // operation completed just before the first that knows of it.
             let knows = |other: &&crate::clients::Progress<_>| other.before & (1 << index) != 0;
-            let first = operations.iter().filter(knows).map(|other| invoked(other.before)).min();
+            let first = operations
+                .iter()
+                .filter(knows)
+                .map(|other| invoked(other.before))
+                .min();
             judged.push(Judged {
                 operation: &self.plan[index].operation,
                 invoked: invoked(progress.before),

@@ -26,7 +26,7 @@ use crate::network::{Envelope, Network};
 use crate::node::{Departure, Host, Node, Stimulus};
 use crate::panics::caught;
 use crate::shared::{Shared, content_hash};
-use crate::system::{Goal, ModelSystem, Planned, Property};
+use crate::system::{Draft, Goal, ModelSystem, Planned, Property};
 use crate::tally::{GOALS_MAX, Tally};
 
 /// How a model is explored.
@@ -86,7 +86,10 @@ impl<S: ModelSystem> Model<S> {
     pub fn new(system: S, settings: Settings) -> Self {
         let nodes = (1..=settings.bounds.nodes).map(NodeId);
         let goals = system.goals();
-        assert!(goals.len() <= GOALS_MAX, "a system has at most {GOALS_MAX} goals");
+        assert!(
+            goals.len() <= GOALS_MAX,
+            "a system has at most {GOALS_MAX} goals"
+        );
         let mut model = Model {
             plan: system.plan(),
             properties: system.properties(),
@@ -153,7 +156,12 @@ impl<S: ModelSystem> Model<S> {
     }
 
     /// How a node reacts.
-    pub(crate) fn react(&self, state: &Cluster<S>, id: NodeId, cause: Cause<'_, S>) -> Arc<Reaction<S::Machine>> {
+    pub(crate) fn react(
+        &self,
+        state: &Cluster<S>,
+        id: NodeId,
+        cause: Cause<'_, S>,
+    ) -> Arc<Reaction<S::Machine>> {
         let node = state.node(id);
         let compute = || self.compute(id, node, cause);
         match &self.memo {
@@ -175,12 +183,20 @@ impl<S: ModelSystem> Model<S> {
         (node.content_hash(), content_hash(&(id, cause)))
     }
 
-    fn compute(&self, id: NodeId, node: &Shared<Node<S::Machine>>, cause: Cause<'_, S>) -> Reaction<S::Machine> {
+    fn compute(
+        &self,
+        id: NodeId,
+        node: &Shared<Node<S::Machine>>,
+        cause: Cause<'_, S>,
+    ) -> Reaction<S::Machine> {
         let stimulus = self.stimulus(cause);
         match caught(|| node.react(&stimulus, self.host(id))) {
             Err(said) => Reaction::Panic(said),
             Ok(made) => {
-                let left = made.left.into_iter().map(|departure| leaving(id, departure));
+                let left = made
+                    .left
+                    .into_iter()
+                    .map(|departure| leaving(id, departure));
                 let left: Vec<_> = left.collect();
                 let changed = made.node != **node;
                 if !changed && left.is_empty() {
@@ -188,7 +204,11 @@ impl<S: ModelSystem> Model<S> {
                 }
                 let same = || node.clone();
                 Reaction::Something {
-                    node: if changed { Shared::new(made.node) } else { same() },
+                    node: if changed {
+                        Shared::new(made.node)
+                    } else {
+                        same()
+                    },
                     changed,
                     left,
                 }
@@ -209,7 +229,9 @@ impl<S: ModelSystem> Model<S> {
             Cause::Tell(peer, up) => Input::Link { peer, up },
             Cause::Request(operation, attempt) => Input::Request {
                 id: RequestId(operation as u64 * u64::from(ATTEMPTS_MAX) + u64::from(attempt)),
-                request: self.system.request(operation, &self.plan[operation].operation),
+                request: self
+                    .system
+                    .request(operation, &self.plan[operation].operation),
             },
         };
         Stimulus::Input(input)
@@ -224,20 +246,35 @@ impl<S: ModelSystem> Model<S> {
         for id in &ids {
             let reaction = Node::start(self.host(*id));
             self.start.nodes.push(Shared::new(reaction.node));
-            departures.extend(reaction.left.into_iter().map(|departure| leaving(*id, departure)));
+            departures.extend(
+                reaction
+                    .left
+                    .into_iter()
+                    .map(|departure| leaving(*id, departure)),
+            );
         }
         if matches!(*self.start.network, Network::Lanes { .. }) {
             for node in &ids {
                 for peer in ids.iter().filter(|peer| *peer != node) {
-                    let told = Stimulus::Input(Input::Link { peer: *peer, up: true });
+                    let told = Stimulus::Input(Input::Link {
+                        peer: *peer,
+                        up: true,
+                    });
                     let reaction = self.start.node(*node).react(&told, self.host(*node));
                     *self.start.node_mut(*node) = Shared::new(reaction.node);
-                    departures.extend(reaction.left.into_iter().map(|departure| leaving(*node, departure)));
+                    departures.extend(
+                        reaction
+                            .left
+                            .into_iter()
+                            .map(|departure| leaving(*node, departure)),
+                    );
                 }
             }
         }
         let mut start = self.start.clone();
-        self.depart(&mut start, &departures, false);
+        let mut network = Draft::new(&*self.start.network);
+        self.depart(&mut start, &mut network, &departures, false);
+        start.network = Shared::new((*network).clone());
         for id in &ids {
             self.show(&mut start, *id, None);
         }
@@ -265,7 +302,13 @@ pub(crate) fn is_refusal<M: Machine>(reaction: &Reaction<M>) -> bool {
         Reaction::Panic(_) => false,
         Reaction::Something { changed, left, .. } => {
             let refuses = |left: &Left<M>| {
-                matches!(left, Left::Answer { outcome: Outcome::Never(_) | Outcome::Redirect(_), .. })
+                matches!(
+                    left,
+                    Left::Answer {
+                        outcome: Outcome::Never(_) | Outcome::Redirect(_),
+                        ..
+                    }
+                )
             };
             !changed && left.iter().all(refuses)
         }
@@ -307,8 +350,9 @@ impl<S: ModelSystem> stateright::Model for Model<S> {
     }
 
     fn properties(&self) -> Vec<Always<Self>> {
-        vec![Always::always("every property holds", |model: &Self, state| {
-            model.visit(state)
-        })]
+        vec![Always::always(
+            "every property holds",
+            |model: &Self, state| model.visit(state),
+        )]
     }
 }

@@ -45,10 +45,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::{
     Clock, Context, Gate, Input, Machine, Outcome, Output, Outputs, RequestId,
 };
-use tribunal_protocol::NodeId;
 
 use crate::bounds::{Granularity, Reductions};
 
@@ -324,9 +324,9 @@ impl<'a, M: Machine> Running<'a, M> {
         if !self.host.reductions.at_once || !idle {
             return false;
         }
-        let mut visible = outputs.iter().filter(|output| {
-            !matches!(output, Output::SetTimer { .. } | Output::CancelTimer(_))
-        });
+        let mut visible = outputs
+            .iter()
+            .filter(|output| !matches!(output, Output::SetTimer { .. } | Output::CancelTimer(_)));
         if !matches!(visible.next(), Some(Output::Persist(_))) {
             return false;
         }

@@ -30,9 +30,15 @@ fn install() {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             let message = info.payload_as_str().unwrap_or("a panic without words");
-            let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();
+            let place = info
+                .location()
+                .map(|at| format!(" ({at})"))
+                .unwrap_or_default();
             let caught = CAUGHT.with_borrow_mut(|caught| {
-                caught.as_mut().map(|caught| *caught = format!("{message}{place}")).is_some()
+                caught
+                    .as_mut()
+                    .map(|caught| *caught = format!("{message}{place}"))
+                    .is_some()
             });
             if !caught {
                 previous(info);
@@ -49,6 +55,9 @@ mod tests {
     fn a_panic_is_what_it_said_and_where() {
         assert_eq!(caught(|| 1), Ok(1));
         let said = caught(|| panic!("term {} went back", 3)).unwrap_err();
-        assert!(said.starts_with("term 3 went back (") && said.contains("panics.rs:"), "{said}");
+        assert!(
+            said.starts_with("term 3 went back (") && said.contains("panics.rs:"),
+            "{said}"
+        );
     }
 }

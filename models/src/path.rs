@@ -49,7 +49,9 @@ impl<S: ModelSystem> Model<S> {
     fn find(&self, state: &Cluster<S>, deed: &(Deed<S>, bool)) -> Option<Action<S>> {
         let mut actions = Vec::new();
         self.enabled(state, &mut actions);
-        actions.into_iter().find(|action| action.deed(state) == *deed)
+        actions
+            .into_iter()
+            .find(|action| action.deed(state) == *deed)
     }
 
     /// Leaves out of a path what is not needed to break the same property.
@@ -63,7 +65,10 @@ impl<S: ModelSystem> Model<S> {
                 let until = (from + chunk).min(best.len());
                 let rest = [&best[..from], &best[until..]].concat();
                 let walk = self.walk(&rest, false);
-                let still = walk.broken.as_ref().is_some_and(|broken| broken.property == property);
+                let still = walk
+                    .broken
+                    .as_ref()
+                    .is_some_and(|broken| broken.property == property);
                 if still && walk.steps.len() < best.len() {
                     best = walk.deeds();
                     from = from.min(best.len());
@@ -89,7 +94,10 @@ impl<S: ModelSystem> Model<S> {
         let ends = walk.steps.iter().skip(1).map(|(state, _)| state);
         let ends = ends.chain(std::iter::once(&walk.end));
         let steps = walk.steps.iter().zip(ends).enumerate();
-        let step = |(index, ((before, action), after)): (usize, (&(Cluster<S>, Action<S>), &Cluster<S>))| PathStep {
+        let step = |(index, ((before, action), after)): (
+            usize,
+            (&(Cluster<S>, Action<S>), &Cluster<S>),
+        )| PathStep {
             number: first + index,
             prefix,
             action: self.tell_action(before, action),
@@ -104,7 +112,11 @@ impl<S: ModelSystem> Model<S> {
             Step::Deliver { slot, copy, .. } => {
                 let envelope = state.network.at(slot);
                 let message = system.describe_message(&envelope.message);
-                let copy = if copy { ", and a copy stays under way" } else { "" };
+                let copy = if copy {
+                    ", and a copy stays under way"
+                } else {
+                    ""
+                };
                 format!("{} -> {}: {message}{copy}", envelope.from, envelope.to)
             }
             Step::Lose { slot } => {
@@ -114,21 +126,42 @@ impl<S: ModelSystem> Model<S> {
             }
             Step::Expire { node, timer, .. } => format!("{node}: timer {timer:?} expires"),
             Step::Persist { node, count: 1 } => format!("{node}: its oldest persist is durable"),
-            Step::Persist { node, count } => format!("{node}: its {count} oldest persists are durable"),
+            Step::Persist { node, count } => {
+                format!("{node}: its {count} oldest persists are durable")
+            }
             Step::Crash { node, kept } => self.tell_crash(state, node, usize::from(kept)),
-            Step::Request { operation, node, again } => {
+            Step::Request {
+                operation,
+                node,
+                again,
+            } => {
                 let planned = &self.plan[usize::from(operation)];
                 let operation = system.describe_operation(&planned.operation);
                 let again = if again { " again" } else { "" };
-                format!("client {} asks {node}{again}: {operation}", planned.client + 1)
+                format!(
+                    "client {} asks {node}{again}: {operation}",
+                    planned.client + 1
+                )
             }
-            Step::Tell { node, peer, up: true } => format!("{node}: session with {peer} is up"),
-            Step::Tell { node, peer, up: false } => format!("{node}: session with {peer} is down"),
+            Step::Tell {
+                node,
+                peer,
+                up: true,
+            } => format!("{node}: session with {peer} is up"),
+            Step::Tell {
+                node,
+                peer,
+                up: false,
+            } => format!("{node}: session with {peer} is down"),
             Step::Break { a, b } => format!("the session of {a} and {b} breaks"),
             Step::Tick { node } => format!("{node}: its clock shows {}", state.clock(node).0 + 1),
             Step::Stuck => "nothing can happen any more".to_owned(),
         };
-        let unheard = if action.unheard { "; the answer is lost" } else { "" };
+        let unheard = if action.unheard {
+            "; the answer is lost"
+        } else {
+            ""
+        };
         format!("{told}{unheard}")
     }
 
@@ -139,7 +172,12 @@ impl<S: ModelSystem> Model<S> {
         }
     }
 
-    pub(crate) fn tell_changes(&self, before: &Cluster<S>, action: &Action<S>, after: &Cluster<S>) -> Vec<String> {
+    pub(crate) fn tell_changes(
+        &self,
+        before: &Cluster<S>,
+        action: &Action<S>,
+        after: &Cluster<S>,
+    ) -> Vec<String> {
         let mut lines = Vec::new();
         for node in after.nodes() {
             let now = self.tell_node(after, node);
@@ -177,7 +215,10 @@ impl<S: ModelSystem> Model<S> {
             Left::Answer { operation, outcome } => {
                 let planned = &self.plan[*operation];
                 let operation = self.system.describe_operation(&planned.operation);
-                format!("client {} is told of {operation}: {outcome:?}", planned.client + 1)
+                format!(
+                    "client {} is told of {operation}: {outcome:?}",
+                    planned.client + 1
+                )
             }
         }
     }
@@ -186,6 +227,9 @@ impl<S: ModelSystem> Model<S> {
 impl<S: ModelSystem> Walk<S> {
     /// What was done.
     pub(crate) fn deeds(&self) -> Deeds<S> {
-        self.steps.iter().map(|(state, action)| action.deed(state)).collect()
+        self.steps
+            .iter()
+            .map(|(state, action)| action.deed(state))
+            .collect()
     }
 }

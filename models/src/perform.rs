@@ -1,6 +1,6 @@
 //! What an action makes of a state.
 
-use tribunal_protocol::machine::NodeId;
+use tribunal_protocol::machine::{NodeId, Outcome};
 
 use crate::action::{Action, Step};
 use crate::bounds::Limit;
@@ -8,11 +8,11 @@ use crate::cluster::Cluster;
 use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
 use crate::memo::{Left, Reaction};
 use crate::model::Model;
-use crate::network::Network;
+use crate::network::{Envelope, Network};
 use crate::node::Node;
 use crate::panics::caught;
 use crate::shared::Shared;
-use crate::system::{Broken, Draft, ModelSystem, Seen};
+use crate::system::{Broken, Draft, ModelSystem, Response, Seen};
 
 impl<S: ModelSystem> Model<S> {
     /// The state after an action.
@@ -27,22 +27,25 @@ impl<S: ModelSystem> Model<S> {
     fn performed(&self, state: &Cluster<S>, action: &Action<S>) -> Cluster<S> {
         let mut next = state.clone();
         next.touched = 0;
+        let mut network = Draft::new(&*state.network);
         self.check_burial(state, &mut next, action);
-        self.take_step(&mut next, action);
-        let Some(reaction) = action.reaction.as_deref() else {
-            return next;
-        };
-        match reaction {
-            Reaction::Nothing => {}
-            Reaction::Panic(said) => {
+        self.take_step(&mut next, &mut network, action);
+        match action.reaction.as_deref() {
+            None | Some(Reaction::Nothing) => {}
+            Some(Reaction::Panic(said)) => {
                 self.break_property(&mut next, Broken::new(NO_PANIC, said.clone()));
             }
-            Reaction::Something { node, left, .. } => {
+            Some(Reaction::Something { node, left, .. }) => {
                 if let Some(id) = node_of(action) {
-                    self.put(state, &mut next, id, node, matches!(action.step, Step::Crash { .. }));
+                    let crashed = matches!(action.step, Step::Crash { .. });
+                    self.put(state, &mut next, id, node, crashed);
+                    self.bury(&next, &mut network, id);
                 }
-                self.depart(&mut next, left, action.unheard);
+                self.depart(&mut next, &mut network, left, action.unheard);
             }
+        }
+        if let Some(network) = network.written() {
+            next.network = Shared::new(network);
         }
         next
     }
@@ -62,35 +65,43 @@ impl<S: ModelSystem> Model<S> {
     }
 
     /// What the step does beside the node that it happens to.
-    fn take_step(&self, next: &mut Cluster<S>, action: &Action<S>) {
+    fn take_step(
+        &self,
+        next: &mut Cluster<S>,
+        network: &mut Draft<'_, Network<S::Machine>>,
+        action: &Action<S>,
+    ) {
         match action.step {
-            Step::Deliver { slot, copy: false, .. } | Step::Lose { slot } => {
-                edit(&mut next.network, |network| network.take(slot));
+            Step::Deliver {
+                slot, copy: false, ..
             }
+            | Step::Lose { slot } => network.take(slot),
             Step::Deliver { copy: true, .. } => next.budget.spend(Limit::Duplicates),
             Step::Expire { limit, .. } => next.budget.spend(limit),
             Step::Persist { .. } => {}
             Step::Crash { node, .. } => {
                 next.budget.spend(Limit::Crashes);
                 next.had_faults = true;
-                if matches!(*next.network, Network::Lanes { .. }) {
-                    edit(&mut next.network, |network| network.crash(node));
+                if matches!(**network, Network::Lanes { .. }) {
+                    network.crash(node);
                 }
             }
-            Step::Request { operation, again, .. } => {
+            Step::Request {
+                operation, again, ..
+            } => {
                 let index = usize::from(operation);
                 if again {
                     next.budget.spend(Limit::Retries);
                 }
-                edit(&mut next.history, |history| history.request(index));
+                let mut history = (*next.history).clone();
+                history.request(index);
+                next.history = Shared::new(history);
             }
-            Step::Tell { node, peer, up } => {
-                edit(&mut next.network, |network| network.tell(node, peer, up));
-            }
+            Step::Tell { node, peer, up } => network.tell(node, peer, up),
             Step::Break { a, b } => {
                 next.budget.spend(Limit::Breaks);
                 next.had_faults = true;
-                edit(&mut next.network, |network| network.cut(a, b));
+                network.cut(a, b);
             }
             Step::Tick { .. } => next.budget.spend(Limit::Ticks),
             Step::Stuck => {
@@ -114,66 +125,76 @@ impl<S: ModelSystem> Model<S> {
             let durable = node.durable();
             self.see(next, Seen::Crashed { node: id, durable });
         }
-        let before = if crashed { None } else { state.node(id).shown() };
+        let before = if crashed {
+            None
+        } else {
+            state.node(id).shown()
+        };
         self.show(next, id, before);
-        if self.settings.reductions.dead {
-            self.bury(next, id);
-        }
     }
 
     /// Shows the node to the system, if nothing it concluded is held back.
     pub(crate) fn show(&self, next: &mut Cluster<S>, id: NodeId, before: Option<&S::Machine>) {
         let shown = next.node(id).clone();
         if let Some(after) = shown.shown() {
-            self.see(next, Seen::Shown { node: id, before, after });
+            self.see(
+                next,
+                Seen::Shown {
+                    node: id,
+                    before,
+                    after,
+                },
+            );
         }
     }
 
     /// Takes out messages to a node that will never have an effect there.
-    fn bury(&self, next: &mut Cluster<S>, id: NodeId) {
-        let durable = next.node(id).durable();
-        let dead = |envelope: &crate::network::Envelope<S::Machine>| {
+    fn bury(&self, next: &Cluster<S>, network: &mut Draft<'_, Network<S::Machine>>, id: NodeId) {
+        let durable = next.durable(id);
+        let dead = |envelope: &Envelope<S::Machine>| {
             envelope.to == id && self.system.is_dead(&envelope.message, durable)
         };
-        let Network::Bag(bag) = &*next.network else {
-            return;
-        };
-        if bag.iter().any(|(envelope, _)| dead(envelope)) {
-            let mut network = (*next.network).clone();
+        if let Network::Bag(bag) = &**network
+            && self.settings.reductions.dead
+            && bag.iter().any(|(envelope, _)| dead(envelope))
+        {
             network.remove_if(dead);
-            next.network = Shared::new(network);
         }
     }
 
     /// What left a node goes its way.
-    pub(crate) fn depart(&self, next: &mut Cluster<S>, left: &[Left<S::Machine>], unheard: bool) {
-        let mut network: Option<Network<S::Machine>> = None;
+    pub(crate) fn depart(
+        &self,
+        next: &mut Cluster<S>,
+        network: &mut Draft<'_, Network<S::Machine>>,
+        left: &[Left<S::Machine>],
+        unheard: bool,
+    ) {
         for left in left {
             match left {
                 Left::Send(envelope) => {
                     let (from, to) = (envelope.from, envelope.to);
                     let message = &*envelope.message;
                     self.see(next, Seen::Sent { from, to, message });
-                    let durable = next.node(to).durable();
-                    if self.settings.reductions.dead && self.system.is_dead(message, durable) {
-                        continue;
+                    let dead = || self.system.is_dead(message, next.durable(to));
+                    if !self.settings.reductions.dead || !dead() {
+                        network.send(envelope.clone());
                     }
-                    let network = network.get_or_insert_with(|| (*next.network).clone());
-                    network.send(envelope.clone());
                 }
-                Left::Answer { .. } => self.answer(next, left, unheard),
+                Left::Answer { operation, outcome } => {
+                    self.answer(next, *operation, outcome, unheard);
+                }
             }
-        }
-        if let Some(network) = network {
-            next.network = Shared::new(network);
         }
     }
 
-    fn answer(&self, next: &mut Cluster<S>, left: &Left<S::Machine>, unheard: bool) {
-        let Left::Answer { operation, outcome } = left else {
-            return;
-        };
-        let operation = *operation;
+    fn answer(
+        &self,
+        next: &mut Cluster<S>,
+        operation: usize,
+        outcome: &Outcome<Response<S>>,
+        unheard: bool,
+    ) {
         self.see(next, Seen::Answered { operation, outcome });
         let planned = &self.plan[operation].operation;
         let outcome = self.system.outcome(planned, outcome.clone());
@@ -224,11 +245,4 @@ fn node_of<S: ModelSystem>(action: &Action<S>) -> Option<NodeId> {
         | Step::Tick { node } => Some(node),
         Step::Lose { .. } | Step::Break { .. } | Step::Stuck => None,
     }
-}
-
-/// Changes a shared value in a copy of its own.
-fn edit<T: Clone + std::hash::Hash>(shared: &mut Shared<T>, change: impl FnOnce(&mut T)) {
-    let mut value = (**shared).clone();
-    change(&mut value);
-    *shared = Shared::new(value);
 }

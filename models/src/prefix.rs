@@ -45,11 +45,13 @@ pub(crate) fn play<S: ModelSystem>(
         if scene.walk.broken.is_some() {
             break;
         }
-        scene.follow(cue).ok_or_else(|| CheckError::PrefixDoesNotFit {
-            prefix: prefix.name,
-            number: number + 1,
-            cue: format!("{cue:?}"),
-        })?;
+        scene
+            .follow(cue)
+            .ok_or_else(|| CheckError::PrefixDoesNotFit {
+                prefix: prefix.name,
+                number: number + 1,
+                cue: format!("{cue:?}"),
+            })?;
     }
     scene.walk.end.refill(&settings.bounds);
     scene.walk.end.touched = ALL;
@@ -64,7 +66,11 @@ fn require<S: ModelSystem>(bounds: Bounds, prefix: &Prefix<S>) -> Result<(), Che
     if bounds.nodes < prefix.nodes {
         return Err(too_few(format!("{} nodes", prefix.nodes)));
     }
-    match prefix.needs.iter().find(|(limit, amount)| bounds.get(*limit) < *amount) {
+    match prefix
+        .needs
+        .iter()
+        .find(|(limit, amount)| bounds.get(*limit) < *amount)
+    {
         Some((limit, amount)) => Err(too_few(format!("{amount} {limit}"))),
         None => Ok(()),
     }
@@ -80,7 +86,9 @@ fn unlimited(bounds: Bounds) -> Bounds {
         Limit::Ticks,
         Limit::Breaks,
     ];
-    let all = counted.into_iter().fold(bounds, |bounds, limit| bounds.with(limit, u8::MAX));
+    let all = counted
+        .into_iter()
+        .fold(bounds, |bounds, limit| bounds.with(limit, u8::MAX));
     all.with(Limit::InFlight, 0)
 }
 
@@ -143,7 +151,9 @@ impl<S: ModelSystem> Scene<S> {
         let state = &self.walk.end;
         let mut actions = Vec::new();
         self.model.enabled(state, &mut actions);
-        let action = actions.into_iter().find(|action| !action.unheard && fits(state, action))?;
+        let action = actions
+            .into_iter()
+            .find(|action| !action.unheard && fits(state, action))?;
         let next = self.model.perform(state, &action);
         let before = std::mem::replace(&mut self.walk.end, next);
         self.walk.steps.push((before, action));

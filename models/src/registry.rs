@@ -98,7 +98,10 @@ impl<S: ModelSystem> System for Erased<S> {
 
     fn properties(&self) -> Vec<AboutProperty> {
         let system = S::new(&S::default_bounds(), None);
-        let own = system.properties().into_iter().map(|property| (property.name, property.about));
+        let own = system
+            .properties()
+            .into_iter()
+            .map(|property| (property.name, property.about));
         let always = own.chain(GENERAL).map(|(name, about)| AboutProperty {
             name,
             about,
@@ -113,7 +116,10 @@ impl<S: ModelSystem> System for Erased<S> {
     }
 
     fn prefixes(&self) -> Vec<(&'static str, &'static str)> {
-        S::prefixes().into_iter().map(|prefix| (prefix.name, prefix.about)).collect()
+        S::prefixes()
+            .into_iter()
+            .map(|prefix| (prefix.name, prefix.about))
+            .collect()
     }
 
     fn check(
@@ -134,7 +140,10 @@ impl<S: ModelSystem> System for Erased<S> {
         let address = bound.map_err(refused)?;
         let mut model = Case::<S>::new(options)?.model;
         model.labels = true;
-        model.checker().threads(options.threads.max(1)).serve(address);
+        model
+            .checker()
+            .threads(options.threads.max(1))
+            .serve(address);
         Ok(())
     }
 }

@@ -143,6 +143,8 @@ impl Report {
 
     /// The properties that are violated.
     pub fn violated(&self) -> impl Iterator<Item = &PropertyReport> {
-        self.properties.iter().filter(|property| property.result == PropertyResult::Violated)
+        self.properties
+            .iter()
+            .filter(|property| property.result == PropertyResult::Violated)
     }
 }

@@ -123,7 +123,9 @@ impl Follow {
             progress(self.progress(&checker, begin, watch.memory_peak));
         }
         for thread in threads {
-            thread.join().map_err(|_| CheckError::Search("a search thread panicked".into()))?;
+            thread
+                .join()
+                .map_err(|_| CheckError::Search("a search thread panicked".into()))?;
         }
         watch.check();
         // Paths are found again by running the model, which must have actions
@@ -140,13 +142,20 @@ impl Follow {
             stop: stopped,
             path: path.map(|path| {
                 let steps = path.into_vec().into_iter();
-                steps.filter_map(|(state, action)| Some(action?.deed(&state))).collect()
+                steps
+                    .filter_map(|(state, action)| Some(action?.deed(&state)))
+                    .collect()
             }),
             coverage,
         })
     }
 
-    fn progress<S: ModelSystem>(&self, checker: &impl Checker<Model<S>>, begin: Instant, memory: Option<u64>) -> Progress {
+    fn progress<S: ModelSystem>(
+        &self,
+        checker: &impl Checker<Model<S>>,
+        begin: Instant,
+        memory: Option<u64>,
+    ) -> Progress {
         let unique = checker.unique_state_count() as u64;
         Progress {
             phase: match self.plan.order {

@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn small_differences_reach_the_whole_hash() {
-        let hashes: BTreeSet<u64> = (0..200_000_u64).map(|n| content_hash(&(n % 447, n / 447))).collect();
+        let hashes: BTreeSet<u64> = (0..200_000_u64)
+            .map(|n| content_hash(&(n % 447, n / 447)))
+            .collect();
         assert_eq!(hashes.len(), 200_000);
         let low: BTreeSet<u64> = hashes.iter().map(|hash| hash & 0xfff).collect();
         let high: BTreeSet<u64> = hashes.iter().map(|hash| hash >> 52).collect();

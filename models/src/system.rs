@@ -32,9 +32,9 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::ops::{Deref, DerefMut};
 
+use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::{Machine, Outcome};
-use tribunal_protocol::NodeId;
 
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::clients::Stage;
@@ -81,7 +81,11 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
 
     /// The request by which a client asks for the planned operation `index`;
     /// the same for every attempt.
-    fn request(&self, index: usize, operation: &Self::Operation) -> <Self::Machine as Machine>::Request;
+    fn request(
+        &self,
+        index: usize,
+        operation: &Self::Operation,
+    ) -> <Self::Machine as Machine>::Request;
 
     /// Whether the client may send the request again without knowing what
     /// became of it.
@@ -135,7 +139,11 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     /// Whether the message can never again have an effect at `node`, whatever
     /// happens. Such messages are taken out of the network
     /// ([`crate::Reductions::dead`]). Read only what a crash cannot undo.
-    fn is_dead(&self, message: &<Self::Machine as Machine>::Message, durable: &<Self::Machine as Machine>::Durable) -> bool {
+    fn is_dead(
+        &self,
+        message: &<Self::Machine as Machine>::Message,
+        durable: &<Self::Machine as Machine>::Durable,
+    ) -> bool {
         let _ = (message, durable);
         false
     }
@@ -152,7 +160,12 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     }
 
     /// A node in a line, for paths.
-    fn describe(&self, node: NodeId, machine: &Self::Machine, durable: &<Self::Machine as Machine>::Durable) -> String {
+    fn describe(
+        &self,
+        node: NodeId,
+        machine: &Self::Machine,
+        durable: &<Self::Machine as Machine>::Durable,
+    ) -> String {
         let _ = (node, durable);
         format!("{machine:?}")
     }

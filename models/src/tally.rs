@@ -158,13 +158,21 @@ impl Tally {
         let count = |kind: Kind| (kind, self.sum(|slot| &slot.actions[kind as usize]));
         Coverage {
             actions: Kind::ALL.into_iter().map(count).collect(),
-            goals: (0..GOALS_MAX).map(|goal| self.sum(|slot| &slot.goals[goal])).collect(),
-            limits: Limit::ALL.into_iter().filter(|limit| self.is_hit(*limit)).collect(),
+            goals: (0..GOALS_MAX)
+                .map(|goal| self.sum(|slot| &slot.goals[goal]))
+                .collect(),
+            limits: Limit::ALL
+                .into_iter()
+                .filter(|limit| self.is_hit(*limit))
+                .collect(),
         }
     }
 
     fn sum(&self, counter: impl Fn(&Slot) -> &AtomicU64) -> u64 {
-        self.slots.iter().map(|slot| counter(slot).load(Ordering::Relaxed)).sum()
+        self.slots
+            .iter()
+            .map(|slot| counter(slot).load(Ordering::Relaxed))
+            .sum()
     }
 
     fn slot(&self) -> &Slot {

@@ -56,7 +56,11 @@ impl Watch {
     pub(crate) fn check(&mut self) -> Option<Stop> {
         let memory = resident();
         self.memory_peak = self.memory_peak.max(memory);
-        if self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if self
+            .limits
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
             return Some(Stop::Time);
         }
         let over = |limit| memory.is_some_and(|memory| memory > limit);

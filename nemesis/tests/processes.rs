@@ -174,7 +174,9 @@ async fn a_pause_stops_every_thread_of_the_node_and_of_what_it_started() {
 async fn a_node_is_paused_even_while_it_starts_others() {
     // A shell that waits for its child between vfork and exec cannot stop.
     let fixture = fixture();
-    fixture.start_up("echo up; while :; do /bin/true; done").await;
+    fixture
+        .start_up("echo up; while :; do /bin/true; done")
+        .await;
     for _ in 0..30 {
         let paused = fixture.supervisor.pause(1).await.unwrap();
         assert!(paused.threads >= 1);

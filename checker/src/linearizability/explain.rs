@@ -11,9 +11,9 @@
 use tribunal_histories::{Operation, Outcome, Value};
 
 use super::dialect::KeyHistory;
-use super::key_search::{KeySearch, key_search};
+use super::key_search::{KeySearch, Pair, key_search};
 use super::rounds::{Job, Meter};
-use super::search::Progress;
+use super::search::{Progress, Supply};
 use super::witness::{Ending, Prefix, Seen, Shown, Step, Witness};
 use crate::specification::{Kv, KvCall, RegisterCall, TimedCallOf};
 use crate::symbols::Symbol;
@@ -91,7 +91,7 @@ fn shortest_refuted(key: &KeyHistory, from: u32, meter: &Meter<'_>) -> (u32, boo
 /// known.
 fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     let (calls, _) = key.calls(until);
-    let mut search = key_search(key.specification(), calls, None);
+    let mut search = Pair::new(key, calls);
     let mut left = MOVES_MAX;
     while left > 0 {
         match search.run(MOVES_IN_SLICE) {
@@ -112,25 +112,38 @@ struct Refutation<'a> {
     calls: Vec<TimedCallOf<Kv>>,
     /// The operation that each call is.
     whose: Vec<usize>,
+    /// The call that no order has a place for.
+    refuted: Option<u32>,
     search: Box<dyn KeySearch>,
 }
 
 impl<'a> Refutation<'a> {
     fn new(operations: &'a [Operation], key: &'a KeyHistory, until: u32) -> Self {
         let (calls, whose) = key.calls(until);
-        let run = |watch| {
-            let mut search = key_search(key.specification(), calls.clone(), watch);
+        // Only a finished search knows how far an order comes.
+        let mut pair = Pair::new(key, calls.clone());
+        for _ in 0..MOVES_MAX / MOVES_IN_SLICE {
+            if pair.run(MOVES_IN_SLICE) != Progress::Paused {
+                break;
+            }
+        }
+        let refuted = pair.furthest();
+        let exact = |watch| {
+            let mut search = key_search(key.specification(), calls.clone(), Supply::Exact, watch);
             search.run(MOVES_MAX);
             search
         };
-        // Only a finished search knows how far an order comes.
-        let search = run(run(None).furthest());
+        let mut search = exact(refuted);
+        if search.furthest() != refuted {
+            search = exact(search.furthest());
+        }
         Refutation {
             operations,
             key,
             until,
             calls,
             whose,
+            refuted,
             search,
         }
     }
@@ -149,7 +162,7 @@ impl<'a> Refutation<'a> {
                 state: self.value(state),
             })
             .collect();
-        let refuted = self.search.furthest().map(|call| self.whose[call as usize]);
+        let refuted = self.refuted.map(|call| self.whose[call as usize]);
         let in_prefix =
             |it: &&super::dialect::Recorded| it.completed.is_some_and(|at| at <= self.until);
         let mut witness = Witness {

@@ -389,7 +389,7 @@ fn an_operation_that_the_specification_does_not_know_is_named() {
     .assert_eq(&error.expect_err("refused").to_string());
 }
 
-/// Many clients at once with cas on two values, and a wrong read at the end:
+/// Many clients at once with cas on few values, and a stale read among them:
 /// more than a moment's work.
 fn hard() -> History {
     let mut shape = Shape::small(Object::CasRegister);
@@ -397,7 +397,7 @@ fn hard() -> History {
     shape.info_one_in = 0;
     shape.values = 4;
     let script: Vec<u32> = numbers(7).take(6000).collect();
-    violating(&shape, &script, 2 * 1500)
+    violating(&shape, &script, 2 * 3000 + 1)
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::search::{Move, Progress, Search, Trace};
+use super::dialect::KeyHistory;
+use super::search::{Move, Progress, Search, Supply, Trace};
 use super::slots::Slots;
 use super::timeline::{Moment, Timeline};
 use crate::specification::{Kv, Specification, TimedCallOf};
@@ -12,6 +13,8 @@ use crate::symbols::Symbol;
 pub(crate) trait KeySearch: Send {
     /// Tries at most so many moves more.
     fn run(&mut self, moves: u64) -> Progress;
+    /// How it stands.
+    fn progress(&self) -> Progress;
     /// How many bytes it holds.
     fn bytes(&self) -> usize;
     /// The call whose completion no order accounts for so far.
@@ -32,21 +35,79 @@ pub(crate) trait KeySearch: Send {
 pub(crate) fn key_search(
     kv: Kv,
     calls: Vec<TimedCallOf<Kv>>,
+    supply: Supply,
     watch: Option<u32>,
 ) -> Box<dyn KeySearch> {
     let timeline = Timeline::new(&kv, calls);
     let watch = watch.and_then(|call| timeline.calls[call as usize].end);
     let watch = watch.map(|end| end.moment);
     match timeline.slots {
-        0..=64 => Box::new(Search::<_, [u64; 1]>::new(kv, timeline, watch)),
-        65..=128 => Box::new(Search::<_, [u64; 2]>::new(kv, timeline, watch)),
-        _ => Box::new(Search::<_, Box<[u64]>>::new(kv, timeline, watch)),
+        0..=64 => Box::new(Search::<_, [u64; 1]>::new(kv, timeline, supply, watch)),
+        65..=128 => Box::new(Search::<_, [u64; 2]>::new(kv, timeline, supply, watch)),
+        _ => Box::new(Search::<_, Box<[u64]>>::new(kv, timeline, supply, watch)),
+    }
+}
+
+/// Looks for an order of a key's calls, and for a refutation by an easier
+/// search as well where the two differ.
+pub(crate) struct Pair {
+    exact: Box<dyn KeySearch>,
+    relaxed: Option<Box<dyn KeySearch>>,
+}
+
+impl Pair {
+    pub(crate) fn new(key: &KeyHistory, calls: Vec<TimedCallOf<Kv>>) -> Self {
+        let some_unknown = calls.iter().any(|call| call.completed.is_none());
+        let search = |calls, supply| key_search(key.specification(), calls, supply, None);
+        Pair {
+            relaxed: some_unknown.then(|| search(calls.clone(), Supply::Unlimited)),
+            exact: search(calls, Supply::Exact),
+        }
+    }
+
+    /// Tries at most so many moves more, with either search.
+    pub(crate) fn run(&mut self, moves: u64) -> Progress {
+        let progress = self.exact.run(moves);
+        if progress != Progress::Paused {
+            return progress;
+        }
+        match self.relaxed.as_mut().map(|search| search.run(moves)) {
+            Some(Progress::Refuted) => Progress::Refuted,
+            // That there is an order if calls count twice says nothing.
+            Some(Progress::Explained) => {
+                self.relaxed = None;
+                Progress::Paused
+            }
+            Some(Progress::Paused) | None => Progress::Paused,
+        }
+    }
+
+    /// The call whose completion no order accounts for so far.
+    pub(crate) fn furthest(&self) -> Option<u32> {
+        let relaxed = self
+            .relaxed
+            .as_ref()
+            .filter(|it| it.progress() == Progress::Refuted);
+        relaxed.unwrap_or(&self.exact).furthest()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.exact.bytes() + self.relaxed.as_ref().map_or(0, |search| search.bytes())
+    }
+
+    /// Whether the order that was found is one.
+    pub(crate) fn replays(&mut self) -> bool {
+        self.exact.replays()
     }
 }
 
 impl<B: Slots> KeySearch for Search<Kv, B> {
     fn run(&mut self, moves: u64) -> Progress {
         self.run(moves)
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress()
     }
 
     fn bytes(&self) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! The rules of [`super::search`], whose header says why no order is missed.
 
-use super::search::{Configuration, Goals, Move, Search, Trace};
+use super::search::{Configuration, Goals, Move, Search, Supply, Trace};
 use super::slots::Slots;
 use super::timeline::{End, Moment};
 use crate::specification::{Effect, Specification};
@@ -43,7 +43,9 @@ impl<S: Specification, B: Slots> Search<S, B> {
             Move::Use(class) => {
                 let used = self.used_sets.count(configuration.used, class) as usize;
                 let call = self.timeline.classes.calls[class as usize][used];
-                configuration.used = self.used_sets.add(configuration.used, class);
+                if self.supply == Supply::Exact {
+                    configuration.used = self.used_sets.add(configuration.used, class);
+                }
                 self.replace_state(configuration, call, trace);
                 configuration.unseen = true;
             }

@@ -8,7 +8,7 @@
 use rustc_hash::FxHashSet;
 
 use super::key_search::{Order, replays};
-use super::search::{Progress, Search};
+use super::search::{Progress, Search, Supply};
 use super::slots::Slots;
 use super::timeline::Timeline;
 use crate::small::is_linearizable_small;
@@ -110,7 +110,7 @@ fn random_return(random: &mut Random, call: &RegisterCall<u8>, values: u64) -> R
 
 fn search<B: Slots>(specification: Register<u8>, calls: &[Call]) -> bool {
     let timeline = Timeline::new(&specification, calls.to_vec());
-    let mut search = Search::<_, B>::new(specification, timeline, None);
+    let mut search = Search::<_, B>::new(specification, timeline, Supply::Exact, None);
     match search.run(1_000_000) {
         Progress::Explained => {
             let mut order = Order::default();
@@ -143,6 +143,10 @@ fn compare(seed: u64, histories: usize, length: u64, processes: u64, values: u64
         let expected = brute_force(&register, &calls);
         valid += usize::from(expected);
         assert_eq!(search::<[u64; 1]>(register, &calls), expected, "{calls:#?}");
+        let relaxed = Timeline::new(&register, calls.clone());
+        let mut relaxed = Search::<_, [u64; 1]>::new(register, relaxed, Supply::Unlimited, None);
+        let refuted = relaxed.run(1_000_000) == Progress::Refuted;
+        assert!(!(refuted && expected), "{calls:#?}");
         assert_eq!(
             is_linearizable_small(&register, &calls),
             expected,

@@ -54,6 +54,17 @@ pub(crate) enum Progress {
     Paused,
 }
 
+/// How often a call of unknown outcome can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Supply {
+    /// Once.
+    Exact,
+    /// As often as is of use, once it has begun. That allows more orders, so
+    /// that only a refutation means anything; but there are far fewer
+    /// configurations to refute, since nothing is counted.
+    Unlimited,
+}
+
 /// A search for an order of one object's calls.
 pub(crate) struct Search<S: Specification, B> {
     pub(super) specification: S,
@@ -67,6 +78,7 @@ pub(crate) struct Search<S: Specification, B> {
     pub(super) goals: Goals<S::State>,
     pub(super) candidates: Vec<u32>,
     progress: Progress,
+    pub(super) supply: Supply,
     /// The completion whose furthest order is kept.
     watch: Option<u32>,
     furthest: Furthest<S::State>,
@@ -136,7 +148,12 @@ impl Trace for () {}
 impl<S: Specification, B: Slots> Search<S, B> {
     /// Prepares a search. Of the orders that come up to the completion `watch`
     /// the longest is kept.
-    pub(crate) fn new(specification: S, timeline: Timeline<S>, watch: Option<u32>) -> Self {
+    pub(crate) fn new(
+        specification: S,
+        timeline: Timeline<S>,
+        supply: Supply,
+        watch: Option<u32>,
+    ) -> Self {
         let mut search = Search {
             cursor: Cursor::new(&timeline),
             used_sets: UsedSets::new(timeline.classes.calls.len()),
@@ -146,6 +163,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
             goals: Goals::new(),
             candidates: Vec::new(),
             progress: Progress::Paused,
+            supply,
             watch,
             furthest: Furthest {
                 moment: 0,
@@ -263,6 +281,8 @@ impl<S: Specification, B: Slots> Search<S, B> {
         let moves_from = self.moves.len() as u32;
         if self.is_at_end() {
             self.progress = Progress::Explained;
+        } else if Some(configuration.at) == self.timeline.wall {
+            self.progress = Progress::Refuted;
         } else {
             self.list_moves(&configuration);
         }

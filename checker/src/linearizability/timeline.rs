@@ -3,7 +3,7 @@
 
 use std::hash::Hash;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::slots::Slots;
 use crate::specification::{Effect, Specification, TimedCallOf};
@@ -20,6 +20,9 @@ pub(crate) struct Timeline<S: Specification> {
     seen_until: FxHashMap<S::State, u32>,
     /// Up to which moment any state can still matter.
     any_seen_until: u32,
+    /// The first completion that no order can account for, because nothing
+    /// that began before it leaves the state it needs.
+    pub(crate) wall: Option<u32>,
 }
 
 /// A call and what the search needs to know of it.
@@ -78,6 +81,7 @@ impl<S: Specification> Timeline<S> {
             },
             seen_until: FxHashMap::default(),
             any_seen_until: 0,
+            wall: None,
         };
         let mut completed = Numbers::default();
         let mut unknown = Numbers::default();
@@ -97,6 +101,7 @@ impl<S: Specification> Timeline<S> {
         }
         timeline.arrange();
         timeline.note_what_is_seen();
+        timeline.wall = timeline.find_wall(specification.initial());
         timeline
     }
 
@@ -147,6 +152,36 @@ impl<S: Specification> Timeline<S> {
             }
         }
         self.slots = slots as usize;
+    }
+
+    /// Most wrong reads are found here, without a search: without this one
+    /// would try every order of what came before to explain them.
+    fn find_wall(&self, initial: S::State) -> Option<u32> {
+        let mut left: FxHashSet<&S::State> = FxHashSet::from_iter([&initial]);
+        let wall = self.moments.iter().position(|&moment| match moment {
+            Moment::Begin(call) | Moment::BeginUnknown(call) => {
+                match &self.calls[call as usize].effect {
+                    Effect::Replace(to) | Effect::Change { to, .. } => left.insert(to),
+                    Effect::Observe(_) | Effect::Other => true,
+                };
+                false
+            }
+            Moment::End(call) => match &self.calls[call as usize].effect {
+                Effect::Observe(Some(from)) | Effect::Change { from, .. } => !left.contains(from),
+                Effect::Observe(None) | Effect::Replace(_) | Effect::Other => false,
+            },
+        })?;
+        // What a call of which nothing is known leaves, only a search can say.
+        let is_known = |moment: &Moment| match *moment {
+            Moment::Begin(call) | Moment::BeginUnknown(call) => {
+                self.calls[call as usize].effect != Effect::Other
+            }
+            Moment::End(_) => true,
+        };
+        self.moments[..wall]
+            .iter()
+            .all(is_known)
+            .then_some(wall as u32)
     }
 
     fn note_what_is_seen(&mut self) {

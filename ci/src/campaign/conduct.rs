@@ -150,7 +150,7 @@ fn prepare(
         timeout: campaign.timeout.0,
         retry: campaign.retry,
     };
-    let generator = (workload.make)(campaign.workload_shape());
+    let generator = (workload, (workload.make)(campaign.workload_shape()));
     let system = Arc::clone(&stage.system);
     let plans = stage.plans.to_vec();
     Ok(Trial::new(system, plans, options, recorder, generator, Arc::clone(progress)))

@@ -108,7 +108,7 @@ fn summarize(
 ) -> Report {
     let (verdict, reason) = conclude(&checks);
     let meter = record.trial.meter();
-    let load = meter.phase("load");
+    let load = meter.phase("load").counts;
     let load_seconds = seconds_of(record, "load");
     // The history's clock starts when its file is made, the user's earlier.
     let offset = record.trial.recorder.started().saturating_duration_since(began);
@@ -147,12 +147,12 @@ fn phases(record: &Record, meter: &Meter) -> Vec<Phase> {
     let phases = record.phases.iter();
     phases
         .map(|(phase, length)| {
-            let counts = meter.phase(phase);
+            let tally = meter.phase(phase);
             Phase {
                 phase,
                 seconds: length.as_secs_f64(),
-                counts,
-                availability: counts.availability(),
+                counts: tally.counts,
+                availability: tally.availability(),
             }
         })
         .collect()

@@ -67,16 +67,16 @@ pub async fn work(
             trial.workload().observe(&invocation, &completion);
             match completion {
                 Completion::Ok(_) => {}
-                Completion::Fail(_) => rest(&mut stop, &invocation).await,
+                Completion::Fail(_) => rest(&trial, &mut stop, &invocation).await,
                 Completion::Info(_) => break,
             }
         }
     }
 }
 
-/// A cas fails by mismatch all the time; only other failures call for a rest.
-async fn rest(stop: &mut watch::Receiver<bool>, invocation: &Invocation) {
-    if invocation.f != "cas" {
+/// After a failure that a system in good health would not have given.
+async fn rest(trial: &Trial, stop: &mut watch::Receiver<bool>, invocation: &Invocation) {
+    if !trial.entry.refusable.contains(&invocation.f.as_str()) {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => {}
             () = sleep(REST_AFTER_FAILURE) => {}

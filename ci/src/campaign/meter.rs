@@ -30,16 +30,36 @@ impl Counts {
         self.ok + self.fail + self.info
     }
 
-    /// The share of `ok` among all; `None` for none.
-    pub fn availability(self) -> Option<f64> {
-        (self.total() > 0).then(|| self.ok as f64 / self.total() as f64)
-    }
-
     fn add(&mut self, completion: &Completion) {
         match completion {
             Completion::Ok(_) => self.ok += 1,
             Completion::Fail(_) => self.fail += 1,
             Completion::Info(_) => self.info += 1,
+        }
+    }
+}
+
+/// Operations by completion, and how available they show the system to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All operations.
+    pub counts: Counts,
+    /// Those whose failure would tell.
+    telling: Counts,
+}
+
+impl Tally {
+    /// The share that took effect of the operations that a system in good
+    /// health would not refuse; `None` for none.
+    pub fn availability(self) -> Option<f64> {
+        let Counts { ok, .. } = self.telling;
+        (self.telling.total() > 0).then(|| ok as f64 / self.telling.total() as f64)
+    }
+
+    fn add(&mut self, sample: &Sample<'_>) {
+        self.counts.add(sample.completion);
+        if !sample.refusable {
+            self.telling.add(sample.completion);
         }
     }
 }
@@ -54,8 +74,8 @@ struct Operations {
 #[derive(Default)]
 pub struct Meter {
     by_f: BTreeMap<String, Operations>,
-    by_phase: BTreeMap<&'static str, Counts>,
-    by_condition: BTreeMap<String, Counts>,
+    by_phase: BTreeMap<&'static str, Tally>,
+    by_condition: BTreeMap<String, Tally>,
     all: Counts,
     first_ok: Option<Duration>,
     last_ok: Option<Duration>,
@@ -66,6 +86,8 @@ pub struct Meter {
 pub struct Sample<'a> {
     /// What was done.
     pub f: &'a str,
+    /// Whether a system in good health may refuse it.
+    pub refusable: bool,
     /// During which phase of the campaign.
     pub phase: &'static str,
     /// Under which faults, as they stood when it was asked.
@@ -100,15 +122,16 @@ pub struct Latencies {
     pub max: f64,
 }
 
-/// How many operations took effect, by phase or condition.
+/// How many operations took effect, by the fault that was open.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Availability {
-    /// The phase, or the fault that was open.
+    /// The fault that was open.
     pub during: String,
     /// How operations ended.
     #[serde(flatten)]
     pub counts: Counts,
-    /// The share that took effect.
+    /// The share that took effect of those that a system in good health would
+    /// not refuse.
     pub availability: Option<f64>,
 }
 
@@ -116,9 +139,9 @@ impl Meter {
     /// Counts one operation.
     pub fn count(&mut self, sample: &Sample<'_>) {
         self.all.add(sample.completion);
-        self.by_phase.entry(sample.phase).or_default().add(sample.completion);
+        self.by_phase.entry(sample.phase).or_default().add(sample);
         for condition in sample.conditions {
-            self.by_condition.entry(condition.clone()).or_default().add(sample.completion);
+            self.by_condition.entry(condition.clone()).or_default().add(sample);
         }
         let operations = self.by_f.entry(sample.f.to_owned()).or_insert_with(|| Operations {
             counts: Counts::default(),
@@ -168,7 +191,7 @@ impl Meter {
     }
 
     /// Operations by the phase that they ended in.
-    pub fn phase(&self, phase: &str) -> Counts {
+    pub fn phase(&self, phase: &str) -> Tally {
         self.by_phase.get(phase).copied().unwrap_or_default()
     }
 
@@ -176,10 +199,10 @@ impl Meter {
     pub fn conditions(&self) -> Vec<Availability> {
         let entries = self.by_condition.iter();
         entries
-            .map(|(condition, counts)| Availability {
+            .map(|(condition, tally)| Availability {
                 during: condition.clone(),
-                counts: *counts,
-                availability: counts.availability(),
+                counts: tally.counts,
+                availability: tally.availability(),
             })
             .collect()
     }
@@ -208,6 +231,7 @@ mod tests {
     fn count(meter: &mut Meter, at_ms: u64, completion: Completion) {
         meter.count(&Sample {
             f: "read",
+            refusable: false,
             phase: "load",
             conditions: &["kill".to_owned()],
             at: Duration::from_millis(at_ms),
@@ -224,8 +248,9 @@ mod tests {
         count(&mut meter, 90, Completion::Ok(Value::Null));
         let expected = Counts { ok: 2, fail: 0, info: 1 };
         assert_eq!(meter.all(), expected);
-        assert_eq!(meter.phase("load"), expected);
+        assert_eq!(meter.phase("load").counts, expected);
         assert_eq!(meter.conditions()[0].counts, expected);
+        assert_eq!(meter.phase("load").availability(), Some(2.0 / 3.0));
         assert_eq!(meter.longest_without_ok(), Duration::from_millis(80));
         let latency = meter.operations()[0].latency_ms.unwrap();
         assert!((3.9..4.1).contains(&latency.p50));

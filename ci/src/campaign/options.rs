@@ -28,34 +28,34 @@ pub struct Options {
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(NODES_MAX)))]
     pub nodes: Option<u8>,
     /// What clients ask (see `tribunal list workloads`) [default: register]
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, value_name = "NAME", help_heading = "Clients")]
     pub workload: Option<String>,
     /// Which faults to inject, or none [default: kill,pause,partition]
-    #[arg(long, short, value_name = "LIST|none")]
+    #[arg(long, short, value_name = "LIST|none", help_heading = "Faults")]
     pub faults: Option<List<FaultKind>>,
     /// Inject exactly these faults, instead of drawing them from the seed
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Faults")]
     pub schedule: Option<PathBuf>,
     /// Whom kill and pause may hit: one, minority, majority, leader, all; for one of them: kill:leader [default: any]
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub targets: Option<List<Aim>>,
     /// How partitions divide: isolate-one, isolate-leader, majority-minority, halves [default: any]
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub shapes: Option<List<Shape>>,
     /// How partitions cut a link: hold, reset [default: any]
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub cuts: Option<List<Cut>>,
     /// Mean time between the beginnings of two faults of a kind [default: a fifth of the time, 1s to 10s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Faults")]
     pub fault_interval: Option<Time>,
     /// Mean time that a fault lasts [default: half of the interval]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Faults")]
     pub fault_lasts: Option<Time>,
     /// Time without faults before the end [default: a seventh of the time, at most 5s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Faults")]
     pub quiet: Option<Time>,
     /// How nodes are linked: proxy (stream proxies), or auto [default: auto]
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help_heading = "Faults")]
     pub net: Option<Net>,
     /// How long clients ask and faults strike [default: 20s]
     #[arg(long, short, value_name = "TIME")]
@@ -64,37 +64,37 @@ pub struct Options {
     #[arg(long, short, value_name = "S", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
     /// How many clients ask at the same time [default: twice the nodes]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Clients")]
     pub concurrency: Option<u16>,
     /// How many operations a second all clients together aim at [default: 500]
-    #[arg(long, value_name = "R", value_parser = positive)]
+    #[arg(long, value_name = "R", value_parser = positive, help_heading = "Clients")]
     pub rate: Option<f64>,
     /// How many keys are in use at the same time [default: 6]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Clients")]
     pub keys: Option<u16>,
     /// About how many operations a key serves until a new one replaces it [default: 300]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Clients")]
     pub ops_per_key: Option<u32>,
     /// How long a client waits for one operation [default: 5s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Clients")]
     pub timeout: Option<Time>,
     /// Send an operation again while its outcome is not known, under the same session and serial
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Clients")]
     pub retry: Option<bool>,
-    /// Mean time after which nodes miss their leader [default: the system's]
-    #[arg(long, value_name = "TIME")]
+    /// Nodes' patience with a silent leader, drawn from this to twice this [default: the system's]
+    #[arg(long, value_name = "TIME", help_heading = "Nodes")]
     pub election_timeout: Option<Time>,
     /// Time between a leader's signs of life [default: the system's]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Nodes")]
     pub heartbeat: Option<Time>,
     /// Slow every node's disk down by this much a write [default: 0s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Nodes")]
     pub disk_delay: Option<Time>,
     /// How long one checker may take [default: 2m]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Judging")]
     pub check_timeout: Option<Time>,
     /// How much memory one checker may take [default: 2GiB]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", help_heading = "Judging")]
     pub check_memory: Option<Size>,
 }
 

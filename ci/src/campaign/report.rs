@@ -91,7 +91,8 @@ pub struct Phase {
     /// Client operations that ended in it.
     #[serde(flatten)]
     pub counts: Counts,
-    /// The share of them that took effect.
+    /// The share that took effect of those that a system in good health would
+    /// not refuse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub availability: Option<f64>,
 }

@@ -15,7 +15,7 @@ use tribunal_nemesis::{Edge, Notice, node_name};
 
 use super::meter::{Meter, Sample};
 use super::progress::Progress;
-use crate::workload::Workload;
+use crate::workload::{Entry, Workload};
 
 /// How much longer than its own timeout a client is waited for before it is
 /// given up as stuck.
@@ -36,6 +36,8 @@ pub struct Trial {
     pub recorder: Recorder,
     /// What is shown while it happens.
     pub progress: Arc<Progress>,
+    /// What is asked of it.
+    pub entry: &'static Entry,
     workload: Mutex<Box<dyn Workload>>,
     meter: Mutex<Meter>,
     phase: Mutex<&'static str>,
@@ -51,7 +53,7 @@ impl Trial {
         plans: Vec<NodePlan>,
         options: ClientOptions,
         recorder: Recorder,
-        workload: Box<dyn Workload>,
+        (entry, workload): (&'static Entry, Box<dyn Workload>),
         progress: Arc<Progress>,
     ) -> Trial {
         Trial {
@@ -60,6 +62,7 @@ impl Trial {
             options,
             recorder,
             progress,
+            entry,
             workload: Mutex::new(workload),
             meter: Mutex::default(),
             phase: Mutex::new("start"),
@@ -110,6 +113,7 @@ impl Trial {
             .context("write the history")?;
         self.meter().count(&Sample {
             f,
+            refusable: self.entry.refusable.contains(&f.as_str()),
             phase: *lock(&self.phase),
             conditions: &conditions,
             at: self.recorder.started().elapsed(),

@@ -51,6 +51,10 @@ pub struct Entry {
     pub about: &'static str,
     /// The operations it asks for.
     pub operations: &'static [&'static str],
+    /// Those of them that a system in good health may refuse, such as a cas
+    /// that finds another value: their failures say nothing about how
+    /// available it is.
+    pub refusable: &'static [&'static str],
     /// The specification that judges it.
     pub specification: &'static str,
     /// Makes the generator.
@@ -62,6 +66,7 @@ pub const WORKLOADS: &[Entry] = &[Entry {
     name: "register",
     about: "per-key read, write and cas; half of the keys hold distinct values, half a small domain",
     operations: &["read", "write", "cas"],
+    refusable: &["cas"],
     specification: "cas-register",
     make: |shape| Box::new(Register::new(shape)),
 }];

@@ -38,19 +38,30 @@ pub struct Committed {
 /// Takes note of what happened, and judges it.
 pub fn observe(ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(), Broken> {
     match seen {
-        Seen::Shown { node, before, after } => {
+        Seen::Shown {
+            node,
+            before,
+            after,
+        } => {
             note_leader(ghost, node, after)?;
             compare_log(node, before, after)?;
             note_committed(ghost, node, after)
         }
-        Seen::Answered { outcome: Outcome::Ok(Answer::Done), .. } => {
+        Seen::Answered {
+            outcome: Outcome::Ok(Answer::Done),
+            ..
+        } => {
             if ghost.acknowledged < ghost.committed.len() {
                 ghost.acknowledged = ghost.committed.len();
             }
             Ok(())
         }
         Seen::Crashed { node, .. } => {
-            let led = ghost.leaders.iter().rev().find(|(_, leader)| **leader == node);
+            let led = ghost
+                .leaders
+                .iter()
+                .rev()
+                .find(|(_, leader)| **leader == node);
             if let Some(term) = led.map(|(term, _)| *term)
                 && !ghost.fallen.contains(&term)
             {
@@ -113,7 +124,9 @@ fn note_committed(ghost: &mut Draft<'_, Ghost>, node: NodeId, after: &Raft) -> R
                 let (was, is) = (committed.entry.term, entry.term);
                 return Err(Broken::new(
                     "State Machine Safety",
-                    format!("{node} applied an entry of term {is} at index {index}, where one of term {was} was applied before"),
+                    format!(
+                        "{node} applied an entry of term {is} at index {index}, where one of term {was} was applied before"
+                    ),
                 ));
             }
             None => {

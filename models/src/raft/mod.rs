@@ -179,11 +179,7 @@ impl ModelSystem for RaftSystem {
         }
     }
 
-    fn observe(
-        &self,
-        ghost: &mut Draft<'_, Ghost>,
-        seen: Seen<'_, Raft>,
-    ) -> Result<(), Broken> {
+    fn observe(&self, ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(), Broken> {
         ghost::observe(ghost, seen)
     }
 
@@ -214,7 +210,12 @@ impl ModelSystem for RaftSystem {
     }
 
     fn describe(&self, _: NodeId, machine: &Raft, durable: &Durable) -> String {
-        let terms: Vec<String> = machine.log().entries().iter().map(|e| e.term.to_string()).collect();
+        let terms: Vec<String> = machine
+            .log()
+            .entries()
+            .iter()
+            .map(|e| e.term.to_string())
+            .collect();
         let mut shown = format!(
             "{} of term {}, log [{}], commit {}",
             machine.role(),
@@ -230,9 +231,15 @@ impl ModelSystem for RaftSystem {
                 .expect("writing to a string");
         }
         if (durable.term, durable.vote) != (machine.term(), machine.vote()) {
-            let vote = durable.vote.map_or("nobody".into(), |vote| vote.to_string());
-            write!(shown, ", on disk term {} with a vote for {vote}", durable.term)
-                .expect("writing to a string");
+            let vote = durable
+                .vote
+                .map_or("nobody".into(), |vote| vote.to_string());
+            write!(
+                shown,
+                ", on disk term {} with a vote for {vote}",
+                durable.term
+            )
+            .expect("writing to a string");
         }
         shown
     }
@@ -242,7 +249,11 @@ impl ModelSystem for RaftSystem {
             Message::PreVote { asked, last } => {
                 format!("pre-vote for term {asked}? log ends at {}", place(*last))
             }
-            Message::PreVoteReply { term, asked, granted } => {
+            Message::PreVoteReply {
+                term,
+                asked,
+                granted,
+            } => {
                 format!("pre-vote for term {asked}: {} (term {term})", yes(*granted))
             }
             Message::Vote { term, last } => {
@@ -251,7 +262,13 @@ impl ModelSystem for RaftSystem {
             Message::VoteReply { term, granted } => {
                 format!("vote in term {term}: {}", yes(*granted))
             }
-            Message::Append { term, previous, entries, commit, round } => {
+            Message::Append {
+                term,
+                previous,
+                entries,
+                commit,
+                round,
+            } => {
                 let terms: Vec<String> = entries.iter().map(|e| e.term.to_string()).collect();
                 format!(
                     "append in term {term} behind {}: [{}], commit {commit}, round {round}",
@@ -259,7 +276,11 @@ impl ModelSystem for RaftSystem {
                     terms.join(" ")
                 )
             }
-            Message::AppendReply { term, round, result } => match result {
+            Message::AppendReply {
+                term,
+                round,
+                result,
+            } => match result {
                 Appended::Matched(index) => {
                     format!("append in term {term}: matched up to {index}, round {round}")
                 }

@@ -12,42 +12,126 @@ const N3: NodeId = NodeId(3);
 
 pub(super) fn prefixes() -> Vec<Prefix<RaftSystem>> {
     vec![
-        Prefix {
-            name: "elected",
-            about: "n1 leads term 1, and everybody knows that its first entry is committed",
-            nodes: 3,
-            needs: &[],
-            cues: [elect(N1, N3), vec![
-                Cue::Settle(vec![N1, N2, N3]),
-                Cue::Expire(N1, Timer::Heartbeat),
-                Cue::Settle(vec![N1, N2, N3]),
-            ]]
-            .concat(),
-        },
-        Prefix {
-            name: "rivals",
-            about: "n1 led term 1 and n2 leads term 2, each with an entry that nobody else has; \
-                    n2's appends are under way",
-            nodes: 3,
-            needs: &[],
-            cues: [
+        prefix(
+            "elected",
+            "n1 leads term 1, and everybody knows that its first entry is committed",
+            [
                 elect(N1, N3),
-                vec![Cue::Deliver(N1, N2, is_vote), Cue::Persist(N1), Cue::LoseAll],
-                elect(N2, N3),
-                vec![Cue::Deliver(N2, N1, is_vote), Cue::Persist(N2)],
-            ]
-            .concat(),
-        },
+                vec![settle(), Cue::Expire(N1, Timer::Heartbeat), settle()],
+            ],
+        ),
+        prefix(
+            "leading",
+            "n1 leads term 1 by n3's vote; its first appends and heartbeats are under way",
+            [elect(N1, N3), vec![Cue::Expire(N1, Timer::Heartbeat)]],
+        ),
+        prefix(
+            "late-grant",
+            "n1 stands in term 2 while n2's vote of term 1 is under way to it",
+            [
+                vec![
+                    Cue::Expire(N1, Timer::Election),
+                    Cue::Deliver(N1, N2, is_vote),
+                    Cue::Lose(N1, N3, any),
+                ],
+                vec![Cue::Expire(N1, Timer::Election)],
+            ],
+        ),
+        prefix(
+            "rivals",
+            "n1 led term 1 and n2 leads term 2, each with an entry that nobody \
+                          else has; n2's appends are under way",
+            [rivals()],
+        ),
+        prefix(
+            "figure-8",
+            "n1 led term 1, n2 led term 2, n1 leads term 3 by n3's vote; each has entries that \
+             nobody else has",
+            [
+                rivals(),
+                vec![Cue::LoseAll],
+                elect(N1, N3),
+                vec![Cue::Persist(N1)],
+            ],
+        ),
+        prefix(
+            "contest",
+            "n1 leads term 1 by n2's vote, and n3 stands in it too, its request to n2 under way; \
+             only with --set pre-vote=1",
+            [
+                pre_vote(N1, N2),
+                pre_vote(N3, N2),
+                vote(N1, N2),
+                [(N1, N2), (N1, N3), (N3, N1)]
+                    .map(|(from, to)| Cue::Lose(from, to, any))
+                    .to_vec(),
+            ],
+        ),
+    ]
+}
+
+fn prefix<const N: usize>(
+    name: &'static str,
+    about: &'static str,
+    acts: [Vec<Cue<Raft>>; N],
+) -> Prefix<RaftSystem> {
+    Prefix {
+        name,
+        about,
+        nodes: 3,
+        needs: &[],
+        cues: acts.concat(),
+    }
+}
+
+fn rivals() -> Vec<Cue<Raft>> {
+    [
+        elect(N1, N3),
+        vec![
+            Cue::Deliver(N1, N2, is_vote),
+            Cue::Persist(N1),
+            Cue::LoseAll,
+        ],
+        elect(N2, N3),
+        vec![
+            Cue::Deliver(N2, N1, is_vote),
+            Cue::Persist(N1),
+            Cue::Persist(N2),
+        ],
+    ]
+    .concat()
+}
+
+fn settle() -> Cue<Raft> {
+    Cue::Settle(vec![N1, N2, N3])
+}
+
+/// `node` finds out that `voter` would vote for it, and stands.
+fn pre_vote(node: NodeId, voter: NodeId) -> Vec<Cue<Raft>> {
+    vec![
+        Cue::Expire(node, Timer::Election),
+        Cue::Deliver(node, voter, |message| {
+            matches!(message, Message::PreVote { .. })
+        }),
+        Cue::Deliver(voter, node, |message| {
+            matches!(message, Message::PreVoteReply { .. })
+        }),
     ]
 }
 
 /// `node` stands for election and is elected by `voter`. Its request to the
 /// others, and its first appends, stay under way.
 fn elect(node: NodeId, voter: NodeId) -> Vec<Cue<Raft>> {
+    [vec![Cue::Expire(node, Timer::Election)], vote(node, voter)].concat()
+}
+
+/// `voter` is asked for its vote and gives it.
+fn vote(node: NodeId, voter: NodeId) -> Vec<Cue<Raft>> {
     vec![
-        Cue::Expire(node, Timer::Election),
         Cue::Deliver(node, voter, is_vote),
-        Cue::Deliver(voter, node, is_vote_reply),
+        Cue::Deliver(voter, node, |message| {
+            matches!(message, Message::VoteReply { .. })
+        }),
     ]
 }
 
@@ -55,6 +139,6 @@ fn is_vote(message: &Message) -> bool {
     matches!(message, Message::Vote { .. })
 }
 
-fn is_vote_reply(message: &Message) -> bool {
-    matches!(message, Message::VoteReply { .. })
+fn any(_: &Message) -> bool {
+    true
 }

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use tribunal_checker::{Register, RegisterCall, RegisterReturn, TimedCall, TimedCallOf, is_linearizable_small};
+use tribunal_checker::{
+    Register, RegisterCall, RegisterReturn, TimedCall, TimedCallOf, is_linearizable_small,
+};
 use tribunal_models::system::{
     Broken, Check, Cue, Draft, Goal, Judged, Judgement, Planned, Prefix, Property, Seen,
 };
@@ -13,7 +15,7 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::examples::coordinator::{self, Phase, TwoPhase};
 use tribunal_protocol::examples::lock::{self, Lock};
 use tribunal_protocol::examples::single_decree::{self, SingleDecree};
-use tribunal_protocol::{Clock, NodeId};
+use tribunal_protocol::{Clock, Gate, NodeId};
 
 /// The wrong version that every example has.
 pub const HASTY: Bug = Bug {
@@ -26,6 +28,15 @@ pub const HASTY: Bug = Bug {
     run_args: &[],
 };
 
+/// The gate that the wrong version gets wrong.
+fn gate(bug: Option<&str>) -> Gate {
+    if bug.is_some() {
+        Gate::Now
+    } else {
+        Gate::Durable
+    }
+}
+
 fn members(bounds: &Bounds) -> BTreeSet<NodeId> {
     (1..=bounds.nodes).map(NodeId).collect()
 }
@@ -34,7 +45,7 @@ fn members(bounds: &Bounds) -> BTreeSet<NodeId> {
 #[derive(Clone, Debug)]
 pub struct Decree {
     bounds: Bounds,
-    hasty: bool,
+    gate: Gate,
 }
 
 impl ModelSystem for Decree {
@@ -46,7 +57,9 @@ impl ModelSystem for Decree {
     const ABOUT: &'static str = "Paxos for a single value";
 
     fn default_bounds() -> Bounds {
-        Bounds::of(3).with(Limit::Operations, 2).with(Limit::Crashes, 1)
+        Bounds::of(3)
+            .with(Limit::Operations, 2)
+            .with(Limit::Crashes, 1)
     }
 
     fn bugs() -> &'static [Bug] {
@@ -56,13 +69,17 @@ impl ModelSystem for Decree {
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
         Decree {
             bounds: *bounds,
-            hasty: bug.is_some(),
+            gate: gate(bug),
         }
     }
 
     fn config(&self, id: NodeId) -> single_decree::Config {
         let nodes = members(&self.bounds);
-        single_decree::Config { id, nodes, hasty: self.hasty }
+        single_decree::Config {
+            id,
+            nodes,
+            promise: self.gate,
+        }
     }
 
     fn plan(&self) -> Vec<Planned<u64>> {
@@ -72,7 +89,9 @@ impl ModelSystem for Decree {
             read: false,
             follows: n.checked_sub(1),
         };
-        (0..usize::from(self.bounds.get(Limit::Operations))).map(proposal).collect()
+        (0..usize::from(self.bounds.get(Limit::Operations)))
+            .map(proposal)
+            .collect()
     }
 
     fn request(&self, _: usize, value: &u64) -> u64 {
@@ -82,18 +101,28 @@ impl ModelSystem for Decree {
     /// A proposal is a cas from nothing followed by a read: whatever was
     /// chosen first is what everybody is told.
     fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        let told = operations.iter().find_map(|each| each.completed.map(|(_, value)| *value));
+        let told = operations
+            .iter()
+            .find_map(|each| each.completed.map(|(_, value)| *value));
         let Some(told) = told else { return true };
         let mut all: Vec<TimedCallOf<Register<u64>>> = Vec::new();
         for each in operations {
             let call = RegisterCall::Write(*each.operation);
             if *each.operation == told {
                 let completed = None;
-                all.push(TimedCall { call, invoked: each.invoked, completed });
+                all.push(TimedCall {
+                    call,
+                    invoked: each.invoked,
+                    completed,
+                });
             }
             if let Some((at, value)) = each.completed {
                 let completed = Some((at, RegisterReturn::Value(*value)));
-                all.push(TimedCall { call: RegisterCall::Read, invoked: each.invoked, completed });
+                all.push(TimedCall {
+                    call: RegisterCall::Read,
+                    invoked: each.invoked,
+                    completed,
+                });
             }
         }
         is_linearizable_small(&Register { initial: 0 }, &all)
@@ -103,14 +132,19 @@ impl ModelSystem for Decree {
         Limit::Elections
     }
 
-    fn observe(&self, chosen: &mut Draft<'_, Option<u64>>, seen: Seen<'_, SingleDecree>) -> Result<(), Broken> {
+    fn observe(
+        &self,
+        chosen: &mut Draft<'_, Option<u64>>,
+        seen: Seen<'_, SingleDecree>,
+    ) -> Result<(), Broken> {
         let Seen::Shown { after, .. } = seen else {
             return Ok(());
         };
         match (after.chosen(), **chosen) {
-            (Some(value), Some(first)) if value != first => {
-                Err(Broken::new("Agreement", format!("{first} was chosen, and now {value}")))
-            }
+            (Some(value), Some(first)) if value != first => Err(Broken::new(
+                "Agreement",
+                format!("{first} was chosen, and now {value}"),
+            )),
             (Some(value), None) => {
                 **chosen = Some(value);
                 Ok(())
@@ -131,8 +165,14 @@ impl ModelSystem for Decree {
                 about: "nothing is accepted under a ballot above the promised one",
                 check: Check::Node(|_, cluster, node| {
                     let acceptor = cluster.durable(node);
-                    let kept = acceptor.accepted.is_none_or(|(ballot, _)| ballot <= acceptor.promised);
-                    if kept { Ok(()) } else { Err(format!("{acceptor:?}")) }
+                    let kept = acceptor
+                        .accepted
+                        .is_none_or(|(ballot, _)| ballot <= acceptor.promised);
+                    if kept {
+                        Ok(())
+                    } else {
+                        Err(format!("{acceptor:?}"))
+                    }
                 }),
             },
             Property {
@@ -155,9 +195,13 @@ impl ModelSystem for Decree {
                 name: "a proposer adopts another's value",
                 about: "an operation is told of a value that it did not propose",
                 needs: &[Limit::Operations, Limit::Elections],
-                reached: |_, cluster| (0..cluster.operations().len()).any(|n| {
-                    cluster.result(n).is_some_and(|value| *value != 10 + n as u64)
-                }),
+                reached: |_, cluster| {
+                    (0..cluster.operations().len()).any(|n| {
+                        cluster
+                            .result(n)
+                            .is_some_and(|value| *value != 10 + n as u64)
+                    })
+                },
             },
         ]
     }
@@ -189,7 +233,7 @@ impl ModelSystem for Decree {
 #[derive(Clone, Debug)]
 pub struct Commitment {
     bounds: Bounds,
-    hasty: bool,
+    gate: Gate,
 }
 
 impl ModelSystem for Commitment {
@@ -200,7 +244,9 @@ impl ModelSystem for Commitment {
     const ABOUT: &'static str = "two-phase commit of one transaction";
 
     fn default_bounds() -> Bounds {
-        Bounds::of(3).with(Limit::Operations, 1).with(Limit::Elections, 1)
+        Bounds::of(3)
+            .with(Limit::Operations, 1)
+            .with(Limit::Elections, 1)
     }
 
     fn bugs() -> &'static [Bug] {
@@ -210,19 +256,30 @@ impl ModelSystem for Commitment {
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
         Commitment {
             bounds: *bounds,
-            hasty: bug.is_some(),
+            gate: gate(bug),
         }
     }
 
     fn config(&self, id: NodeId) -> coordinator::Config {
         let mut participants = members(&self.bounds);
         participants.remove(&coordinator::COORDINATOR);
-        coordinator::Config { id, participants, hasty: self.hasty }
+        coordinator::Config {
+            id,
+            participants,
+            decision: self.gate,
+        }
     }
 
     fn plan(&self) -> Vec<Planned<()>> {
-        let commit = |client| Planned { client, operation: (), read: false, follows: None };
-        (0..usize::from(self.bounds.get(Limit::Operations))).map(commit).collect()
+        let commit = |client| Planned {
+            client,
+            operation: (),
+            read: false,
+            follows: None,
+        };
+        (0..usize::from(self.bounds.get(Limit::Operations)))
+            .map(commit)
+            .collect()
     }
 
     fn request(&self, _: usize, _: &()) -> coordinator::Commit {
@@ -242,10 +299,6 @@ impl ModelSystem for Commitment {
     }
 
     fn goals(&self) -> Vec<Goal<Self>> {
-        let decided = |cluster: &Cluster<Self>, commit| {
-            cluster.nodes().all(|node| *cluster.durable(node) == Phase::Decided(commit))
-        };
-        let _ = decided;
         vec![
             Goal {
                 name: "everybody commits",
@@ -264,11 +317,18 @@ impl ModelSystem for Commitment {
 }
 
 fn all_decided(cluster: &Cluster<Commitment>, commit: bool) -> bool {
-    cluster.nodes().all(|node| *cluster.durable(node) == Phase::Decided(commit))
+    cluster
+        .nodes()
+        .all(|node| *cluster.durable(node) == Phase::Decided(commit))
 }
 
-fn decisions_agree(_: &Commitment, cluster: &Cluster<Commitment>, a: NodeId, b: NodeId) -> Judgement {
-    let decided = |node| match cluster.shown(node).map(TwoPhase::phase) {
+fn decisions_agree(
+    _: &Commitment,
+    cluster: &Cluster<Commitment>,
+    a: NodeId,
+    b: NodeId,
+) -> Judgement {
+    let decided = |node| match cluster.shown(node).map(|machine| machine.phase) {
         Some(Phase::Decided(commit)) => Some(commit),
         _ => None,
     };
@@ -284,7 +344,7 @@ fn decisions_agree(_: &Commitment, cluster: &Cluster<Commitment>, a: NodeId, b: 
 #[derive(Clone, Debug)]
 pub struct Leased {
     bounds: Bounds,
-    hasty: bool,
+    gate: Gate,
 }
 
 impl ModelSystem for Leased {
@@ -309,12 +369,15 @@ impl ModelSystem for Leased {
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
         Leased {
             bounds: *bounds,
-            hasty: bug.is_some(),
+            gate: gate(bug),
         }
     }
 
     fn config(&self, id: NodeId) -> lock::Config {
-        lock::Config { id, hasty: self.hasty }
+        lock::Config {
+            id,
+            grant: self.gate,
+        }
     }
 
     fn plan(&self) -> Vec<Planned<()>> {
@@ -324,7 +387,9 @@ impl ModelSystem for Leased {
             read: false,
             follows: n.checked_sub(1),
         };
-        (0..usize::from(self.bounds.get(Limit::Operations))).map(acquire).collect()
+        (0..usize::from(self.bounds.get(Limit::Operations)))
+            .map(acquire)
+            .collect()
     }
 
     fn request(&self, _: usize, _: &()) -> lock::Acquire {
@@ -341,7 +406,11 @@ impl ModelSystem for Leased {
             about: "at most one node has the lock",
             check: Check::Pair(|_, cluster, a, b| {
                 let both = [a, b].iter().all(|node| holds(cluster, *node));
-                if both { Err(format!("{a} and {b} have the lock")) } else { Ok(()) }
+                if both {
+                    Err(format!("{a} and {b} have the lock"))
+                } else {
+                    Ok(())
+                }
             }),
         }]
     }
@@ -358,5 +427,7 @@ impl ModelSystem for Leased {
 
 fn holds(cluster: &Cluster<Leased>, node: NodeId) -> bool {
     let clock: Clock = cluster.clock(node);
-    cluster.shown(node).is_some_and(|machine| machine.holds(clock))
+    cluster
+        .shown(node)
+        .is_some_and(|machine| machine.holds(clock))
 }

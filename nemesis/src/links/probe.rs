@@ -33,15 +33,19 @@ pub(super) async fn send(gate: &Gate, address: SocketAddr, limit: Duration) -> P
 async fn try_send(gate: &Gate, address: SocketAddr) -> io::Result<Probe> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let (answer, answered) = oneshot::channel();
+    let (answer, mut answered) = oneshot::channel();
     let port = socket.local_addr()?.port();
     gate.probes
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .insert(port, answer);
     let _entry = Entry { gate, port };
-    let _connection = socket.connect(address).await?;
-    answered.await.map_err(io::Error::other)
+    match socket.connect(address).await {
+        Ok(_connection) => answered.await.map_err(io::Error::other),
+        // A reset may come before the connection was seen to be made; the
+        // proxy answers before it resets.
+        Err(error) => answered.try_recv().map_err(|_| error),
+    }
 }
 
 /// Forgets a probe that the proxy never took.

@@ -10,110 +10,15 @@
 //! is placed first. The others are placed by time, and left out where no node
 //! is free for them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
-use super::{Schedule, ScheduledFault, Seconds, Targets};
+use super::dice::{Dice, stream};
+use super::options::{DrawError, LASTS_MS_MIN, Pace, ScheduleOptions};
+use super::{Schedule, ScheduledFault, Targets};
 use crate::fault::{Cut, FaultKind, Node, Shape, Target};
 
-/// A fault shorter than this may be over before anything could notice it.
-const LASTS_MS_MIN: u64 = 200;
 /// How often a fault's targets are drawn anew when its nodes are taken.
 const TRIES: usize = 8;
-
-/// What to draw from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScheduleOptions {
-    /// The kinds of fault asked for.
-    pub faults: Vec<FaultKind>,
-    /// How many nodes there are.
-    pub nodes: usize,
-    /// How long the load lasts.
-    pub duration: Duration,
-    /// Whom a kind of fault may hit; any target for a kind that is not named.
-    /// A partition has [`ScheduleOptions::shapes`] instead.
-    pub targets: BTreeMap<FaultKind, Vec<Target>>,
-    /// Which shapes a partition may have; any if empty.
-    pub shapes: Vec<Shape>,
-    /// How a partition may cut its links; either way if empty.
-    pub cuts: Vec<Cut>,
-    /// Mean time from the beginning of one fault to the beginning of the next
-    /// of its kind; a fifth of the duration, 1 to 10 s, if not given.
-    pub interval: Option<Duration>,
-    /// Mean time that a fault lasts; half of the interval if not given.
-    pub lasts: Option<Duration>,
-    /// How long before the end of the load everything is healed; a seventh of
-    /// the duration, at most 5 s, if not given.
-    pub quiet: Option<Duration>,
-}
-
-/// Why no schedule could be drawn.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DrawError {
-    /// No allowed target or shape exists in so small a cluster.
-    #[error("expected a target that {nodes} nodes can have for {fault}, found {allowed}")]
-    NoTarget {
-        /// Which fault.
-        fault: FaultKind,
-        /// In how many nodes.
-        nodes: usize,
-        /// What was allowed.
-        allowed: String,
-    },
-    /// Faults that last so long, so often, do not fit.
-    #[error("expected {what} of {limit}, found {}", Seconds(*found))]
-    Pace {
-        /// Which of the options.
-        what: &'static str,
-        /// What would do.
-        limit: String,
-        /// What was asked for.
-        found: Duration,
-    },
-    /// The kinds asked for leave each other no nodes.
-    #[error(
-        "expected room for a {fault} beside the other faults: a longer time, shorter faults or fewer targets at once"
-    )]
-    NoRoom {
-        /// Which fault found none.
-        fault: FaultKind,
-    },
-}
-
-impl ScheduleOptions {
-    /// Any target, any shape, the usual pace.
-    pub fn new(faults: &[FaultKind], nodes: usize, duration: Duration) -> Self {
-        ScheduleOptions {
-            faults: faults.to_vec(),
-            nodes,
-            duration,
-            targets: BTreeMap::new(),
-            shapes: Vec::new(),
-            cuts: Vec::new(),
-            interval: None,
-            lasts: None,
-            quiet: None,
-        }
-    }
-}
-
-/// The randomness of one component of a run: independent of every other
-/// component's, and the same for the same seed and name.
-pub fn stream(seed: u64, component: &str) -> ChaCha8Rng {
-    // FNV-1a: a name's stream must not change with a build or a platform.
-    let number = component
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(number);
-    rng
-}
 
 /// Draws a schedule. The same seed and options give the same one.
 ///
@@ -143,78 +48,6 @@ pub fn draw(seed: u64, options: &ScheduleOptions) -> Result<Schedule, DrawError>
     let mut faults: Vec<ScheduledFault> = placed.faults.into_iter().map(|(f, _)| f).collect();
     faults.sort_by_key(|fault| (fault.at, fault.fault));
     Ok(Schedule { seed, faults })
-}
-
-/// When faults may be in place, and how long, in milliseconds.
-struct Pace {
-    start: u64,
-    end: u64,
-    interval: u64,
-    lasts: u64,
-    /// What a node is left between two faults, to become itself again.
-    guard: u64,
-}
-
-impl Pace {
-    fn of(options: &ScheduleOptions) -> Result<Self, DrawError> {
-        let ms = |span: Duration| span.as_millis() as u64;
-        let duration = ms(options.duration);
-        // The cluster first elects its leader and serves a little.
-        let start = (duration / 10).min(1_000);
-        let quiet = options.quiet.map_or((duration / 7).min(5_000), ms);
-        let end = duration.saturating_sub(quiet);
-        if end < start + LASTS_MS_MIN {
-            let least = Duration::from_millis(quiet + start + LASTS_MS_MIN);
-            return Err(DrawError::Pace {
-                what: "a time",
-                limit: format!("at least {} for any fault to fit", Seconds(least)),
-                found: options.duration,
-            });
-        }
-        let usual = (duration / 5).clamp(1_000, 10_000);
-        let interval = options.interval.map(ms);
-        let lasts = options.lasts.map(ms);
-        let (interval, lasts) = match (interval, lasts) {
-            (Some(interval), lasts) => (interval, lasts.unwrap_or(interval / 2)),
-            (None, Some(lasts)) => (usual.max(2 * lasts), lasts),
-            (None, None) => (usual, (usual / 2).min((end - start) / 2)),
-        };
-        let pace = Pace {
-            start,
-            end,
-            interval,
-            lasts,
-            guard: (duration / 20).min(500),
-        };
-        pace.check(options)?;
-        Ok(pace)
-    }
-
-    fn check(&self, options: &ScheduleOptions) -> Result<(), DrawError> {
-        let refuse = |what, limit: String, found_ms| {
-            Err(DrawError::Pace {
-                what,
-                limit,
-                found: Duration::from_millis(found_ms),
-            })
-        };
-        let shown = |ms| Seconds(Duration::from_millis(ms)).to_string();
-        if options.lasts.is_some() && self.lasts > self.end - self.start {
-            let limit = format!("at most {}", shown(self.end - self.start));
-            return refuse("a mean length of faults", limit, self.lasts);
-        }
-        if self.interval <= self.lasts {
-            let limit = format!("more than the mean length of faults, {}", shown(self.lasts));
-            return refuse("a mean interval of faults", limit, self.interval);
-        }
-        Ok(())
-    }
-
-    /// How long one fault lasts: half to one and a half of the mean.
-    fn draw_lasts(&self, dice: &mut Dice) -> u64 {
-        let drawn = dice.between(self.lasts / 2, self.lasts * 3 / 2);
-        drawn.clamp(LASTS_MS_MIN, self.end - self.start)
-    }
 }
 
 /// A time for a fault of some kind, before its targets are drawn.
@@ -331,50 +164,50 @@ impl KindDraw {
     }
 
     fn try_at(&mut self, slot: Slot, placed: &mut Placed) -> bool {
-        let mut fault = ScheduledFault {
+        let Some((shape, cut, targets)) = self.draw_what(slot, placed) else {
+            return false;
+        };
+        let fault = ScheduledFault {
             at: Duration::from_millis(slot.at),
             lasts: Duration::from_millis(slot.lasts),
             fault: self.fault,
-            shape: None,
-            cut: None,
-            targets: Targets::Leader,
+            shape,
+            cut,
+            targets,
         };
+        let fits = shape.is_some() || placed.fits(slot, &fault);
+        if fits {
+            placed.faults.push((fault, slot.sure));
+        }
+        fits
+    }
+
+    /// Draws shape, cut and targets; none if no node is free for them.
+    fn draw_what(&mut self, slot: Slot, placed: &Placed) -> Option<What> {
+        let dice = &mut self.dice;
         match &self.menu {
             Menu::Processes(allowed) => {
-                let weights = allowed.iter().map(|target| {
-                    if slot.sure {
-                        weight_if_sure(*target, allowed)
-                    } else {
-                        target_weight(*target)
-                    }
-                });
-                let target = allowed[self.dice.weighted(weights)];
-                let Some(targets) = draw_targets(&mut self.dice, target, self.nodes, |free| {
-                    placed.free(slot, free)
-                }) else {
-                    return false;
-                };
-                fault.targets = targets;
-                if !placed.fits(slot, &fault) {
-                    return false;
-                }
+                let weights = weights(allowed, Target::Leader, slot.sure, target_weight);
+                let target = allowed[dice.weighted(weights.iter().copied())];
+                let keep_free = |nodes: &mut Vec<Node>| placed.free(slot, nodes);
+                Some((
+                    None,
+                    None,
+                    draw_targets(dice, target, self.nodes, keep_free)?,
+                ))
             }
             Menu::Links(shapes, cuts) => {
-                let others = shapes.iter().any(|shape| *shape != Shape::IsolateLeader);
-                let weights = shapes.iter().map(|shape| match shape {
-                    Shape::IsolateLeader if slot.sure && others => 0,
-                    shape => shape_weight(*shape),
-                });
-                let shape = shapes[self.dice.weighted(weights)];
-                fault.shape = Some(shape);
-                fault.cut = Some(cuts[self.dice.weighted(cuts.iter().map(|c| cut_weight(*c)))]);
-                fault.targets = draw_side(&mut self.dice, shape, self.nodes);
+                let weights = weights(shapes, Shape::IsolateLeader, slot.sure, shape_weight);
+                let shape = shapes[dice.weighted(weights.iter().copied())];
+                let cut = cuts[dice.weighted(cuts.iter().map(|cut| cut_weight(*cut)))];
+                Some((Some(shape), Some(cut), draw_side(dice, shape, self.nodes)))
             }
         }
-        placed.faults.push((fault, slot.sure));
-        true
     }
 }
+
+/// Shape and cut of a partition, and whom a fault hits.
+type What = (Option<Shape>, Option<Cut>, Targets);
 
 impl Menu {
     fn is_empty(&self) -> bool {
@@ -487,13 +320,20 @@ fn target_weight(target: Target) -> u64 {
     }
 }
 
-/// A sure fault names its nodes where it may.
-fn weight_if_sure(target: Target, allowed: &[Target]) -> u64 {
-    let others = allowed.iter().any(|target| *target != Target::Leader);
-    match target {
-        Target::Leader if others => 0,
-        target => target_weight(target),
-    }
+/// The weights of what is allowed; a sure fault names its nodes where it may,
+/// and leaves alone what depends on who leads.
+fn weights<T: Copy + PartialEq>(
+    allowed: &[T],
+    by_role: T,
+    sure: bool,
+    weight: fn(T) -> u64,
+) -> Vec<u64> {
+    let others = allowed.iter().any(|choice| *choice != by_role);
+    let weigh = |choice: &T| match sure && others && *choice == by_role {
+        true => 0,
+        false => weight(*choice),
+    };
+    allowed.iter().map(weigh).collect()
 }
 
 fn shape_weight(shape: Shape) -> u64 {
@@ -508,42 +348,6 @@ fn cut_weight(cut: Cut) -> u64 {
     match cut {
         Cut::Hold => 2,
         Cut::Reset => 1,
-    }
-}
-
-/// Draws that stay the same whatever a random number library does in its next
-/// version.
-struct Dice(ChaCha8Rng);
-
-impl Dice {
-    /// A number below `limit`, which must not be 0.
-    fn below(&mut self, limit: u64) -> u64 {
-        ((u128::from(self.0.next_u64()) * u128::from(limit)) >> 64) as u64
-    }
-
-    fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.below(most.saturating_sub(least) + 1)
-    }
-
-    /// The place of one of `weights`, which must not all be 0.
-    fn weighted(&mut self, weights: impl Iterator<Item = u64> + Clone) -> usize {
-        let mut left = self.below(weights.clone().sum());
-        for (place, weight) in weights.enumerate() {
-            match left.checked_sub(weight) {
-                Some(rest) => left = rest,
-                None => return place,
-            }
-        }
-        unreachable!("less was drawn than the sum of the weights")
-    }
-
-    /// `size` of `nodes`, in order.
-    fn subset(&mut self, mut nodes: Vec<Node>, size: usize) -> Vec<Node> {
-        while nodes.len() > size {
-            let gone = self.below(nodes.len() as u64) as usize;
-            nodes.remove(gone);
-        }
-        nodes
     }
 }
 

@@ -22,11 +22,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fault::{Cut, FaultKind, Node, Shape, node_name, parse_node};
 
+mod dice;
 mod draw;
+mod options;
 mod read;
 mod span;
 
-pub use draw::{DrawError, ScheduleOptions, draw, stream};
+pub use dice::stream;
+pub use draw::draw;
+pub use options::{DrawError, ScheduleOptions};
 pub use read::ScheduleError;
 pub use span::{Seconds, parse_span};
 

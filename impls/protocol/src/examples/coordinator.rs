@@ -1,54 +1,40 @@
 //! Two-phase commit of one transaction (Gray, "Notes on Data Base Operating
-//! Systems", 1978).
-//!
-//! Node 1 coordinates, the others take part. A participant may abort alone
-//! until it has promised to commit. Links are sessions: whatever a broken one
-//! swallowed is said again when the next one rises.
-//!
-//! ```text
-//!   coordinator:  Idle --request--> Asking --all prepared--> Decided(commit)
-//!                                     |_timer, own restart-> Decided(abort)
-//!   participant:  Idle --asked--> Prepared --told--> Decided
-//!                  |__timer-> Decided(abort)
-//! ```
+//! Systems", 1978). Node 1 coordinates, the others take part and may abort
+//! alone until they have promised to commit. Links are sessions: what a broken
+//! one may have swallowed is said again when the next one rises.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{
-    Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
-    View,
-};
+use crate::machine::*;
 
 /// The node that coordinates.
 pub const COORDINATOR: NodeId = NodeId(1);
+type Out = Outputs<TwoPhase>;
 
-/// Who takes part.
+/// Who the node is, everybody but the coordinator, and when a decision may be
+/// told: once it is durable, since a coordinator that forgot it would abort.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "said above")]
 pub struct Config {
-    /// Who the node is.
     pub id: NodeId,
-    /// Everybody but the coordinator.
     pub participants: BTreeSet<NodeId>,
-    /// Wrong: the decision is told before it is durable.
-    pub hasty: bool,
+    pub decision: Gate,
 }
 
-/// What nodes say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the paper's messages; a decision says whether to commit"
+)]
 pub enum Message {
-    /// Can you commit?
     Prepare,
-    /// I can, and I will if you say so.
     Prepared,
-    /// I cannot.
-    Refused,
-    /// This was decided: whether to commit.
     Decided(bool),
 }
 
-/// One durable fact, and with it the state: the latest counts.
+/// How far a node is. Every durable fact is the whole of it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -66,106 +52,66 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Impatience;
 
-/// The request to commit the transaction.
+/// The request to commit; answered by whether it was.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Commit;
 
-/// One node.
+/// One node; who has promised and who waits are the coordinator's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TwoPhase {
-    phase: Phase,
+    /// How far the node is.
+    pub phase: Phase,
     prepared: BTreeSet<NodeId>,
     waiting: Vec<RequestId>,
 }
 
 impl TwoPhase {
-    /// Where the node stands.
-    pub fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    fn enter(&mut self, phase: Phase, outputs: &mut Outputs<Self>) {
+    fn enter(&mut self, phase: Phase, out: &mut Out) {
         self.phase = phase;
-        outputs.persist(vec![phase]);
+        out.persist(vec![phase]);
     }
 
-    fn decide(&mut self, commit: bool, config: &Config, outputs: &mut Outputs<Self>) {
-        if matches!(self.phase, Phase::Decided(_)) {
-            return;
+    fn decide(&mut self, commit: bool, config: &Config, out: &mut Out) {
+        self.enter(Phase::Decided(commit), out);
+        out.cancel_timer(Impatience);
+        for peer in config
+            .participants
+            .iter()
+            .filter(|_| config.id == COORDINATOR)
+        {
+            out.send_gated(*peer, Message::Decided(commit), config.decision);
         }
-        self.enter(Phase::Decided(commit), outputs);
-        outputs.cancel_timer(Impatience);
-        // The decision must be on disk before anybody acts on it: after a
-        // restart a coordinator that forgot it would abort.
-        let gate = if config.hasty {
-            Gate::Now
-        } else {
-            Gate::Durable
-        };
-        if config.id == COORDINATOR {
-            for peer in &config.participants {
-                outputs.send_gated(*peer, Message::Decided(commit), gate);
-            }
-        }
-        for id in std::mem::take(&mut self.waiting) {
-            outputs.answer(id, Outcome::Ok(commit), gate);
+        for id in self.waiting.drain(..) {
+            out.answer(id, Outcome::Ok(commit), config.decision);
         }
     }
 
-    fn on_request(&mut self, id: RequestId, config: &Config, outputs: &mut Outputs<Self>) {
-        if config.id != COORDINATOR {
-            return outputs.answer(id, Outcome::Redirect(COORDINATOR), Gate::Durable);
-        }
-        if let Phase::Decided(commit) = self.phase {
-            return outputs.answer(id, Outcome::Ok(commit), Gate::Durable);
-        }
-        self.waiting.push(id);
-        if self.phase == Phase::Idle {
-            self.enter(Phase::Prepared, outputs);
-            config
-                .participants
-                .iter()
-                .for_each(|peer| outputs.send(*peer, Message::Prepare));
-            outputs.set_timer(Impatience, Span::Election);
-        }
-    }
-
-    fn on_message(
-        &mut self,
-        from: NodeId,
-        message: Message,
-        config: &Config,
-        outputs: &mut Outputs<Self>,
-    ) {
+    fn on_message(&mut self, from: NodeId, message: Message, config: &Config, out: &mut Out) {
         match (message, self.phase) {
-            (Message::Prepare, Phase::Idle) => {
-                outputs.cancel_timer(Impatience);
-                self.enter(Phase::Prepared, outputs);
-                outputs.send(from, Message::Prepared);
+            (Message::Prepare, Phase::Decided(_)) => self.say(from, out),
+            (_, Phase::Decided(_)) => {}
+            (Message::Prepare, _) => {
+                self.enter(Phase::Prepared, out);
+                out.cancel_timer(Impatience);
+                out.send(from, Message::Prepared);
             }
-            (Message::Prepare, Phase::Prepared) => outputs.send(from, Message::Prepared),
-            (Message::Prepare, Phase::Decided(commit)) if !commit => {
-                outputs.send(from, Message::Refused)
-            }
-            (Message::Prepared, Phase::Prepared) => {
+            (Message::Prepared, _) => {
                 self.prepared.insert(from);
                 if self.prepared == config.participants {
-                    self.decide(true, config, outputs);
+                    self.decide(true, config, out);
                 }
             }
-            (Message::Refused, _) => self.decide(false, config, outputs),
-            (Message::Decided(commit), _) => self.decide(commit, config, outputs),
-            (Message::Prepare | Message::Prepared, _) => {}
+            (Message::Decided(commit), _) => self.decide(commit, config, out),
         }
     }
 
-    /// Says again what the last session may have swallowed.
-    fn on_link_up(&mut self, peer: NodeId, config: &Config, outputs: &mut Outputs<Self>) {
+    /// What the coordinator has to say; or a participant that is asked too
+    /// late.
+    fn say(&self, peer: NodeId, out: &mut Out) {
         match self.phase {
-            _ if config.id != COORDINATOR => {}
             Phase::Idle => {}
-            Phase::Prepared => outputs.send(peer, Message::Prepare),
-            Phase::Decided(commit) => outputs.send(peer, Message::Decided(commit)),
+            Phase::Prepared => out.send(peer, Message::Prepare),
+            Phase::Decided(commit) => out.send(peer, Message::Decided(commit)),
         }
     }
 }
@@ -187,46 +133,52 @@ impl Machine for TwoPhase {
         *durable = *record;
     }
 
-    fn recover(context: Context<'_, Self>, durable: &Phase, outputs: &mut Outputs<Self>) -> Self {
+    fn recover(context: Context<'_, Self>, durable: &Phase, out: &mut Out) -> Self {
+        let (prepared, waiting) = (BTreeSet::new(), Vec::new());
         let mut node = TwoPhase {
             phase: *durable,
-            prepared: BTreeSet::new(),
-            waiting: Vec::new(),
+            prepared,
+            waiting,
         };
-        match (durable, context.config.id == COORDINATOR) {
-            // Whatever it had collected is forgotten, and so is who asked.
-            (Phase::Prepared, true) => node.decide(false, context.config, outputs),
-            (Phase::Idle, false) => outputs.set_timer(Impatience, Span::Election),
+        match (durable, context.config.id) {
+            (Phase::Prepared, COORDINATOR) => node.decide(false, context.config, out),
+            (Phase::Idle, id) if id != COORDINATOR => out.set_timer(Impatience, Span::Election),
             _ => {}
         }
         node
     }
 
-    fn step(
-        &mut self,
-        context: Context<'_, Self>,
-        input: Input<Self>,
-        outputs: &mut Outputs<Self>,
-    ) {
-        match input {
-            Input::Message { from, message } => {
-                self.on_message(from, message, context.config, outputs)
+    fn step(&mut self, context: Context<'_, Self>, input: Input<Self>, out: &mut Out) {
+        let config = context.config;
+        match (input, self.phase) {
+            (Input::Message { from, message }, _) => self.on_message(from, message, config, out),
+            (Input::Request { id, .. }, _) if config.id != COORDINATOR => {
+                out.answer(id, Outcome::Redirect(COORDINATOR), Gate::Now);
             }
-            Input::Request { id, .. } => self.on_request(id, context.config, outputs),
-            Input::Timer(Impatience) => self.decide(false, context.config, outputs),
-            Input::Link { peer, up: true } => self.on_link_up(peer, context.config, outputs),
-            Input::Link { up: false, .. } | Input::Persisted(_) => {}
+            (Input::Request { id, .. }, Phase::Decided(commit)) => {
+                out.answer(id, Outcome::Ok(commit), Gate::Durable);
+            }
+            (Input::Request { id, .. }, phase) => {
+                self.waiting.push(id);
+                if phase == Phase::Idle {
+                    self.enter(Phase::Prepared, out);
+                    config
+                        .participants
+                        .iter()
+                        .for_each(|peer| self.say(*peer, out));
+                    out.set_timer(Impatience, Span::Election);
+                }
+            }
+            (Input::Timer(Impatience), _) => self.decide(false, config, out),
+            (Input::Link { peer, up: true }, _) if config.id == COORDINATOR => self.say(peer, out),
+            _ => {}
         }
     }
 
-    fn view(&self, config: &Config) -> View {
+    fn view(&self, _: &Config) -> View {
         let committed = u64::from(matches!(self.phase, Phase::Decided(_)));
-        let digest = u64::from(self.phase == Phase::Decided(true));
         View {
-            leads: config.id == COORDINATOR,
             committed,
-            applied: committed,
-            digest,
             ..View::default()
         }
     }

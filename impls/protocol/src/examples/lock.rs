@@ -1,16 +1,12 @@
 //! A lock that is leased by clock (Gray and Cheriton, "Leases", 1989).
 //!
-//! Node 1 grants the lock for a while; the others ask for it. The holder
-//! trusts its own clock, the grantor waits longer by as much as clocks may
-//! differ. So there are never two holders, as long as no two clocks differ by
-//! more than [`DRIFT`].
+//! Node 1 grants, the others ask. A holder trusts its own clock; the grantor
+//! waits longer by as much as clocks may differ. So there are never two
+//! holders, as long as no two clocks differ by more than [`DRIFT`].
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{
-    Channel, Clock, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId,
-    Span, View,
-};
+use crate::machine::*;
 
 /// The node that grants the lock.
 pub const GRANTOR: NodeId = NodeId(1);
@@ -18,14 +14,15 @@ pub const GRANTOR: NodeId = NodeId(1);
 pub const DRIFT: u64 = 1;
 /// How long a lease lasts, by the grantor's clock.
 pub const TERM: u64 = 1;
+type Out = Outputs<Lock>;
 
-/// Who the node is.
+/// Who the node is, and when a lease may be granted: once it is durable, or a
+/// restart forgets it.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "said above")]
 pub struct Config {
-    /// Its name; node 1 grants.
     pub id: NodeId,
-    /// Wrong: a lease is granted before it is durable.
-    pub hasty: bool,
+    pub grant: Gate,
 }
 
 /// What nodes say.
@@ -37,69 +34,31 @@ pub enum Message {
     Granted(u64),
 }
 
-/// The latest lease: to whom, until when. One durable fact, and the only one.
+/// When the latest lease is over: the only durable fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Lease {
-    /// Who holds it.
-    pub holder: NodeId,
-    /// Until its clock shows this.
-    pub until: u64,
-}
+pub struct Until(pub u64);
 
-/// Beyond this time an asking node asks again.
+/// Patience with the grantor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskAgain;
 
-/// The request to get the lock.
+/// The request to get the lock; answered by when it is over.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Acquire;
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lock {
-    /// Grants the lock.
-    Grantor {
-        /// The latest lease that it gave.
-        lease: Option<Lease>,
-    },
-    /// Asks for it.
-    Holder {
-        /// Until when it has the lock, by its own clock.
-        until: u64,
-        /// Who wants to have it.
-        asking: Vec<RequestId>,
-    },
+    /// Grants the lock; the latest lease, if it gave any.
+    Grantor(Option<Until>),
+    /// Has the lock until its clock shows this, and who wants to have it.
+    Holder(u64, Vec<RequestId>),
 }
 
 impl Lock {
     /// Whether the node has the lock when its clock shows this.
     pub fn holds(&self, clock: Clock) -> bool {
-        matches!(self, Lock::Holder { until, .. } if clock.0 < *until)
-    }
-
-    fn on_ask(
-        lease: &mut Option<Lease>,
-        from: NodeId,
-        context: Context<'_, Self>,
-        outputs: &mut Outputs<Self>,
-    ) {
-        // The holder's clock may be behind by the drift.
-        let is_over = |lease: Lease| context.clock.0 >= lease.until + DRIFT;
-        if lease.is_some_and(|lease| !is_over(lease)) {
-            return;
-        }
-        let until = context.clock.0 + TERM;
-        *lease = Some(Lease {
-            holder: from,
-            until,
-        });
-        outputs.persist(lease.iter().copied().collect());
-        let gate = if context.config.hasty {
-            Gate::Now
-        } else {
-            Gate::Durable
-        };
-        outputs.send_gated(from, Message::Granted(until), gate);
+        matches!(self, Lock::Holder(until, _) if clock.0 < *until)
     }
 }
 
@@ -113,67 +72,59 @@ impl Machine for Lock {
     type Timer = AskAgain;
     type Request = Acquire;
     type Response = u64;
-    type Record = Lease;
-    type Durable = Option<Lease>;
+    type Record = Until;
+    type Durable = Option<Until>;
 
-    fn apply(durable: &mut Option<Lease>, record: &Lease) {
+    fn apply(durable: &mut Option<Until>, record: &Until) {
         *durable = Some(*record);
     }
 
-    fn recover(context: Context<'_, Self>, durable: &Option<Lease>, _: &mut Outputs<Self>) -> Self {
+    fn recover(context: Context<'_, Self>, durable: &Option<Until>, _: &mut Out) -> Self {
         match context.config.id {
-            GRANTOR => Lock::Grantor { lease: *durable },
-            _ => Lock::Holder {
-                until: 0,
-                asking: Vec::new(),
-            },
+            GRANTOR => Lock::Grantor(*durable),
+            _ => Lock::Holder(0, Vec::new()),
         }
     }
 
-    fn step(
-        &mut self,
-        context: Context<'_, Self>,
-        input: Input<Self>,
-        outputs: &mut Outputs<Self>,
-    ) {
+    fn step(&mut self, context: Context<'_, Self>, input: Input<Self>, out: &mut Out) {
+        let clock = context.clock.0;
         match (self, input) {
-            (
-                Lock::Grantor { lease },
-                Input::Message {
-                    from,
-                    message: Message::Ask,
-                },
-            ) => {
-                Self::on_ask(lease, from, context, outputs);
+            // The holder's clock may be behind by the drift.
+            (Lock::Grantor(lease), Input::Message { from, .. })
+                if lease.is_none_or(|Until(until)| clock >= until + DRIFT) =>
+            {
+                *lease = Some(Until(clock + TERM));
+                out.persist(vec![Until(clock + TERM)]);
+                out.send_gated(from, Message::Granted(clock + TERM), context.config.grant);
             }
-            (Lock::Grantor { .. }, Input::Request { id, .. }) => {
-                outputs.answer(
+            (Lock::Grantor(_), Input::Request { id, .. }) => {
+                out.answer(
                     id,
-                    Outcome::Never("the grantor takes no lock".into()),
-                    Gate::Durable,
+                    Outcome::Never("the grantor asks nobody".into()),
+                    Gate::Now,
                 );
             }
-            (Lock::Holder { asking, .. }, Input::Request { id, .. }) => {
+            (Lock::Holder(_, asking), Input::Request { id, .. }) => {
                 asking.push(id);
-                outputs.send(GRANTOR, Message::Ask);
-                outputs.set_timer(AskAgain, Span::Retry);
+                out.send(GRANTOR, Message::Ask);
+                out.set_timer(AskAgain, Span::Retry);
             }
-            (Lock::Holder { asking, .. }, Input::Timer(AskAgain)) if !asking.is_empty() => {
-                outputs.send(GRANTOR, Message::Ask);
-                outputs.set_timer(AskAgain, Span::Retry);
+            (Lock::Holder(..), Input::Timer(AskAgain)) => {
+                out.send(GRANTOR, Message::Ask);
+                out.set_timer(AskAgain, Span::Retry);
             }
             (
-                Lock::Holder { until, asking },
+                Lock::Holder(has, asking),
                 Input::Message {
-                    message: Message::Granted(granted),
+                    message: Message::Granted(until),
                     ..
                 },
             ) => {
-                *until = granted.max(*until);
-                outputs.cancel_timer(AskAgain);
-                for id in std::mem::take(asking) {
-                    outputs.answer(id, Outcome::Ok(granted), Gate::Durable);
-                }
+                *has = until.max(*has);
+                out.cancel_timer(AskAgain);
+                asking
+                    .drain(..)
+                    .for_each(|id| out.answer(id, Outcome::Ok(until), Gate::Now));
             }
             _ => {}
         }
@@ -181,7 +132,7 @@ impl Machine for Lock {
 
     fn view(&self, _: &Config) -> View {
         View {
-            leads: matches!(self, Lock::Grantor { .. }),
+            leads: matches!(self, Lock::Grantor(_)),
             ..View::default()
         }
     }

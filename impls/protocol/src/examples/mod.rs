@@ -6,8 +6,12 @@
 //! | [`coordinator`] | two-phase commit of one transaction | sessions that can break | untimed |
 //! | [`lock`] | a lock that is leased by clock | unordered | bounded drift |
 //!
-//! Each has one wrong version that differs by a gate: what only a host that
-//! tells a step from its persist can notice.
+//! Each names one gate in its configuration. With [`Gate::Durable`] it is
+//! right; with [`Gate::Now`] it is wrong in a way that only a host notices
+//! which tells a step from its persist.
+//!
+//! [`Gate::Durable`]: crate::Gate::Durable
+//! [`Gate::Now`]: crate::Gate::Now
 
 pub mod coordinator;
 pub mod lock;

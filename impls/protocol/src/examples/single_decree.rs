@@ -1,187 +1,141 @@
-//! Paxos for a single value (Lamport, "Paxos Made Simple", 2001).
-//!
-//! Every node is an acceptor, and a proposer while it has something to
-//! propose. Phase 1 and 2 are the paper's §2.2.
-//!
-//! ```text
-//!   Idle --request--> Preparing --majority promises--> Accepting --majority accepts--> Chosen
-//!                      ^   ^_________timer: a higher ballot_________|
-//! ```
+//! Paxos for a single value (Lamport, "Paxos Made Simple", 2001, §2.2). Every
+//! node accepts, and proposes while its client wants a value to be chosen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{
-    Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
-    View,
-};
+use crate::machine::*;
 use crate::quorum::majority;
 
 /// A proposal number; no two nodes ever use the same one.
 pub type Ballot = (u64, NodeId);
-/// What is proposed.
-pub type Value = u64;
+type Out = Outputs<SingleDecree>;
 
-/// Who takes part.
+/// What a node is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who the node is.
+    /// Who it is.
     pub id: NodeId,
-    /// Everybody, itself included.
+    /// Who takes part, itself included.
     pub nodes: BTreeSet<NodeId>,
-    /// Wrong: promises are spoken before they are durable.
-    pub hasty: bool,
+    /// When a promise may be spoken: once it is durable, or it is worth nothing.
+    pub promise: Gate,
 }
 
-/// What nodes say.
+/// What nodes say; the paper's messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the paper's messages, by the paper's names")]
 pub enum Message {
+    /// Promise me this ballot (1a).
     Prepare(Ballot),
-    Promise(Ballot, Option<(Ballot, Value)>),
-    Accept(Ballot, Value),
+    /// I do; this is what I accepted last (1b).
+    Promise(Ballot, Option<(Ballot, u64)>),
+    /// Accept this value (2a).
+    Accept(Ballot, u64),
+    /// I have (2b).
     Accepted(Ballot),
 }
 
-/// What becomes durable.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the paper's words")]
-pub enum Record {
-    Promised(Ballot),
-    Accepted(Ballot, Value),
-}
-
-/// What an acceptor must remember (§2.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What an acceptor must remember. Every durable fact is the whole of it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Acceptor {
     /// No ballot below this one is accepted.
     pub promised: Ballot,
-    /// The highest-numbered proposal accepted.
-    pub accepted: Option<(Ballot, Value)>,
+    /// What was accepted last, if anything.
+    pub accepted: Option<(Ballot, u64)>,
 }
 
-/// Beyond this time a proposer tries a higher ballot.
+/// The patience of a proposer; then it tries a higher ballot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Retry;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum Proposer {
+    #[default]
     Idle,
-    Preparing(BTreeMap<NodeId, Option<(Ballot, Value)>>),
-    Accepting(Value, BTreeSet<NodeId>),
-    Chosen(Value),
+    Preparing(BTreeMap<NodeId, Option<(Ballot, u64)>>),
+    Accepting(u64, BTreeSet<NodeId>),
+    Chosen(u64),
 }
 
-/// One node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One node: an acceptor, and a proposer with its ballot and its client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SingleDecree {
     acceptor: Acceptor,
     proposer: Proposer,
     ballot: Ballot,
-    wanted: Option<(RequestId, Value)>,
+    wanted: Option<(RequestId, u64)>,
 }
 
 impl SingleDecree {
     /// The value that the node knows to be chosen.
-    pub fn chosen(&self) -> Option<Value> {
-        match self.proposer {
-            Proposer::Chosen(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    fn persist(&mut self, record: Record, outputs: &mut Outputs<Self>) {
-        Self::apply(&mut self.acceptor, &record);
-        outputs.persist(vec![record]);
-    }
-
-    fn prepare(&mut self, config: &Config, outputs: &mut Outputs<Self>) {
-        self.ballot = (self.acceptor.promised.0 + 1, config.id);
-        // Its own promise makes sure that no ballot is used twice, even after
-        // a restart.
-        self.persist(Record::Promised(self.ballot), outputs);
-        self.proposer = Proposer::Preparing([(config.id, self.acceptor.accepted)].into());
-        send_all(config, &Message::Prepare(self.ballot), outputs);
-        outputs.set_timer(Retry, Span::Election);
-    }
-
-    fn on_promise(
-        &mut self,
-        from: NodeId,
-        last: Option<(Ballot, Value)>,
-        config: &Config,
-        outputs: &mut Outputs<Self>,
-    ) {
-        let (Proposer::Preparing(promises), Some((_, wanted))) = (&mut self.proposer, self.wanted)
-        else {
-            return;
+    pub fn chosen(&self) -> Option<u64> {
+        let Proposer::Chosen(value) = self.proposer else {
+            return None;
         };
-        promises.insert(from, last);
-        if promises.len() < majority(config.nodes.len()) || self.acceptor.promised > self.ballot {
-            return;
-        }
-        // §2.2: the value of the highest-numbered proposal among the
-        // responses, or any value if there is none.
-        let value = promises
-            .values()
-            .flatten()
-            .max()
-            .map_or(wanted, |(_, value)| *value);
-        self.proposer = Proposer::Accepting(value, [config.id].into());
-        self.persist(Record::Accepted(self.ballot, value), outputs);
-        send_all(config, &Message::Accept(self.ballot, value), outputs);
+        Some(value)
     }
 
-    fn on_accepted(&mut self, from: NodeId, config: &Config, outputs: &mut Outputs<Self>) {
-        if let Proposer::Accepting(value, accepted) = &mut self.proposer {
-            accepted.insert(from);
-            if accepted.len() >= majority(config.nodes.len()) {
-                let value = *value;
-                self.proposer = Proposer::Chosen(value);
-                outputs.cancel_timer(Retry);
-                if let Some((id, _)) = self.wanted.take() {
-                    outputs.answer(id, Outcome::Ok(value), Gate::Durable);
+    /// Promised by itself, durably: so no ballot is used twice.
+    fn prepare(&mut self, config: &Config, out: &mut Out) {
+        self.ballot = (self.acceptor.promised.0 + 1, config.id);
+        self.acceptor.promised = self.ballot;
+        self.proposer = Proposer::Preparing([(config.id, self.acceptor.accepted)].into());
+        self.send_all(Message::Prepare(self.ballot), config, out);
+        out.set_timer(Retry, Span::Election);
+    }
+
+    fn send_all(&self, message: Message, config: &Config, out: &mut Out) {
+        out.persist(vec![self.acceptor]);
+        let peers = config.nodes.iter().filter(|peer| **peer != config.id);
+        peers.for_each(|peer| out.send(*peer, message.clone()));
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, config: &Config, out: &mut Out) {
+        match (message, &mut self.proposer) {
+            (Message::Prepare(ballot), _) if ballot > self.acceptor.promised => {
+                self.acceptor.promised = ballot;
+                out.persist(vec![self.acceptor]);
+                let promise = Message::Promise(ballot, self.acceptor.accepted);
+                out.send_gated(from, promise, config.promise);
+            }
+            (Message::Accept(promised, value), _) if promised >= self.acceptor.promised => {
+                let accepted = Some((promised, value));
+                self.acceptor = Acceptor { promised, accepted };
+                out.persist(vec![self.acceptor]);
+                out.send(from, Message::Accepted(promised));
+            }
+            (Message::Promise(b, last), Proposer::Preparing(all)) if b == self.ballot => {
+                all.insert(from, last);
+                if all.len() >= majority(config.nodes.len()) && self.acceptor.promised == b {
+                    // "The value of the highest-numbered proposal among the
+                    // responses, or any value if there are none."
+                    let wanted = self.wanted.map(|(_, value)| (b, value));
+                    let (_, value) = all
+                        .values()
+                        .flatten()
+                        .max()
+                        .copied()
+                        .or(wanted)
+                        .expect("a value is wanted");
+                    self.proposer = Proposer::Accepting(value, [config.id].into());
+                    self.acceptor.accepted = Some((b, value));
+                    self.send_all(Message::Accept(b, value), config, out);
                 }
             }
-        }
-    }
-
-    fn on_message(
-        &mut self,
-        from: NodeId,
-        message: Message,
-        config: &Config,
-        outputs: &mut Outputs<Self>,
-    ) {
-        match message {
-            Message::Prepare(ballot) if ballot > self.acceptor.promised => {
-                self.persist(Record::Promised(ballot), outputs);
-                let gate = if config.hasty {
-                    Gate::Now
-                } else {
-                    Gate::Durable
-                };
-                outputs.send_gated(from, Message::Promise(ballot, self.acceptor.accepted), gate);
-            }
-            Message::Accept(ballot, value) if ballot >= self.acceptor.promised => {
-                self.persist(Record::Accepted(ballot, value), outputs);
-                outputs.send(from, Message::Accepted(ballot));
-            }
-            Message::Promise(ballot, last) if ballot == self.ballot => {
-                self.on_promise(from, last, config, outputs)
-            }
-            Message::Accepted(ballot) if ballot == self.ballot => {
-                self.on_accepted(from, config, outputs)
+            (Message::Accepted(b), Proposer::Accepting(value, all)) if b == self.ballot => {
+                all.insert(from);
+                if all.len() >= majority(config.nodes.len()) {
+                    let (id, _) = self.wanted.take().expect("a client waits");
+                    out.answer(id, Outcome::Ok(*value), Gate::Durable);
+                    self.proposer = Proposer::Chosen(*value);
+                    out.cancel_timer(Retry);
+                }
             }
             _ => {}
         }
-    }
-}
-
-fn send_all(config: &Config, message: &Message, outputs: &mut Outputs<SingleDecree>) {
-    for peer in config.nodes.iter().filter(|peer| **peer != config.id) {
-        outputs.send(*peer, message.clone());
     }
 }
 
@@ -193,67 +147,41 @@ impl Machine for SingleDecree {
     type Config = Config;
     type Message = Message;
     type Timer = Retry;
-    type Request = Value;
-    type Response = Value;
-    type Record = Record;
+    type Request = u64;
+    type Response = u64;
+    type Record = Acceptor;
     type Durable = Acceptor;
 
-    fn apply(durable: &mut Acceptor, record: &Record) {
-        match record {
-            Record::Promised(ballot) => durable.promised = *ballot,
-            Record::Accepted(ballot, value) => {
-                *durable = Acceptor {
-                    promised: *ballot,
-                    accepted: Some((*ballot, *value)),
-                };
-            }
-        }
+    fn apply(durable: &mut Acceptor, record: &Acceptor) {
+        *durable = *record;
     }
 
-    fn recover(_: Context<'_, Self>, durable: &Acceptor, _: &mut Outputs<Self>) -> Self {
+    fn recover(_: Context<'_, Self>, durable: &Acceptor, _: &mut Out) -> Self {
         SingleDecree {
-            acceptor: durable.clone(),
-            proposer: Proposer::Idle,
-            ballot: Ballot::default(),
-            wanted: None,
+            acceptor: *durable,
+            ..SingleDecree::default()
         }
     }
 
-    fn step(
-        &mut self,
-        context: Context<'_, Self>,
-        input: Input<Self>,
-        outputs: &mut Outputs<Self>,
-    ) {
+    fn step(&mut self, context: Context<'_, Self>, input: Input<Self>, out: &mut Out) {
+        let config = context.config;
         match (input, self.chosen()) {
-            (Input::Message { from, message }, _) => {
-                self.on_message(from, message, context.config, outputs)
-            }
-            (Input::Request { id, .. }, Some(value)) => {
-                outputs.answer(id, Outcome::Ok(value), Gate::Durable)
-            }
+            (Input::Message { from, message }, _) => self.on_message(from, message, config, out),
+            (Input::Request { id, .. }, Some(v)) => out.answer(id, Outcome::Ok(v), Gate::Now),
             (Input::Request { id, .. }, None) if self.wanted.is_some() => {
-                outputs.answer(
-                    id,
-                    Outcome::Never("another value is being proposed".into()),
-                    Gate::Durable,
-                );
+                out.answer(id, Outcome::Never("already proposing".into()), Gate::Now);
             }
             (Input::Request { id, request }, None) => {
                 self.wanted = Some((id, request));
-                self.prepare(context.config, outputs);
+                self.prepare(config, out);
             }
-            (Input::Timer(Retry), None) => self.prepare(context.config, outputs),
-            (Input::Timer(_) | Input::Persisted(_) | Input::Link { .. }, _) => {}
+            (Input::Timer(Retry), None) => self.prepare(config, out),
+            _ => {}
         }
     }
 
     fn view(&self, _: &Config) -> View {
-        let committed = u64::from(self.chosen().is_some());
         View {
-            epoch: self.ballot.0,
-            committed,
-            applied: committed,
             digest: self.chosen().unwrap_or(0),
             ..View::default()
         }

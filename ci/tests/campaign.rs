@@ -1,0 +1,114 @@
+//! Real campaigns, short ones: real processes, sockets, disks and signals.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{history_with_lines, json, node_processes, object, start, until};
+use tempfile::TempDir;
+
+/// Nodes and harness share a machine with other tests, and elections must not
+/// depend on its speed.
+const CALM: [&str; 4] = ["--nodes", "3", "--rate", "200"];
+
+fn folder() -> (TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_string_lossy().into_owned();
+    (folder, path)
+}
+
+fn run(arguments: &[&str]) -> (i32, Value, String) {
+    json(&[&["run", "raft"], &CALM[..], arguments].concat())
+}
+
+#[test]
+fn a_campaign_under_faults_ends_in_a_verdict_and_leaves_nothing_behind() {
+    let (out, path) = folder();
+    let (code, report, stderr) = run(&["--time", "6s", "--seed", "1", "--out", &path]);
+    assert_eq!(code, 0, "{}: {stderr}", report["reason"]);
+    assert_eq!(report["verdict"], "valid");
+    assert!(report["operations"]["ok"].as_u64() > Some(100), "{}", report["operations"]);
+    for kind in ["kill", "pause", "partition"] {
+        let faults = report["faults"].as_array().expect("faults");
+        let mut mine = faults.iter().filter(|fault| fault["fault"] == kind);
+        assert!(mine.clone().any(|fault| fault["effective"] == true), "{kind}");
+        assert!(mine.all(|fault| fault["healed"] == true), "{kind}");
+    }
+    let run = Path::new(report["run"].as_str().expect("a folder"));
+    for name in ["campaign.toml", "schedule.json", "history.jsonl", "verdict.json", "nodes/1/log"] {
+        assert!(run.join(name).exists(), "{name}");
+    }
+    let kept: Value = serde_json::from_str(&fs::read_to_string(run.join("verdict.json")).unwrap()).unwrap();
+    assert_eq!(kept["verdict"], "valid");
+    assert!(node_processes(out.path()).is_empty());
+    let (code, judged, _) = json(&["verify", run.to_str().unwrap()]);
+    assert_eq!((code, &judged["verdict"]), (0, &Value::from("valid")));
+}
+
+#[test]
+fn a_replay_has_the_same_schedule_and_campaign() {
+    let (_out, path) = folder();
+    let (_, first, stderr) = run(&["--time", "3s", "--seed", "77", "--out", &path]);
+    let folder = first["run"].as_str().unwrap_or_else(|| panic!("{stderr}"));
+    let (_, again, stderr) = json(&["replay", folder]);
+    let other = again["run"].as_str().unwrap_or_else(|| panic!("{stderr}"));
+    assert_ne!(folder, other);
+    for name in ["schedule.json", "campaign.toml"] {
+        let read = |folder: &str| fs::read_to_string(Path::new(folder).join(name)).unwrap();
+        assert_eq!(read(folder), read(other), "{name}");
+    }
+}
+
+#[test]
+fn ctrl_c_heals_stops_and_judges_what_was_recorded() {
+    let (out, path) = folder();
+    let arguments = [&["run", "raft"], &CALM[..], &["--time", "120s", "--out", &path]].concat();
+    let harness = start(&arguments);
+    let history = history_with_lines(out.path(), 200).expect("a history");
+    kill(Pid::from_raw(harness.id() as i32), Signal::SIGINT).expect("the harness lives");
+    let output = harness.wait_with_output().expect("the harness ends");
+    let report = object(&String::from_utf8_lossy(&output.stdout));
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{:?}: {report}", output.status);
+    assert!(report["operations"]["ok"].as_u64() > Some(0));
+    assert!(history.with_file_name("verdict.json").exists());
+    assert!(node_processes(out.path()).is_empty());
+}
+
+#[test]
+fn a_killed_harness_leaves_a_history_and_no_process() {
+    let (out, path) = folder();
+    let arguments = [&["run", "raft"], &CALM[..], &["--time", "120s", "--out", &path]].concat();
+    let mut harness = start(&arguments);
+    let history = history_with_lines(out.path(), 200).expect("a history");
+    assert_eq!(node_processes(out.path()).len(), 3);
+    harness.kill().expect("the harness lives");
+    harness.wait().expect("the harness ends");
+    assert!(until(Duration::from_secs(5), || node_processes(out.path()).is_empty()));
+    let (code, judged, stderr) = json(&["verify", history.to_str().unwrap()]);
+    assert!(matches!(code, 0 | 2), "{stderr}");
+    assert!(judged["files"][0]["operations"].as_u64() > Some(50));
+}
+
+#[test]
+fn several_runs_of_one_campaign_have_seeds_of_their_own_and_the_worst_verdict() {
+    let (_out, path) = folder();
+    let more = ["--time", "2s", "--faults", "none", "--seed", "5", "--test-count", "2"];
+    let (code, series, stderr) = run(&[&more[..], &["--out", &path]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let seeds: Vec<&Value> = series["runs"].as_array().unwrap().iter().map(|run| &run["seed"]).collect();
+    assert_eq!(seeds, [5, 6]);
+}
+
+#[test]
+fn a_run_in_which_too_little_happened_is_unknown() {
+    let (_out, path) = folder();
+    let more = ["--time", "1s", "--faults", "none", "--rate", "1", "--out", &path];
+    let (code, report, stderr) = run(&more);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(report["reason"].as_str().unwrap().contains("took effect"));
+}

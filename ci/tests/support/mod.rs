@@ -1,0 +1,95 @@
+//! Runs the binary as a user would.
+
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// What came of a command.
+pub struct Done {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `tribunal` with these arguments.
+pub fn tribunal(arguments: &[&str]) -> Done {
+    let output = command(arguments).output().expect("the binary runs");
+    done(&output)
+}
+
+/// Runs it with `--format json`; the object, if there is one.
+pub fn json(arguments: &[&str]) -> (i32, Value, String) {
+    let done = tribunal(&[arguments, &["--format", "json"]].concat());
+    (done.code, object(&done.stdout), done.stderr)
+}
+
+/// Starts it with `--format json`, and does not wait.
+pub fn start(arguments: &[&str]) -> Child {
+    let mut command = command(&[arguments, &["--format", "json"]].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn().expect("the binary runs")
+}
+
+/// Exactly one object, or nothing.
+pub fn object(stdout: &str) -> Value {
+    match stdout.trim().is_empty() {
+        true => Value::Null,
+        false => serde_json::from_str(stdout).expect("stdout is exactly one object"),
+    }
+}
+
+pub fn done(output: &Output) -> Done {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Done {
+        code: output.status.code().unwrap_or(-1),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
+}
+
+/// The node processes of the campaigns that keep their runs in `out`.
+pub fn node_processes(out: &Path) -> Vec<u32> {
+    let out = out.canonicalize().expect("the folder is there");
+    let is_mine = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let mut words = line.split('\0');
+        words.nth(1) == Some("node") && line.contains(&*out.to_string_lossy())
+    };
+    let folders = fs::read_dir("/proc").expect("/proc is there").flatten();
+    let pids = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(is_mine).collect()
+}
+
+/// Waits until the condition holds, at most `limit`; whether it came to hold.
+pub fn until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    while !condition() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// The history of the only run in a folder, once it has so many lines.
+pub fn history_with_lines(out: &Path, lines: usize) -> Option<PathBuf> {
+    let path = out.join("latest/history.jsonl");
+    let long_enough = || {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        text.lines().count() >= lines
+    };
+    until(Duration::from_secs(60), long_enough).then_some(path)
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}

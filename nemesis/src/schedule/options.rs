@@ -1,0 +1,160 @@
+//! What a schedule is drawn from, and how fast its faults follow one another.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Seconds;
+use super::dice::Dice;
+use crate::fault::{Cut, FaultKind, Shape, Target};
+
+/// A fault shorter than this may be over before anything could notice it.
+pub(super) const LASTS_MS_MIN: u64 = 200;
+
+/// What to draw from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleOptions {
+    /// The kinds of fault asked for.
+    pub faults: Vec<FaultKind>,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// How long the load lasts.
+    pub duration: Duration,
+    /// Whom a kind of fault may hit; any target for a kind that is not named.
+    /// A partition has [`ScheduleOptions::shapes`] instead.
+    pub targets: BTreeMap<FaultKind, Vec<Target>>,
+    /// Which shapes a partition may have; any if empty.
+    pub shapes: Vec<Shape>,
+    /// How a partition may cut its links; either way if empty.
+    pub cuts: Vec<Cut>,
+    /// Mean time from the beginning of one fault to the beginning of the next
+    /// of its kind; a fifth of the duration, 1 to 10 s, if not given.
+    pub interval: Option<Duration>,
+    /// Mean time that a fault lasts; half of the interval if not given.
+    pub lasts: Option<Duration>,
+    /// How long before the end of the load everything is healed; a seventh of
+    /// the duration, at most 5 s, if not given.
+    pub quiet: Option<Duration>,
+}
+
+/// Why no schedule could be drawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DrawError {
+    /// No allowed target or shape exists in so small a cluster.
+    #[error("expected a target that {nodes} nodes can have for {fault}, found {allowed}")]
+    NoTarget {
+        /// Which fault.
+        fault: FaultKind,
+        /// In how many nodes.
+        nodes: usize,
+        /// What was allowed.
+        allowed: String,
+    },
+    /// Faults that last so long, so often, do not fit.
+    #[error("expected {what} of {limit}, found {}", Seconds(*found))]
+    Pace {
+        /// Which of the options.
+        what: &'static str,
+        /// What would do.
+        limit: String,
+        /// What was asked for.
+        found: Duration,
+    },
+    /// The kinds asked for leave each other no nodes.
+    #[error(
+        "expected room for a {fault} beside the other faults: a longer time, shorter faults or fewer targets at once"
+    )]
+    NoRoom {
+        /// Which fault found none.
+        fault: FaultKind,
+    },
+}
+
+impl ScheduleOptions {
+    /// Any target, any shape, the usual pace.
+    pub fn new(faults: &[FaultKind], nodes: usize, duration: Duration) -> Self {
+        ScheduleOptions {
+            faults: faults.to_vec(),
+            nodes,
+            duration,
+            targets: BTreeMap::new(),
+            shapes: Vec::new(),
+            cuts: Vec::new(),
+            interval: None,
+            lasts: None,
+            quiet: None,
+        }
+    }
+}
+
+/// When faults may be in place, and how long, in milliseconds.
+pub(super) struct Pace {
+    pub start: u64,
+    pub end: u64,
+    pub interval: u64,
+    pub lasts: u64,
+    /// What a node is left between two faults, to become itself again.
+    pub guard: u64,
+}
+
+impl Pace {
+    pub fn of(options: &ScheduleOptions) -> Result<Self, DrawError> {
+        let ms = |span: Duration| span.as_millis() as u64;
+        let duration = ms(options.duration);
+        // The cluster first elects its leader and serves a little.
+        let start = (duration / 10).min(1_000);
+        let quiet = options.quiet.map_or((duration / 7).min(5_000), ms);
+        let end = duration.saturating_sub(quiet);
+        if end < start + LASTS_MS_MIN {
+            let least = Duration::from_millis(quiet + start + LASTS_MS_MIN);
+            return Err(DrawError::Pace {
+                what: "a time",
+                limit: format!("at least {} for any fault to fit", Seconds(least)),
+                found: options.duration,
+            });
+        }
+        let usual = (duration / 5).clamp(1_000, 10_000);
+        let interval = options.interval.map(ms);
+        let lasts = options.lasts.map(ms);
+        let (interval, lasts) = match (interval, lasts) {
+            (Some(interval), lasts) => (interval, lasts.unwrap_or(interval / 2)),
+            (None, Some(lasts)) => (usual.max(2 * lasts), lasts),
+            (None, None) => (usual, (usual / 2).min((end - start) / 2)),
+        };
+        let pace = Pace {
+            start,
+            end,
+            interval,
+            lasts,
+            guard: (duration / 20).min(500),
+        };
+        pace.check(options)?;
+        Ok(pace)
+    }
+
+    fn check(&self, options: &ScheduleOptions) -> Result<(), DrawError> {
+        let refuse = |what, limit: String, found_ms| {
+            Err(DrawError::Pace {
+                what,
+                limit,
+                found: Duration::from_millis(found_ms),
+            })
+        };
+        let shown = |ms| Seconds(Duration::from_millis(ms)).to_string();
+        if options.lasts.is_some() && self.lasts > self.end - self.start {
+            let limit = format!("at most {}", shown(self.end - self.start));
+            return refuse("a mean length of faults", limit, self.lasts);
+        }
+        if self.interval <= self.lasts {
+            let limit = format!("more than the mean length of faults, {}", shown(self.lasts));
+            return refuse("a mean interval of faults", limit, self.interval);
+        }
+        Ok(())
+    }
+
+    /// How long one fault lasts: half to one and a half of the mean.
+    pub fn draw_lasts(&self, dice: &mut Dice) -> u64 {
+        let drawn = dice.between(self.lasts / 2, self.lasts * 3 / 2);
+        drawn.clamp(LASTS_MS_MIN, self.end - self.start)
+    }
+}
