@@ -3,8 +3,10 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`linearizability`] | whether a recorded history has an order, and the witness if not |
+//! | [`small`] | the same of a dozen operations, for model checkers |
 //! | [`specification`] | what an object does when used by one client at a time |
-//! | [`small`] | linearizability of a dozen operations, for model checkers |
+//! | [`spec`] | the specifications of recorded histories by name |
 //! | [`symbols`] | values as small numbers |
 //! | [`verdict`] | what a checker concludes |
 //!

@@ -4,16 +4,16 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`dialect`] | from what a history records to calls of single objects |
-//! | [`timeline`] | one object's history moment by moment |
-//! | [`search`], [`moves`] | looking for an order, and the rules that keep it short |
-//! | [`slots`], [`crashed`] | the two parts of a configuration that need care to be small |
-//! | [`key_search`] | a search of one key, and the check of the order it finds |
-//! | [`rounds`] | many keys at once, within limits |
-//! | [`explain`] | the witness of a refutation: its shortest prefix |
-//! | [`witness`], [`lanes`] | the witness as data, and as a picture |
+//! | `dialect` | from what a history records to calls of single objects |
+//! | `timeline` | one object's history moment by moment |
+//! | `search`, `moves` | looking for an order, and the rules that keep it short |
+//! | `slots`, `crashed` | the two parts of a configuration that need care to be small |
+//! | `key_search` | the two searches of one key, and the check of the order they find |
+//! | `rounds` | many keys at once, within limits |
+//! | `explain` | the witness of a refutation: its shortest prefix |
+//! | [`witness`], `lanes` | the witness as data, and as a picture |
 //!
-//! Deciding this is NP-complete where values repeat; [`search`] says what
+//! Deciding this is NP-complete where values repeat; `search` says what
 //! makes a history hard. Keys are judged apart, which changes no verdict and
 //! makes long histories of many keys easy.
 
@@ -33,8 +33,6 @@ pub mod witness;
 mod history_tests;
 #[cfg(test)]
 mod oracle_tests;
-#[cfg(test)]
-mod scratch_tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -42,11 +40,13 @@ use std::time::Duration;
 use tribunal_histories::{History, HistoryError, Nil, Operation, Outcome};
 
 use crate::spec::Spec;
+use crate::specification::{Specification, TimedCallOf};
 use crate::verdict::{Limit, Verdict};
 use dialect::KeyHistory;
 use key_search::Pair;
 use rounds::{Job, Meter};
-use search::Progress;
+use search::{Progress, Search, Supply};
+use timeline::Timeline;
 use witness::Witness;
 
 /// How to judge a history.
@@ -98,10 +98,11 @@ pub struct Report {
 /// Judges a history. An error means that it is none, or not one of this
 /// specification.
 pub fn check(history: &History, options: &Options) -> Result<Report, HistoryError> {
+    let meter = Meter::new(&options.limits);
     let operations = history.operations()?;
     let nil = options.nil.unwrap_or(history.header.nil);
     let keys = dialect::keys(history, &operations, options.spec, nil)?;
-    let judge = || verdict(&operations, &keys, &options.limits);
+    let judge = || verdict(&operations, &keys, &meter);
     // A checker that fails has shown nothing, least of all about the system.
     let verdict = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
         Verdict::Unknown(Limit {
@@ -118,21 +119,30 @@ pub fn check(history: &History, options: &Options) -> Result<Report, HistoryErro
     })
 }
 
+/// Whether calls of one object have an order. Without limits.
+pub(crate) fn is_linearizable<S: Specification>(
+    specification: &S,
+    calls: &[TimedCallOf<S>],
+) -> bool {
+    let timeline = Timeline::new(&specification, calls.to_vec());
+    let mut search = Search::<&S, Box<[u64]>>::new(specification, timeline, Supply::Exact, None);
+    search.run(u64::MAX) == Progress::Explained
+}
+
 fn verdict(
     operations: &[Operation],
     keys: &[KeyHistory],
-    limits: &Limits,
+    meter: &Meter<'_>,
 ) -> Verdict<Box<Witness>> {
-    let meter = Meter::new(limits);
     let whole = |key: &KeyHistory| key.calls(u32::MAX).0;
     let mut jobs: Vec<Job> = keys
         .iter()
         .map(|key| Job::new(Pair::new(key, whole(key))))
         .collect();
-    rounds::run(&mut jobs, &meter);
+    rounds::run(&mut jobs, meter);
     let judged = || keys.iter().zip(&jobs);
     let refuted = judged().filter(|(_, job)| job.progress == Progress::Refuted);
-    if let Some(witness) = explain::witness(operations, refuted.collect(), &meter) {
+    if let Some(witness) = explain::witness(operations, refuted.collect(), meter) {
         return Verdict::Invalid(Box::new(witness));
     }
     let unsound = |(_, job): &(&KeyHistory, &Job)| !job.sound;

@@ -52,6 +52,29 @@ pub trait Specification {
     }
 }
 
+impl<S: Specification> Specification for &S {
+    type State = S::State;
+    type Call = S::Call;
+    type Return = S::Return;
+
+    fn initial(&self) -> S::State {
+        (**self).initial()
+    }
+
+    fn step(
+        &self,
+        state: &S::State,
+        call: &S::Call,
+        returned: Option<&S::Return>,
+    ) -> Option<S::State> {
+        (**self).step(state, call, returned)
+    }
+
+    fn effect(&self, call: &S::Call, returned: Option<&S::Return>) -> Effect<S::State> {
+        (**self).effect(call, returned)
+    }
+}
+
 /// What a call does to an object, for all states at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect<T> {
@@ -85,7 +108,7 @@ pub struct TimedCall<C, R> {
     /// What was asked.
     pub call: C,
     /// When it was asked: a place in the order of all invocations and
-    /// completions.
+    /// completions. Two ends in one place overlap.
     pub invoked: u32,
     /// When it completed, in the same order, and what was answered. `None`
     /// while it is open or where the outcome is not known: it may have taken

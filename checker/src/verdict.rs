@@ -25,10 +25,13 @@ pub struct Limit {
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}; the first {} completed operations were checked and are valid",
-            self.reason, self.checked
-        )
+        match self.checked {
+            0 => write!(f, "{}; nothing was established before", self.reason),
+            checked => write!(
+                f,
+                "{}; the first {checked} completed operations were checked and are valid",
+                self.reason
+            ),
+        }
     }
 }

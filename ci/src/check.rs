@@ -114,7 +114,9 @@ pub enum Host {
 /// Checks a system.
 pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
     let systems = systems();
-    let system = names::find("system to check", &args.system, &systems, |system| system.name())?;
+    let system = names::find("system to check", &args.system, &systems, |system| {
+        system.name()
+    })?;
     let options = args.options(system.as_ref())?;
     if let Some(address) = &args.explore {
         return explore(system.as_ref(), &options, address);
@@ -130,8 +132,15 @@ pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
     Ok(conclusion)
 }
 
-fn explore(system: &dyn System, options: &CheckOptions, address: &str) -> anyhow::Result<Conclusion> {
-    eprintln!("explorer of {} on http://{address}/ until interrupted", system.name());
+fn explore(
+    system: &dyn System,
+    options: &CheckOptions,
+    address: &str,
+) -> anyhow::Result<Conclusion> {
+    eprintln!(
+        "explorer of {} on http://{address}/ until interrupted",
+        system.name()
+    );
     system.explore(options, address).map_err(explained)?;
     Ok(Conclusion::Valid)
 }
@@ -187,7 +196,11 @@ impl CheckArgs {
         }
         words.extend(self.bounds.words(system));
         words.extend(self.from.iter().map(|from| format!("--from {from}")));
-        words.extend(self.property.iter().map(|name| format!("--property '{name}'")));
+        words.extend(
+            self.property
+                .iter()
+                .map(|name| format!("--property '{name}'")),
+        );
         words.join(" ")
     }
 }
@@ -204,7 +217,9 @@ impl BoundArgs {
         for (name, value) in &self.set {
             let what = format!("setting of {}", system.name());
             let found = names::find(&what, name, settings, |setting| setting.name)?;
-            let place = settings.iter().position(|setting| setting.name == found.name);
+            let place = settings
+                .iter()
+                .position(|setting| setting.name == found.name);
             bounds = bounds.with_setting(place.unwrap_or_default(), *value);
         }
         Ok(bounds)
@@ -230,14 +245,20 @@ impl BoundArgs {
         let usual = system.default_bounds();
         let flag = |name: &str, value: String| format!("--{} {value}", name.replace('_', "-"));
         let nodes = self.nodes.filter(|nodes| *nodes != usual.nodes);
-        let mut words: Vec<String> = nodes.iter().map(|nodes| flag("nodes", nodes.to_string())).collect();
+        let mut words: Vec<String> = nodes
+            .iter()
+            .map(|nodes| flag("nodes", nodes.to_string()))
+            .collect();
         for limit in Limit::ALL {
             let value = self.given(limit).filter(|value| *value != usual.get(limit));
             words.extend(value.map(|value| flag(limit.name(), value.to_string())));
         }
         words.extend(self.drift.map(|drift| flag("drift", drift.to_string())));
         let last: BTreeMap<_, _> = self.set.iter().cloned().collect();
-        words.extend(last.into_iter().map(|(name, value)| flag("set", format!("{name}={value}"))));
+        words.extend(
+            last.into_iter()
+                .map(|(name, value)| flag("set", format!("{name}={value}"))),
+        );
         words
     }
 }
@@ -245,7 +266,10 @@ impl BoundArgs {
 fn parse_setting(text: &str) -> Result<(String, u8), String> {
     let wrong = || format!("expected NAME=VALUE with a value from 0 to 255, not `{text}`");
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
-    Ok((name.trim().to_owned(), value.trim().parse().map_err(|_| wrong())?))
+    Ok((
+        name.trim().to_owned(),
+        value.trim().parse().map_err(|_| wrong())?,
+    ))
 }
 
 /// A time for tables, to the digit that matters.
@@ -268,11 +292,16 @@ mod tests {
 
     fn parsed(words: &str) -> CheckArgs {
         let words = std::iter::once("check").chain(words.split(' '));
-        Command::try_parse_from(words).expect("a valid command line").args
+        Command::try_parse_from(words)
+            .expect("a valid command line")
+            .args
     }
 
     fn raft() -> Box<dyn System> {
-        systems().into_iter().find(|system| system.name() == "raft").expect("raft has a model")
+        systems()
+            .into_iter()
+            .find(|system| system.name() == "raft")
+            .expect("raft has a model")
     }
 
     #[test]
@@ -282,26 +311,41 @@ mod tests {
         let usual = raft().default_bounds();
         assert_eq!(options.bounds.get(Limit::Crashes), 3);
         assert_eq!(options.bounds.get(Limit::InFlight), 4);
-        assert_eq!(options.bounds.get(Limit::Elections), usual.get(Limit::Elections));
+        assert_eq!(
+            options.bounds.get(Limit::Elections),
+            usual.get(Limit::Elections)
+        );
         assert_eq!(options.granularity, Granularity::Staged);
     }
 
     #[test]
     fn the_command_that_repeats_asks_the_same() {
         let raft = raft();
-        let first = parsed("raft --host atomic --nodes 4 --crashes 3 --set batch=1 --set batch=2 --timeout 3s");
+        let first = parsed(
+            "raft --host atomic --nodes 4 --crashes 3 --set batch=1 --set batch=2 --timeout 3s",
+        );
         let words = first.repeat(raft.as_ref());
         let again = parsed(words.strip_prefix("tribunal check ").expect("the command"));
-        assert_eq!(words, "tribunal check raft --host atomic --nodes 4 --crashes 3 --set batch=2");
+        assert_eq!(
+            words,
+            "tribunal check raft --host atomic --nodes 4 --crashes 3 --set batch=2"
+        );
         let bounds = |args: &CheckArgs| args.options(raft.as_ref()).expect("valid options").bounds;
         assert_eq!(bounds(&first), bounds(&again));
     }
 
     #[test]
     fn what_there_is_not_is_refused_with_what_there_is() {
-        for words in ["raft --bug no-such-bug", "raft --from nowhere", "raft --set no=1"] {
+        for words in [
+            "raft --bug no-such-bug",
+            "raft --from nowhere",
+            "raft --set no=1",
+        ] {
             let error = parsed(words).options(raft().as_ref()).expect_err(words);
-            assert!(error.downcast_ref::<crate::exit::Usage>().is_some(), "{words}: {error}");
+            assert!(
+                error.downcast_ref::<crate::exit::Usage>().is_some(),
+                "{words}: {error}"
+            );
         }
         assert!(parse_setting("batch").is_err());
         assert!(parse_setting("batch=many").is_err());

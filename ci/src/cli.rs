@@ -22,11 +22,22 @@ use crate::{campaign, check, list, node, verify};
 /// Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage, configuration or
 /// unreadable input, 255 the harness itself failed.
 #[derive(Parser, Debug)]
-#[command(name = "tribunal", version, args_override_self = true, max_term_width = 100)]
+#[command(
+    name = "tribunal",
+    version,
+    args_override_self = true,
+    max_term_width = 100
+)]
 #[command(infer_long_args = false, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to print: tables, or one JSON object on stdout
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub format: Format,
     #[command(subcommand)]
     command: Command,
@@ -94,7 +105,7 @@ fn explain(error: &clap::Error) -> ExitCode {
             output::line(error.render().to_string().trim_end());
             ExitCode::SUCCESS
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             eprintln!("error: expected a command: list, check, run, verify or replay; see --help");
             ExitCode::from(exit::USAGE)
         }
@@ -124,7 +135,9 @@ mod tests {
         ]);
         let cli = cli.unwrap();
         assert_eq!(cli.format, Format::Human);
-        let Command::Run(args) = cli.command else { panic!("not `run`") };
+        let Command::Run(args) = cli.command else {
+            panic!("not `run`")
+        };
         assert_eq!(args.options.nodes, Some(7));
     }
 }

@@ -75,7 +75,11 @@ pub fn usage(sentence: impl Into<String>) -> anyhow::Error {
 /// Says on stderr what went wrong, in a few lines, and picks the code.
 pub fn failed(error: &anyhow::Error) -> ExitCode {
     let mine = error.downcast_ref::<Usage>().is_none();
-    let (label, code) = if mine { ("harness failure", HARNESS) } else { ("error", USAGE) };
+    let (label, code) = if mine {
+        ("harness failure", HARNESS)
+    } else {
+        ("error", USAGE)
+    };
     let text = format!("{error:#}");
     eprintln!("{label}: {}", first_lines(&text, 7));
     ExitCode::from(code)

@@ -72,7 +72,10 @@ pub fn run(args: &ListArgs, format: Format) -> anyhow::Result<Conclusion> {
         Some(what) => vec![what],
         None => ALL.to_vec(),
     };
-    let lists: Vec<(What, Vec<Item>)> = wanted.into_iter().map(|what| (what, what.items())).collect();
+    let lists: Vec<(What, Vec<Item>)> = wanted
+        .into_iter()
+        .map(|what| (what, what.items()))
+        .collect();
     let human = show(&lists, args.what.is_none());
     let listing = Listing {
         command: "list",
@@ -131,7 +134,12 @@ fn item(kind: &'static str, name: &str, about: &str, more: Value) -> Item {
     };
     // Sentences that are wrapped in the source are one line here.
     let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
-    Item { kind, name: name.to_owned(), about, more }
+    Item {
+        kind,
+        name: name.to_owned(),
+        about,
+        more,
+    }
 }
 
 fn system(entry: &Entry) -> Item {
@@ -184,7 +192,9 @@ fn workloads() -> Vec<Item> {
 
 fn specs() -> Vec<Item> {
     let specs = verify::SPECS.iter();
-    specs.map(|(name, about)| item("spec", name, about, Value::Null)).collect()
+    specs
+        .map(|(name, about)| item("spec", name, about, Value::Null))
+        .collect()
 }
 
 fn properties(entry: &Entry) -> Vec<Item> {
@@ -250,7 +260,14 @@ mod tests {
         let bugs = What::Bugs.items();
         assert!(bugs.len() >= 12);
         for bug in bugs {
-            for field in ["system", "property", "source", "hosts", "check_args", "run_args"] {
+            for field in [
+                "system",
+                "property",
+                "source",
+                "hosts",
+                "check_args",
+                "run_args",
+            ] {
                 assert!(bug.more.contains_key(field), "{}: {field}", bug.name);
             }
         }

@@ -80,7 +80,12 @@ pub struct NodeOptions {
     pub checkpoint_bytes: u64,
 
     /// By how much this node's clock is off, for systems that use clocks
-    #[arg(long, value_name = "MS", default_value_t = 0, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 0,
+        allow_hyphen_values = true
+    )]
     pub clock_offset_ms: i64,
 
     /// Length of one unit of the system's clock
@@ -153,7 +158,10 @@ fn runtime_options(options: &NodeOptions) -> anyhow::Result<Options> {
 fn parse_peer(text: &str) -> Result<(u8, SocketAddr), String> {
     let expected = || format!("expected NODE=ADDRESS such as 2=127.0.0.1:7002, not `{text}`");
     let (node, address) = text.split_once('=').ok_or_else(expected)?;
-    let node = node.trim_start_matches('n').parse().map_err(|_| expected())?;
+    let node = node
+        .trim_start_matches('n')
+        .parse()
+        .map_err(|_| expected())?;
     Ok((node, address.parse().map_err(|_| expected())?))
 }
 
@@ -166,8 +174,18 @@ mod tests {
         let address: SocketAddr = "127.0.0.1:7002".parse().unwrap();
         assert_eq!(parse_peer("2=127.0.0.1:7002"), Ok((2, address)));
         assert_eq!(parse_peer("n2=127.0.0.1:7002"), Ok((2, address)));
-        for wrong in ["2", "2=", "=127.0.0.1:1", "two=127.0.0.1:1", "2=localhost", "300=[::1]:1"] {
-            assert!(parse_peer(wrong).unwrap_err().contains("NODE=ADDRESS"), "{wrong}");
+        for wrong in [
+            "2",
+            "2=",
+            "=127.0.0.1:1",
+            "two=127.0.0.1:1",
+            "2=localhost",
+            "300=[::1]:1",
+        ] {
+            assert!(
+                parse_peer(wrong).unwrap_err().contains("NODE=ADDRESS"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -66,20 +66,31 @@ pub fn runnable(name: &str) -> anyhow::Result<Entry> {
     entries.retain(|entry| entry.runs.is_some());
     names::find("system to run", name, &entries, |entry| entry.name)?;
     let place = entries.iter().position(|entry| entry.name == name);
-    place.map(|place| entries.swap_remove(place)).ok_or_else(|| usage(name))
+    place
+        .map(|place| entries.swap_remove(place))
+        .ok_or_else(|| usage(name))
 }
 
 /// Makes a system ready to be run: right, or with the rule broken that `bug`
 /// names.
 pub fn start(name: &str, bug: Option<&str>, tuning: Tuning) -> anyhow::Result<Arc<dyn System>> {
-    let runs = runnable(name)?.runs.ok_or_else(|| usage(format!("{name} cannot be run")))?;
+    let runs = runnable(name)?
+        .runs
+        .ok_or_else(|| usage(format!("{name} cannot be run")))?;
     let local = Local::new(runs).context("find this program")?;
-    Ok(Arc::new(local.with_bug(bug.map(str::to_owned)).with_tuning(tuning)))
+    Ok(Arc::new(
+        local.with_bug(bug.map(str::to_owned)).with_tuning(tuning),
+    ))
 }
 
 impl Entry {
     /// One of its wrong versions, or a usage error.
     pub fn bug(&self, name: &str) -> anyhow::Result<&'static Bug> {
-        names::find(&format!("wrong version of {}", self.name), name, self.bugs, |bug| bug.name)
+        names::find(
+            &format!("wrong version of {}", self.name),
+            name,
+            self.bugs,
+            |bug| bug.name,
+        )
     }
 }

@@ -63,7 +63,10 @@ pub fn show_duration(duration: Duration) -> String {
 /// needs no fraction.
 pub fn show_size(bytes: u64) -> String {
     let binary = SIZES.iter().rev().filter(|(unit, _)| unit.len() == 3);
-    match binary.into_iter().find(|(_, length)| bytes > 0 && bytes.is_multiple_of(*length)) {
+    match binary
+        .into_iter()
+        .find(|(_, length)| bytes > 0 && bytes.is_multiple_of(*length))
+    {
         Some((unit, length)) => format!("{}{unit}", bytes / length),
         None => format!("{bytes}B"),
     }
@@ -151,7 +154,9 @@ fn quantity(text: &str, units: &[(&str, u64)], same: fn(&str, &str) -> bool) -> 
     let text = text.trim();
     let at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(at);
-    let (_, length) = units.iter().find(|(name, _)| same(unit.trim_start(), name))?;
+    let (_, length) = units
+        .iter()
+        .find(|(name, _)| same(unit.trim_start(), name))?;
     match number.parse::<u64>() {
         Ok(whole) => whole.checked_mul(*length),
         Err(_) => {
@@ -172,7 +177,16 @@ mod tests {
         assert_eq!(read("500ms"), Some(500));
         assert_eq!(read("1.5m"), Some(90_000));
         assert_eq!(read("1h"), Some(3_600_000));
-        for wrong in ["abc", "12", "", "s", "-3s", "3 weeks", "1e9h", "99999999999h"] {
+        for wrong in [
+            "abc",
+            "12",
+            "",
+            "s",
+            "-3s",
+            "3 weeks",
+            "1e9h",
+            "99999999999h",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }

@@ -96,7 +96,8 @@ struct FileReport {
     /// Whether more time or memory could tell more.
     #[serde(skip)]
     limited: bool,
-    /// What is wrong with the file though it could be judged.
+    /// Why the verdict says less than it seems to, though the file could be
+    /// judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
 }
@@ -111,11 +112,20 @@ struct Case {
 /// Judges the histories and prints what was concluded.
 pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
     let begun = Instant::now();
-    let cases: Vec<Case> =
-        args.files.iter().map(|file| read(file, &args)).collect::<anyhow::Result<_>>()?;
-    let files: Vec<FileReport> =
-        cases.iter().map(|case| judge(case, &args)).collect::<anyhow::Result<_>>()?;
-    let verdict = files.iter().map(|file| file.verdict).max().unwrap_or(Conclusion::Unknown);
+    let cases: Vec<Case> = args
+        .files
+        .iter()
+        .map(|file| read(file, &args))
+        .collect::<anyhow::Result<_>>()?;
+    let files: Vec<FileReport> = cases
+        .iter()
+        .map(|case| judge(case, &args))
+        .collect::<anyhow::Result<_>>()?;
+    let verdict = files
+        .iter()
+        .map(|file| file.verdict)
+        .max()
+        .unwrap_or(Conclusion::Unknown);
     let unknown = files.iter().find_map(|file| file.reason.clone());
     let report = Report {
         command: "verify",
@@ -140,7 +150,9 @@ fn read(file: &Path, args: &VerifyArgs) -> anyhow::Result<Case> {
         eprintln!("warning: {}: {truncated}", path.display());
     }
     let spec = match &args.spec {
-        Some(name) => names::find("specification", name, &Spec::ALL, |spec| spec.name()).copied()?,
+        Some(name) => {
+            names::find("specification", name, &Spec::ALL, |spec| spec.name()).copied()?
+        }
         None => spec_of(&history, &path)?,
     };
     Ok(Case {
@@ -188,16 +200,19 @@ fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
     };
     let judged = check(&case.history, &options).map_err(unreadable)?;
     let (verdict, reason, witness) = match judged.verdict {
-        Verdict::Valid if judged.completed_ok == 0 => {
-            let reason = "no operation took effect, so there was nothing to judge";
+        Verdict::Valid if judged.operations == 0 => {
+            let reason = "it holds no operation, so there was nothing to judge";
             (Conclusion::Unknown, Some(reason.to_owned()), None)
         }
         Verdict::Valid => (Conclusion::Valid, None, None),
         Verdict::Unknown(limit) => (Conclusion::Unknown, Some(limit.to_string()), None),
         Verdict::Invalid(witness) => (Conclusion::Invalid, None, Some(witness)),
     };
+    let truncated = case.history.truncated.as_ref().map(ToString::to_string);
+    let idle = (judged.completed_ok == 0)
+        .then(|| "no operation took effect for certain: any order explains that".to_owned());
     Ok(FileReport {
-        limited: verdict == Conclusion::Unknown && judged.completed_ok > 0,
+        limited: verdict == Conclusion::Unknown && judged.operations > 0,
         file: case.file.clone(),
         operations: judged.operations,
         keys: judged.keys,
@@ -207,7 +222,7 @@ fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
         reason,
         seconds: begun.elapsed().as_secs_f64(),
         witness,
-        warning: case.history.truncated.as_ref().map(ToString::to_string),
+        warning: truncated.or(idle),
     })
 }
 
@@ -233,6 +248,9 @@ fn show(report: &Report) -> String {
         }
         if let Some(reason) = &file.reason {
             let _ = writeln!(text, "\n{name}: unknown: {reason}");
+        }
+        if let Some(warning) = &file.warning {
+            let _ = writeln!(text, "\n{name}: {warning}");
         }
     }
     let _ = writeln!(text, "\nverdict: {}", report.verdict);
@@ -297,10 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn a_history_in_which_nothing_took_effect_is_unknown() {
-        let report = judge_lines(&[HEADER, READ]).unwrap();
+    fn a_history_without_operations_is_unknown() {
+        let report = judge_lines(&[HEADER]).unwrap();
         assert_eq!(report.verdict, Conclusion::Unknown);
         assert!(report.reason.is_some());
+        let report = judge_lines(&[HEADER, READ]).unwrap();
+        assert_eq!(report.verdict, Conclusion::Valid);
+        assert!(report.warning.is_some());
     }
 
     #[test]

@@ -11,7 +11,10 @@ fn refused(arguments: &[&str], says: &str) {
     assert_eq!(code, 254, "{arguments:?}: {stderr}");
     assert!(object.is_null(), "{arguments:?} wrote to stdout");
     let lines = stderr.trim().lines().count();
-    assert!((1..=8).contains(&lines), "{arguments:?}: {lines} lines: {stderr}");
+    assert!(
+        (1..=8).contains(&lines),
+        "{arguments:?}: {lines} lines: {stderr}"
+    );
     assert!(stderr.contains(says), "{arguments:?}: {stderr}");
     assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
 }
@@ -19,9 +22,18 @@ fn refused(arguments: &[&str], says: &str) {
 #[test]
 fn a_name_that_nothing_has_is_refused_with_the_nearest() {
     refused(&["run", "rafft"], "did you mean `raft`?");
-    refused(&["run", "raft", "--bug", "vote-not-persistd"], "did you mean `vote-not-persisted`?");
-    refused(&["check", "raft", "--bug", "no-such-bug"], "vote-not-persisted");
-    refused(&["run", "raft", "--faults", "flood"], "kill, pause, partition");
+    refused(
+        &["run", "raft", "--bug", "vote-not-persistd"],
+        "did you mean `vote-not-persisted`?",
+    );
+    refused(
+        &["check", "raft", "--bug", "no-such-bug"],
+        "vote-not-persisted",
+    );
+    refused(
+        &["run", "raft", "--faults", "flood"],
+        "kill, pause, partition",
+    );
     refused(&["run", "raft", "--workload", "bank"], "register");
 }
 
@@ -31,7 +43,10 @@ fn a_value_that_cannot_be_meant_is_refused() {
     refused(&["run", "raft", "--nodes", "0"], "--nodes");
     refused(&["run", "raft", "--rate", "-1"], "--rate");
     refused(&["run", "raft", "--time", "100ms"], "a time of at least");
-    refused(&["run", "raft", "--nodes", "2", "--targets", "minority"], "2 nodes");
+    refused(
+        &["run", "raft", "--nodes", "2", "--targets", "minority"],
+        "2 nodes",
+    );
     refused(&["run", "raft", "--no-such-flag"], "--no-such-flag");
     refused(&["run"], "expected a system");
     refused(&["frobnicate"], "frobnicate");
@@ -40,10 +55,19 @@ fn a_value_that_cannot_be_meant_is_refused() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
-    refused(&["verify", "/no/such/file", "--spec", "register"], "/no/such/file");
+    refused(
+        &["verify", "/no/such/file", "--spec", "register"],
+        "/no/such/file",
+    );
     refused(&["replay", "/no/such/run"], "/no/such/run");
-    refused(&["run", "raft", "--schedule", "/no/such/schedule"], "/no/such/schedule");
-    refused(&["run", "--campaign", "/no/such/campaign"], "/no/such/campaign");
+    refused(
+        &["run", "raft", "--schedule", "/no/such/schedule"],
+        "/no/such/schedule",
+    );
+    refused(
+        &["run", "--campaign", "/no/such/campaign"],
+        "/no/such/campaign",
+    );
 }
 
 #[test]
@@ -51,12 +75,19 @@ fn a_mistake_in_a_file_is_shown_where_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let campaign = path("campaign.toml");
-    std::fs::write(&campaign, "system = \"raft\"\nfaults = [\"kill\", \"flood\"]\n").unwrap();
+    std::fs::write(
+        &campaign,
+        "system = \"raft\"\nfaults = [\"kill\", \"flood\"]\n",
+    )
+    .unwrap();
     refused(&["run", "--campaign", &campaign], "campaign.toml:2:");
     let schedule = path("schedule.json");
     let fault = r#"{"at":"1s","for":"1s","fault":"kill","targets":["n9"]}"#;
     std::fs::write(&schedule, format!("{{\"faults\": [\n{fault}\n]}}")).unwrap();
-    refused(&["run", "raft", "--schedule", &schedule], "schedule.json:2:");
+    refused(
+        &["run", "raft", "--schedule", &schedule],
+        "schedule.json:2:",
+    );
 }
 
 #[test]
@@ -76,7 +107,10 @@ fn everything_is_listed_by_the_names_that_flags_take() {
         assert_eq!(code, 0);
         let items = object["items"].as_array().expect("items").clone();
         assert!(items.iter().all(|item| item["about"].is_string()));
-        items.iter().map(|item| item["name"].as_str().unwrap_or_default().to_owned()).collect()
+        items
+            .iter()
+            .map(|item| item["name"].as_str().unwrap_or_default().to_owned())
+            .collect()
     };
     assert!(names("systems").contains(&"raft".to_owned()));
     assert_eq!(names("faults"), ["kill", "pause", "partition"]);

@@ -74,8 +74,12 @@ pub trait System: Send + Sync {
 
     /// A client that talks to `plan`'s node first. `options` say how it may
     /// behave; `plans` are all nodes, for following redirects.
-    fn client(&self, plan: &NodePlan, plans: &[NodePlan], options: &ClientOptions)
-    -> Box<dyn Client>;
+    fn client(
+        &self,
+        plan: &NodePlan,
+        plans: &[NodePlan],
+        options: &ClientOptions,
+    ) -> Box<dyn Client>;
 }
 
 /// How a client behaves.

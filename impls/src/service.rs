@@ -78,7 +78,10 @@ impl Refusal {
 
     /// A body that is not as it must be: what was expected, and of what.
     pub fn malformed(expected: &str, field: &str) -> Refusal {
-        Refusal::new(Code::MALFORMED_REQUEST, format!("expected {expected} in `{field}`"))
+        Refusal::new(
+            Code::MALFORMED_REQUEST,
+            format!("expected {expected} in `{field}`"),
+        )
     }
 
     /// A request that another node may accept.

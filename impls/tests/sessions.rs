@@ -112,7 +112,9 @@ async fn proxy(listener: TcpListener, to: SocketAddr, breaks: watch::Receiver<u6
         let mut breaks = breaks.clone();
         breaks.mark_unchanged();
         connections.spawn(async move {
-            let Ok(mut far) = TcpStream::connect(to).await else { return };
+            let Ok(mut far) = TcpStream::connect(to).await else {
+                return;
+            };
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
                 _ = breaks.changed() => {}
@@ -151,7 +153,9 @@ async fn start(node: u8, listen: SocketAddr, peer: SocketAddr, data: &std::path:
         spans: Spans::default(),
         seed: 1,
         checkpoint_bytes: CHECKPOINT_BYTES,
-        disk_delay: Duration::ZERO,
+        // Longer than a link needs to come back: what waits for the disk when a
+        // session breaks is let out during the next one.
+        disk_delay: Duration::from_millis(if node == 2 { 40 } else { 0 }),
         clock: ClockOptions::default(),
     };
     let (stop, stopped) = oneshot::channel();
@@ -161,7 +165,11 @@ async fn start(node: u8, listen: SocketAddr, peer: SocketAddr, data: &std::path:
         };
         run::<Counting>(options, (), |_| {}, stopped).await.unwrap();
     });
-    Node { clients, stop, ended }
+    Node {
+        clients,
+        stop,
+        ended,
+    }
 }
 
 /// How many sessions the node has seen, and how many of them whole.
@@ -198,18 +206,28 @@ async fn messages_of_a_session_arrive_in_order_without_gaps_and_none_after_it_br
     for round in 0..60_u64 {
         let before = seen(&one, 1).await.0;
         while seen(&one, 1).await.0 == before {
-            assert!(!one.ended.is_finished() && !two.ended.is_finished(), "a node panicked");
+            assert!(
+                !one.ended.is_finished() && !two.ended.is_finished(),
+                "a node panicked"
+            );
             tokio::task::yield_now().await;
         }
         tokio::time::sleep(Duration::from_micros(150 * (round % 13))).await;
-        let breaks = if round % 2 == 0 { &breaks_one } else { &breaks_two };
+        let breaks = if round % 2 == 0 {
+            &breaks_one
+        } else {
+            &breaks_two
+        };
         breaks.send_modify(|count| *count += 1);
     }
     // The session after the last break is left alone, and carries everything.
     let whole = (seen(&one, 1).await.1, seen(&two, 2).await.1);
     breaks_one.send_modify(|count| *count += 1);
     while seen(&one, 1).await.1 <= whole.0 || seen(&two, 2).await.1 <= whole.1 {
-        assert!(!one.ended.is_finished() && !two.ended.is_finished(), "a node panicked");
+        assert!(
+            !one.ended.is_finished() && !two.ended.is_finished(),
+            "a node panicked"
+        );
         tokio::task::yield_now().await;
     }
     for node in [one, two] {

@@ -19,14 +19,17 @@
 //!
 //! 1. nothing else is outstanding and nothing waits to leave;
 //! 2. the persist is the first output of its step, timers aside;
-//! 3. at least one output of the step is gated behind it, and none is `Now`;
+//! 3. at least one output of the step is gated behind it, none is `Now`, and
+//!    none is an answer;
 //! 4. handling `Persisted` for it does no more than
 //!    [`Machine::forget_outstanding`]: the same machine, no output.
 //!
 //! Then, while the persist was outstanding, nothing could leave the node: a
 //! later output would have queued behind the gated one. So a node that waits
 //! for its disk cannot be told from one that got its next input later, and a
-//! crash before the persist cannot be told from one before the input.
+//! crash before the persist cannot be told from one before the input. A crash
+//! behind the persist, before the messages leave, is like their loss; but a
+//! client's answer is not lost on its way, hence the last part of 3.
 //!
 //! # What may be looked at
 //!
@@ -330,8 +333,12 @@ impl<'a, M: Machine> Running<'a, M> {
         if !matches!(visible.next(), Some(Output::Persist(_))) {
             return false;
         }
-        let gates: Vec<Gate> = visible.filter_map(gate_of).collect();
-        !gates.is_empty() && gates.iter().all(|gate| *gate == Gate::Durable) && self.only_forgets()
+        let gated = |output: &Output<M>| {
+            matches!(output, Output::Persist(_))
+                || matches!(output, Output::Send { gate: Gate::Durable, .. })
+        };
+        let sends = outputs.iter().any(|output| matches!(output, Output::Send { .. }));
+        sends && visible.all(gated) && self.only_forgets()
     }
 
     fn only_forgets(&self) -> bool {
@@ -345,13 +352,6 @@ impl<'a, M: Machine> Running<'a, M> {
         told.step(context, Input::Persisted(1), &mut outputs);
         forgot.forget_outstanding(1);
         outputs.is_empty() && told == forgot
-    }
-}
-
-fn gate_of<M: Machine>(output: &Output<M>) -> Option<Gate> {
-    match output {
-        Output::Send { gate, .. } | Output::Answer { gate, .. } => Some(*gate),
-        Output::Persist(_) | Output::SetTimer { .. } | Output::CancelTimer(_) => None,
     }
 }
 

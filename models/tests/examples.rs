@@ -42,8 +42,8 @@ fn states<S: ModelSystem>(bounds: Bounds) -> [u64; 2] {
 #[test]
 fn the_right_versions_are_valid_and_have_so_many_states() {
     assert_eq!(states::<Decree>(decree()), [40318, 40318]);
-    assert_eq!(states::<Commitment>(commitment()), [0, 0]);
-    assert_eq!(states::<Leased>(Leased::default_bounds()), [0, 0]);
+    assert_eq!(states::<Commitment>(commitment()), [39070, 106298]);
+    assert_eq!(states::<Leased>(Leased::default_bounds()), [11347, 11347]);
 }
 
 /// A wrong gate is no difference where persists complete at once.
@@ -113,8 +113,7 @@ fn a_prefix_is_part_of_the_path() {
     let violated = report.violated().next().expect("a violation");
     let prefix: Vec<_> = violated.path.iter().map(|step| step.prefix).collect();
     assert_eq!(
-        prefix.iter().filter(|prefix| **prefix).count(),
-        3,
+        prefix.iter().filter(|prefix| **prefix).count(), 4,
         "{:#?}",
         violated.path
     );

@@ -21,6 +21,9 @@ use crate::symbols::Symbol;
 /// A prefix is taken for not refuted if so many moves do not refute it.
 const MOVES_MAX: u64 = 1 << 22;
 const MOVES_IN_SLICE: u64 = 1 << 12;
+/// So many moves are spent on an order to show, where only the easier search
+/// refutes.
+const MOVES_TO_SHOW: u64 = 1 << 18;
 /// So many steps of the furthest order are shown.
 const STEPS_SHOWN: usize = 12;
 
@@ -130,7 +133,7 @@ impl<'a> Refutation<'a> {
         let refuted = pair.furthest();
         let exact = |watch| {
             let mut search = key_search(key.specification(), calls.clone(), Supply::Exact, watch);
-            search.run(MOVES_MAX);
+            search.run(MOVES_TO_SHOW);
             search
         };
         let mut search = exact(refuted);

@@ -127,7 +127,8 @@ impl<S: Specification> Timeline<S> {
                 None => events.push((call.timed.invoked, Moment::BeginUnknown(number))),
             }
         }
-        events.sort_unstable_by_key(|&(place, _)| place);
+        // In one place calls begin before others end: they overlap.
+        events.sort_by_key(|&(place, moment)| (place, matches!(moment, Moment::End(_))));
         self.moments = events.into_iter().map(|(_, moment)| moment).collect();
         let mut free = Vec::new();
         let mut slots = 0;

@@ -59,10 +59,17 @@ impl Cluster for Stage {
     fn leader(&self) -> Pending<'_, Option<Leader>> {
         Box::pin(async {
             let statuses = self.statuses().await;
-            let leaders = self.plans.iter().zip(statuses).filter_map(|(plan, status)| {
-                let status = status.filter(|status| status.leads)?;
-                Some(Leader { node: plan.node, epoch: status.epoch })
-            });
+            let leaders = self
+                .plans
+                .iter()
+                .zip(statuses)
+                .filter_map(|(plan, status)| {
+                    let status = status.filter(|status| status.leads)?;
+                    Some(Leader {
+                        node: plan.node,
+                        epoch: status.epoch,
+                    })
+                });
             leaders.max_by_key(|leader| leader.epoch)
         })
     }

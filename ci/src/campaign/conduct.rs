@@ -111,7 +111,9 @@ pub async fn conduct(
         () = interrupt.asked() => record.interrupted = true,
     }
     if !record.interrupted {
-        running.load(campaign, schedule, &mut record, &mut interrupt).await?;
+        running
+            .load(campaign, schedule, &mut record, &mut interrupt)
+            .await?;
     }
     record.interrupted |= interrupt.is_asked();
     if !record.interrupted {
@@ -153,7 +155,14 @@ fn prepare(
     let generator = (workload, (workload.make)(campaign.workload_shape()));
     let system = Arc::clone(&stage.system);
     let plans = stage.plans.to_vec();
-    Ok(Trial::new(system, plans, options, recorder, generator, Arc::clone(progress)))
+    Ok(Trial::new(
+        system,
+        plans,
+        options,
+        recorder,
+        generator,
+        Arc::clone(progress),
+    ))
 }
 
 impl Record {
@@ -182,9 +191,14 @@ impl Running {
         let nodes: Vec<u8> = (1..=campaign.nodes).collect();
         let mut ports = ports::lease(2 * nodes.len()).context("find free ports")?;
         let client_ports = ports.split_off(nodes.len());
-        let peer_addresses = nodes.iter().copied().zip(ports.iter().map(PortLease::address));
+        let peer_addresses = nodes
+            .iter()
+            .copied()
+            .zip(ports.iter().map(PortLease::address));
         let peer_addresses: BTreeMap<u8, _> = peer_addresses.collect();
-        let links = Links::open(&peer_addresses).await.context("link the nodes")?;
+        let links = Links::open(&peer_addresses)
+            .await
+            .context("link the nodes")?;
         let cluster = cluster_name(folder);
         let plans: Arc<[NodePlan]> = nodes
             .iter()
@@ -200,18 +214,33 @@ impl Running {
             .collect();
         ports.extend(client_ports);
         let (supervisor, exits) = Supervisor::new()?;
-        let stage = Arc::new(Stage { system, plans, supervisor, links });
+        let stage = Arc::new(Stage {
+            system,
+            plans,
+            supervisor,
+            links,
+        });
         for plan in stage.plans.iter() {
-            stage.supervisor.start(plan.node, node_command(&stage, plan, folder)?).await?;
+            stage
+                .supervisor
+                .start(plan.node, node_command(&stage, plan, folder)?)
+                .await?;
         }
-        Ok(Running { stage, exits, phases, cpu_before, _ports: ports })
+        Ok(Running {
+            stage,
+            exits,
+            phases,
+            cpu_before,
+            _ports: ports,
+        })
     }
 
     /// Waits until every node is ready and one operation can be served.
     async fn until_it_serves(&mut self, trial: &Trial) -> anyhow::Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         let stage = Arc::clone(&self.stage);
-        let serving = async { all_ready(&stage, deadline).await && load::serves(trial, deadline).await };
+        let serving =
+            async { all_ready(&stage, deadline).await && load::serves(trial, deadline).await };
         tokio::select! {
             serves = serving => match serves {
                 true => Ok(()),
@@ -318,7 +347,13 @@ fn spawn_workers(
     let mut set = JoinSet::new();
     for worker in 0..workers {
         let pace = Pace::new(campaign.seed ^ PACE_STREAM, worker, workers, campaign.rate);
-        set.spawn(load::work(Arc::clone(trial), worker, pace, stopped.clone()));
+        set.spawn(load::work(
+            Arc::clone(trial),
+            worker,
+            pace,
+            campaign.patience.0,
+            stopped.clone(),
+        ));
     }
     set
 }
@@ -362,7 +397,11 @@ fn node_command(stage: &Stage, plan: &NodePlan, folder: &Folder) -> anyhow::Resu
 /// A name that no other cluster on the machine has: the run's folder and the
 /// harness's process.
 fn cluster_name(folder: &Folder) -> String {
-    let run = folder.shown().file_name().unwrap_or_default().to_string_lossy();
+    let run = folder
+        .shown()
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     format!("{run}-{}", std::process::id())
 }
 
@@ -403,7 +442,11 @@ struct Phases {
 
 impl Phases {
     fn new(first: &'static str) -> Phases {
-        Phases { list: Vec::new(), current: first, since: Instant::now() }
+        Phases {
+            list: Vec::new(),
+            current: first,
+            since: Instant::now(),
+        }
     }
 
     fn enter(&mut self, trial: &Trial, next: &'static str) {

@@ -53,6 +53,7 @@ pub struct Campaign {
     pub time: Time,
     pub seed: u64,
     pub concurrency: u16,
+    pub patience: Time,
     pub rate: f64,
     pub keys: u16,
     pub ops_per_key: u32,
@@ -68,7 +69,6 @@ pub struct Campaign {
     pub check_memory: Size,
 }
 
-
 impl Campaign {
     /// Fills in the defaults, and refuses what cannot be run.
     pub fn resolve(options: Options) -> anyhow::Result<Campaign> {
@@ -79,7 +79,9 @@ impl Campaign {
         if let Some(bug) = &options.bug {
             entry.bug(bug)?;
         }
-        let workload = options.workload.unwrap_or_else(|| WORKLOADS[0].name.to_owned());
+        let workload = options
+            .workload
+            .unwrap_or_else(|| WORKLOADS[0].name.to_owned());
         names::find("workload", &workload, WORKLOADS, |entry| entry.name)?;
         let nodes = options.nodes.unwrap_or(5);
         let seconds = |seconds| Time(Duration::from_secs(seconds));
@@ -88,7 +90,9 @@ impl Campaign {
             bug: options.bug,
             nodes,
             workload,
-            faults: options.faults.unwrap_or_else(|| List(FaultKind::ALL.to_vec())),
+            faults: options
+                .faults
+                .unwrap_or_else(|| List(FaultKind::ALL.to_vec())),
             schedule: options.schedule,
             targets: options.targets,
             shapes: options.shapes,
@@ -100,6 +104,7 @@ impl Campaign {
             time: options.time.unwrap_or(seconds(20)),
             seed: options.seed.unwrap_or_else(draw_seed),
             concurrency: options.concurrency.unwrap_or(2 * u16::from(nodes)),
+            patience: options.patience.unwrap_or(Time(Duration::from_millis(250))),
             rate: options.rate.unwrap_or(500.0),
             keys: options.keys.unwrap_or(6),
             ops_per_key: options.ops_per_key.unwrap_or(300),
@@ -126,7 +131,10 @@ impl Campaign {
             return self.read_schedule(path);
         }
         if self.faults.0.is_empty() {
-            return Ok(Schedule { seed: self.seed, faults: Vec::new() });
+            return Ok(Schedule {
+                seed: self.seed,
+                faults: Vec::new(),
+            });
         }
         schedule::draw(self.seed, &self.schedule_options())
             .map_err(|error: DrawError| usage(error.to_string()).context("draw a schedule"))
@@ -211,7 +219,9 @@ impl Campaign {
             ..self.clone()
         };
         let fields = toml::to_string(&kept).context("write the campaign as TOML")?;
-        Ok(format!("# One run, with nothing left open; `tribunal replay` runs it again.\n{fields}"))
+        Ok(format!(
+            "# One run, with nothing left open; `tribunal replay` runs it again.\n{fields}"
+        ))
     }
 }
 
@@ -242,7 +252,10 @@ pub mod tests {
         written.targets = Some(List(vec!["kill:leader".parse().unwrap()]));
         std::fs::write(&path, written.to_toml().unwrap()).unwrap();
         written.schedule = Some(folder.path().join("schedule.json"));
-        assert_eq!(Campaign::resolve(Options::read(&path).unwrap()).unwrap(), written);
+        assert_eq!(
+            Campaign::resolve(Options::read(&path).unwrap()).unwrap(),
+            written
+        );
     }
 
     #[test]
@@ -255,7 +268,13 @@ pub mod tests {
             schedule: Some(file.path().to_owned()),
             ..campaign("raft", 5)
         };
-        assert!(short.faults_of_run().unwrap_err().to_string().contains("try --time"));
+        assert!(
+            short
+                .faults_of_run()
+                .unwrap_err()
+                .to_string()
+                .contains("try --time")
+        );
     }
 
     #[test]

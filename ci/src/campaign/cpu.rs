@@ -25,7 +25,9 @@ pub fn since(before: (Duration, Duration)) -> Cpu {
 }
 
 fn of(who: UsageWho) -> Duration {
-    let Ok(usage) = getrusage(who) else { return Duration::ZERO };
+    let Ok(usage) = getrusage(who) else {
+        return Duration::ZERO;
+    };
     let time = |value: nix::sys::time::TimeVal| {
         let us = value.tv_sec() * 1_000_000 + value.tv_usec();
         Duration::from_micros(u64::try_from(us).unwrap_or(0))

@@ -53,11 +53,18 @@ pub async fn compare(stage: &Stage, limit: Duration) -> Digests {
             return Digests::Different(one, other);
         }
         let silent = statuses.iter().filter(|status| status.is_none()).count();
-        let telling = statuses.iter().flatten().any(|status| status.digest.is_some());
+        let telling = statuses
+            .iter()
+            .flatten()
+            .any(|status| status.digest.is_some());
         if silent == 0 && (!telling || stage.plans.len() < 2) {
             return Digests::NothingToCompare;
         }
-        if silent == 0 && replicas.windows(2).all(|pair| pair[0].applied == pair[1].applied) {
+        if silent == 0
+            && replicas
+                .windows(2)
+                .all(|pair| pair[0].applied == pair[1].applied)
+        {
             return Digests::Equal(replicas);
         }
         if Instant::now() >= deadline {
@@ -87,7 +94,9 @@ fn different(
     replicas: &[Replica],
 ) -> Option<(Replica, Replica)> {
     for replica in replicas {
-        let first = seen.entry(replica.applied).or_insert_with(|| replica.clone());
+        let first = seen
+            .entry(replica.applied)
+            .or_insert_with(|| replica.clone());
         if first.digest != replica.digest {
             return Some((first.clone(), replica.clone()));
         }
@@ -100,13 +109,20 @@ mod tests {
     use super::*;
 
     fn replica(node: u8, applied: u64, digest: u64) -> Replica {
-        Replica { node: node_name(node), applied, digest }
+        Replica {
+            node: node_name(node),
+            applied,
+            digest,
+        }
     }
 
     #[test]
     fn replicas_are_compared_at_equal_positions_only() {
         let mut seen = BTreeMap::new();
-        assert_eq!(different(&mut seen, &[replica(1, 5, 50), replica(2, 6, 60)]), None);
+        assert_eq!(
+            different(&mut seen, &[replica(1, 5, 50), replica(2, 6, 60)]),
+            None
+        );
         let late = replica(2, 5, 51);
         let found = different(&mut seen, std::slice::from_ref(&late));
         assert_eq!(found, Some((replica(1, 5, 50), late)));

@@ -68,7 +68,10 @@ pub async fn run(
     progress.finish();
     record.phases.push(("check", check_began.elapsed()));
     let report = summarize(campaign, &folder, &record, checks?, began);
-    write(&folder.verdict(), &format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    write(
+        &folder.verdict(),
+        &format!("{}\n", serde_json::to_string_pretty(&report)?),
+    )?;
     let kept = running.map(|running| Kept { running, record });
     Ok(Run { report, kept })
 }
@@ -95,7 +98,11 @@ async fn checks(
     let mut checks = vec![linearizability::check(campaign, folder).await?];
     checks.extend(judge::digest(record));
     checks.push(judge::crash(record, folder, campaign.nodes));
-    checks.push(judge::activity(record, campaign, &campaign.requested_faults(schedule)));
+    checks.push(judge::activity(
+        record,
+        campaign,
+        &campaign.requested_faults(schedule),
+    ));
     Ok(checks)
 }
 
@@ -111,7 +118,11 @@ fn summarize(
     let load = meter.phase("load").counts;
     let load_seconds = seconds_of(record, "load");
     // The history's clock starts when its file is made, the user's earlier.
-    let offset = record.trial.recorder.started().saturating_duration_since(began);
+    let offset = record
+        .trial
+        .recorder
+        .started()
+        .saturating_duration_since(began);
     Report {
         command: "run",
         verdict,
@@ -127,7 +138,11 @@ fn summarize(
         replay: format!("tribunal replay {}", shell_word(folder.shown())),
         seconds: began.elapsed().as_secs_f64(),
         seconds_to_first_operation: meter.first_ok().map(|at| (offset + at).as_secs_f64()),
-        ok_per_second: if load_seconds > 0.0 { load.ok as f64 / load_seconds } else { 0.0 },
+        ok_per_second: if load_seconds > 0.0 {
+            load.ok as f64 / load_seconds
+        } else {
+            0.0
+        },
         seconds_without_ok_max: meter.longest_without_ok().as_secs_f64(),
         seconds_to_recover: record.recovered.map(|time| time.as_secs_f64()),
         phases: phases(record, &meter),
@@ -140,7 +155,9 @@ fn summarize(
 
 fn seconds_of(record: &Record, phase: &str) -> f64 {
     let mine = record.phases.iter().filter(|(name, _)| *name == phase);
-    mine.map(|(_, length)| *length).sum::<Duration>().as_secs_f64()
+    mine.map(|(_, length)| *length)
+        .sum::<Duration>()
+        .as_secs_f64()
 }
 
 fn phases(record: &Record, meter: &Meter) -> Vec<Phase> {
@@ -162,13 +179,21 @@ fn phases(record: &Record, meter: &Meter) -> Vec<Phase> {
 fn notes(record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
     if record.interrupted {
-        notes.push("interrupted: no final reads, replicas not compared; judged is what was recorded".to_owned());
+        notes.push(
+            "interrupted: no final reads, replicas not compared; judged is what was recorded"
+                .to_owned(),
+        );
     } else if record.digests == super::digests::Digests::NothingToCompare {
-        notes.push("replicas not compared: the nodes tell no digests, or there is one node".to_owned());
+        notes.push(
+            "replicas not compared: the nodes tell no digests, or there is one node".to_owned(),
+        );
     }
     for fault in record.faults.iter().filter(|fault| !fault.effective) {
         let why = fault.reason.as_deref().unwrap_or("no evidence");
-        notes.push(format!("fault {} ({}) did not take effect: {why}", fault.id, fault.fault));
+        notes.push(format!(
+            "fault {} ({}) did not take effect: {why}",
+            fault.id, fault.fault
+        ));
     }
     notes
 }
@@ -193,7 +218,10 @@ mod tests {
 
     #[test]
     fn a_path_can_be_typed_again() {
-        assert_eq!(shell_word(Path::new("runs/raft-0001-seed5")), "runs/raft-0001-seed5");
+        assert_eq!(
+            shell_word(Path::new("runs/raft-0001-seed5")),
+            "runs/raft-0001-seed5"
+        );
         assert_eq!(shell_word(Path::new("my runs/it's")), "'my runs/it'\\''s'");
     }
 }

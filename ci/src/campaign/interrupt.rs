@@ -13,16 +13,24 @@ impl Interrupt {
     /// Begins to listen for SIGINT, SIGTERM and SIGHUP. Within a runtime.
     pub fn listen() -> std::io::Result<Interrupt> {
         let (asked, seen) = watch::channel(false);
-        let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
-            .map(signal)
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut signals = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ]
+        .map(signal)
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
         tokio::spawn(async move {
             next(&mut signals).await;
-            eprintln!("interrupted: healing, stopping and judging what was recorded; once more ends at once");
+            eprintln!(
+                "interrupted: healing, stopping and judging what was recorded; once more ends at once"
+            );
             asked.send_replace(true);
             next(&mut signals).await;
-            eprintln!("interrupted twice: ended without a verdict; `tribunal verify` judges the history");
+            eprintln!(
+                "interrupted twice: ended without a verdict; `tribunal verify` judges the history"
+            );
             // Nodes die with the thread that started them.
             std::process::exit(exit::HARNESS.into());
         });
@@ -45,7 +53,9 @@ impl Interrupt {
 
 /// The next of any of three signals.
 async fn next(signals: &mut [Signal]) {
-    let [interrupt, terminate, hangup] = signals else { return };
+    let [interrupt, terminate, hangup] = signals else {
+        return;
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

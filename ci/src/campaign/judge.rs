@@ -39,8 +39,13 @@ pub fn crash(record: &Record, folder: &Folder, nodes: u8) -> Check {
     for node in 1..=nodes {
         let log = folder.node(node).join("log");
         if let Some(lines) = panic_in(&log) {
-            let shown = format!("n{node} panicked; {} says:\n{}", log.display(), lines.join("\n"));
-            let witness = json!({ "node": format!("n{node}"), "exit": null, "log": log, "lines": lines });
+            let shown = format!(
+                "n{node} panicked; {} says:\n{}",
+                log.display(),
+                lines.join("\n")
+            );
+            let witness =
+                json!({ "node": format!("n{node}"), "exit": null, "log": log, "lines": lines });
             return Check::invalid("crash", format!("n{node} panicked"), witness, shown);
         }
     }
@@ -51,10 +56,17 @@ fn crashed(event: &ExitEvent, count: usize) -> Check {
     let node = tribunal_nemesis::node_name(event.node);
     let about = match count {
         1 => format!("{node} {} unasked", event.exit),
-        _ => format!("{node} {} unasked, the first of {count} such ends", event.exit),
+        _ => format!(
+            "{node} {} unasked, the first of {count} such ends",
+            event.exit
+        ),
     };
     let lines = event.last_lines.join("\n");
-    let shown = format!("{node} {}; the last it said in {}:\n{lines}", event.exit, event.log.display());
+    let shown = format!(
+        "{node} {}; the last it said in {}:\n{lines}",
+        event.exit,
+        event.log.display()
+    );
     let witness = json!({
         "node": node,
         "exit": event.exit.to_string(),
@@ -67,8 +79,13 @@ fn crashed(event: &ExitEvent, count: usize) -> Check {
 /// The lines of a log from its first panic on.
 fn panic_in(log: &std::path::Path) -> Option<Vec<String>> {
     // A log that is not there holds no panic; the node's absence shows elsewhere.
-    let lines = BufReader::new(File::open(log).ok()?).lines().map_while(Result::ok);
-    let found: Vec<String> = lines.skip_while(|line| !line.contains(PANIC)).take(PANIC_LINES).collect();
+    let lines = BufReader::new(File::open(log).ok()?)
+        .lines()
+        .map_while(Result::ok);
+    let found: Vec<String> = lines
+        .skip_while(|line| !line.contains(PANIC))
+        .take(PANIC_LINES)
+        .collect();
     (!found.is_empty()).then_some(found)
 }
 
@@ -79,18 +96,28 @@ pub fn digest(record: &Record) -> Option<Check> {
         Digests::NotAsked | Digests::NothingToCompare => None,
         Digests::Equal(replicas) => {
             let (count, applied) = (replicas.len(), replicas[0].applied);
-            Some(Check::valid("digest", format!("{count} replicas equal at position {applied}")))
+            Some(Check::valid(
+                "digest",
+                format!("{count} replicas equal at position {applied}"),
+            ))
         }
         Digests::Different(one, other) => {
             let shown = format!(
                 "at position {} the replica of {} has digest {:016x}, that of {} has {:016x}",
                 one.applied, one.node, one.digest, other.node, other.digest
             );
-            Some(Check::invalid("digest", shown.clone(), json!([one, other]), shown))
+            Some(Check::invalid(
+                "digest",
+                shown.clone(),
+                json!([one, other]),
+                shown,
+            ))
         }
         Digests::Apart(replicas, silent) => {
-            let mut where_they_are: Vec<String> =
-                replicas.iter().map(|r| format!("{} at {}", r.node, r.applied)).collect();
+            let mut where_they_are: Vec<String> = replicas
+                .iter()
+                .map(|r| format!("{} at {}", r.node, r.applied))
+                .collect();
             if *silent > 0 {
                 where_they_are.push(format!("{silent} silent"));
             }
@@ -108,7 +135,10 @@ pub fn activity(record: &Record, campaign: &Campaign, requested: &[FaultKind]) -
     let mut missing = Vec::new();
     let operations = record.trial.meter().operations();
     for f in campaign.workload().operations {
-        if !operations.iter().any(|operation| operation.f == *f && operation.counts.ok > 0) {
+        if !operations
+            .iter()
+            .any(|operation| operation.f == *f && operation.counts.ok > 0)
+        {
             missing.push(format!("no {f} took effect"));
         }
     }
@@ -121,7 +151,13 @@ pub fn activity(record: &Record, campaign: &Campaign, requested: &[FaultKind]) -
         }
     }
     if !record.interrupted {
-        missing.extend(record.healing.unhealed.iter().map(|what| format!("not healed: {what}")));
+        missing.extend(
+            record
+                .healing
+                .unhealed
+                .iter()
+                .map(|what| format!("not healed: {what}")),
+        );
         missing.extend(unsettled(record));
     }
     let about = about_activity(record);
@@ -159,7 +195,11 @@ mod tests {
     #[test]
     fn a_panic_is_found_in_a_log() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "fine\nthread 'main' panicked at x.rs:1:\nboom\n").unwrap();
+        std::fs::write(
+            file.path(),
+            "fine\nthread 'main' panicked at x.rs:1:\nboom\n",
+        )
+        .unwrap();
         assert_eq!(panic_in(file.path()).unwrap().len(), 2);
         std::fs::write(file.path(), "fine\n").unwrap();
         assert_eq!(panic_in(file.path()), None);

@@ -20,7 +20,10 @@ pub async fn check(campaign: &Campaign, folder: &Folder) -> anyhow::Result<Check
     let workload = campaign.workload();
     let spec: Spec = match workload.specification.parse() {
         Ok(spec) => spec,
-        Err(error) => bail!("find the specification of workload {}: {error}", workload.name),
+        Err(error) => bail!(
+            "find the specification of workload {}: {error}",
+            workload.name
+        ),
     };
     let options = Options {
         spec,
@@ -36,8 +39,14 @@ pub async fn check(campaign: &Campaign, folder: &Folder) -> anyhow::Result<Check
         let history = History::open(&path)?;
         tribunal_checker::check(&history, &options)
     });
-    let judged = judging.await.context("a checker panicked")?.context("read back the history")?;
-    let about = format!("{} operations on {} keys, {spec}", judged.operations, judged.keys);
+    let judged = judging
+        .await
+        .context("a checker panicked")?
+        .context("read back the history")?;
+    let about = format!(
+        "{} operations on {} keys, {spec}",
+        judged.operations, judged.keys
+    );
     Ok(match judged.verdict {
         // That nothing took effect is for the checker `activity` to say.
         Verdict::Valid => Check::valid(NAME, about),

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use tribunal_impls::adapter::{Completion, Invocation};
+use tribunal_impls::adapter::{Client, Completion, Invocation};
 
 use super::trial::Trial;
 use crate::workload::REST_AFTER_FAILURE;
@@ -16,6 +16,9 @@ use crate::workload::REST_AFTER_FAILURE;
 /// How far a worker may fall behind its pace before the lost time is let go;
 /// otherwise a long fault would be followed by a burst.
 const LAG_MAX: Duration = Duration::from_millis(500);
+
+/// How many operations of one worker may be left to finish by themselves.
+const STRAYS_MAX: usize = 8;
 
 /// When a worker asks next: at random, with the mean that the campaign's rate
 /// gives it, so that workers do not march in step.
@@ -45,33 +48,70 @@ impl Pace {
     }
 }
 
-/// One worker: asks until it is told to stop. An operation in flight is
+/// One worker: asks until it is told to stop. Operations in flight are
 /// finished first. A process that saw `info` is retired, and a new one takes
 /// its place at the same node.
+///
+/// An operation that stays open for longer than `patience` is left to finish
+/// by itself, while a new process asks on. Otherwise every worker would soon
+/// hang on a paused or cut off leader, and nobody would be left to ask its
+/// successor, or to ask the old one again when it wakes.
 pub async fn work(
     trial: Arc<Trial>,
     worker: usize,
     mut pace: Pace,
+    patience: Duration,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
+    let mut strays = JoinSet::new();
+    let mut free = None;
     loop {
-        let (process, mut client) = trial.client(worker);
-        loop {
-            tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                () = sleep_until(pace.next(Instant::now())) => {}
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = sleep_until(pace.next(Instant::now())) => {}
+        }
+        let client = free.take().unwrap_or_else(|| trial.client(worker));
+        let invocation = trial.workload().next(worker);
+        let mut asking = Box::pin(ask(Arc::clone(&trial), client, invocation.clone()));
+        let may_stray = strays.len() < STRAYS_MAX;
+        let (client, completion) = tokio::select! {
+            asked = &mut asking => asked?,
+            () = sleep(patience), if may_stray => {
+                strays.spawn(asking);
+                continue;
             }
-            let invocation = trial.workload().next(worker);
-            let completion = trial.perform(process, client.as_mut(), &invocation).await?;
-            trial.workload().observe(&invocation, &completion);
-            match completion {
-                Completion::Ok(_) => {}
-                Completion::Fail(_) => rest(&trial, &mut stop, &invocation).await,
-                Completion::Info(_) => break,
+        };
+        match completion {
+            Completion::Ok(_) => free = Some(client),
+            Completion::Fail(_) => {
+                free = Some(client);
+                rest(&trial, &mut stop, &invocation).await;
             }
+            Completion::Info(_) => {}
+        }
+        while let Some(finished) = strays.try_join_next() {
+            finished??;
         }
     }
+    while let Some(finished) = strays.join_next().await {
+        finished??;
+    }
+    Ok(())
+}
+
+/// A process and its client.
+type Asker = (u64, Box<dyn Client>);
+
+/// Performs one operation, and lets the workload learn from it.
+async fn ask(
+    trial: Arc<Trial>,
+    (process, mut client): Asker,
+    invocation: Invocation,
+) -> anyhow::Result<(Asker, Completion)> {
+    let completion = trial.perform(process, client.as_mut(), &invocation).await?;
+    trial.workload().observe(&invocation, &completion);
+    Ok(((process, client), completion))
 }
 
 /// After a failure that a system in good health would not have given.

@@ -141,12 +141,18 @@ impl Meter {
         self.all.add(sample.completion);
         self.by_phase.entry(sample.phase).or_default().add(sample);
         for condition in sample.conditions {
-            self.by_condition.entry(condition.clone()).or_default().add(sample);
+            self.by_condition
+                .entry(condition.clone())
+                .or_default()
+                .add(sample);
         }
-        let operations = self.by_f.entry(sample.f.to_owned()).or_insert_with(|| Operations {
-            counts: Counts::default(),
-            ok_latency_us: latencies(),
-        });
+        let operations = self
+            .by_f
+            .entry(sample.f.to_owned())
+            .or_insert_with(|| Operations {
+                counts: Counts::default(),
+                ok_latency_us: latencies(),
+            });
         operations.counts.add(sample.completion);
         if let Completion::Ok(_) = sample.completion {
             let us = u64::try_from(sample.latency.as_micros()).unwrap_or(SLOWEST_US);
@@ -246,7 +252,11 @@ mod tests {
         count(&mut meter, 10, Completion::Ok(Value::Null));
         count(&mut meter, 15, Completion::Info("timeout".to_owned()));
         count(&mut meter, 90, Completion::Ok(Value::Null));
-        let expected = Counts { ok: 2, fail: 0, info: 1 };
+        let expected = Counts {
+            ok: 2,
+            fail: 0,
+            info: 1,
+        };
         assert_eq!(meter.all(), expected);
         assert_eq!(meter.phase("load").counts, expected);
         assert_eq!(meter.conditions()[0].counts, expected);

@@ -99,13 +99,18 @@ struct Series<'a> {
 pub fn run(args: RunArgs, format: Format) -> anyhow::Result<Conclusion> {
     let began = Instant::now();
     let from_file = args.campaign.as_deref().map(Options::read).transpose()?;
-    let flags = Options { system: args.system, ..args.options };
+    let flags = Options {
+        system: args.system,
+        ..args.options
+    };
     let campaign = Campaign::resolve(flags.or(from_file.unwrap_or_default()))?;
     if args.test_count == 1 {
         return run_and_show(&campaign, &args.out, args.leave_running, format, began);
     }
     if args.leave_running {
-        return Err(usage("expected --leave-running with one run only, not with --test-count"));
+        return Err(usage(
+            "expected --leave-running with one run only, not with --test-count",
+        ));
     }
     run_series(&campaign, &args.out, args.test_count, format, began)
 }
@@ -114,14 +119,21 @@ pub fn run(args: RunArgs, format: Format) -> anyhow::Result<Conclusion> {
 pub fn replay(args: ReplayArgs, format: Format) -> anyhow::Result<Conclusion> {
     let began = Instant::now();
     if !args.run.is_dir() {
-        return Err(usage(format!("{}: expected the folder of a run", args.run.display())));
+        return Err(usage(format!(
+            "{}: expected the folder of a run",
+            args.run.display()
+        )));
     }
     let campaign = Campaign::resolve(Options::read(&args.run.join("campaign.toml"))?)?;
     let beside = || {
         let real = args.run.canonicalize().ok()?;
         Some(real.parent()?.to_owned())
     };
-    let out = args.out.clone().or_else(beside).unwrap_or_else(|| OUT.into());
+    let out = args
+        .out
+        .clone()
+        .or_else(beside)
+        .unwrap_or_else(|| OUT.into());
     run_and_show(&campaign, &out, false, format, began)
 }
 
@@ -158,9 +170,13 @@ fn run_series(
         let mut reports: Vec<Report> = Vec::new();
         for number in 0..count {
             let seed = campaign.seed.wrapping_add(number.into()) & (i64::MAX as u64);
-            let campaign = Campaign { seed, ..campaign.clone() };
+            let campaign = Campaign {
+                seed,
+                ..campaign.clone()
+            };
             eprintln!("run {} of {count}, seed {seed}", number + 1);
-            let run = execute::run(&campaign, out, false, interrupt.clone(), Instant::now()).await?;
+            let run =
+                execute::run(&campaign, out, false, interrupt.clone(), Instant::now()).await?;
             eprintln!("run {} of {count}: {}", number + 1, run.report.verdict);
             reports.push(run.report);
             if interrupt.is_asked() {
@@ -169,10 +185,14 @@ fn run_series(
         }
         anyhow::Ok(reports)
     })?;
-    let verdict = reports.iter().map(|report| report.verdict).max().unwrap_or(Conclusion::Unknown);
-    let reasons = reports.iter().filter_map(|report| {
-        Some(format!("seed {}: {}", report.seed, report.reason.as_ref()?))
-    });
+    let verdict = reports
+        .iter()
+        .map(|report| report.verdict)
+        .max()
+        .unwrap_or(Conclusion::Unknown);
+    let reasons = reports
+        .iter()
+        .filter_map(|report| Some(format!("seed {}: {}", report.seed, report.reason.as_ref()?)));
     let reason = reasons.collect::<Vec<_>>().join("; ");
     let series = Series {
         command: "run",

@@ -66,8 +66,11 @@ pub struct Options {
     /// How many clients ask at the same time [default: twice the nodes]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Clients")]
     pub concurrency: Option<u16>,
+    /// How long a client waits before another one asks on beside it [default: 250ms]
+    #[arg(long, value_name = "TIME", help_heading = "Clients")]
+    pub patience: Option<Time>,
     /// How many operations a second all clients together aim at [default: 500]
-    #[arg(long, value_name = "R", value_parser = positive, help_heading = "Clients")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = positive, help_heading = "Clients")]
     pub rate: Option<f64>,
     /// How many keys are in use at the same time [default: 6]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Clients")]
@@ -102,7 +105,10 @@ pub struct Options {
 const NODES_MAX: u8 = 64;
 
 fn positive(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    let number = text
+        .parse()
+        .ok()
+        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
     number.ok_or_else(|| format!("expected a number above 0, not `{text}`"))
 }
 
@@ -142,10 +148,15 @@ impl Options {
         least("keys", self.keys.map(u64::from))?;
         least("ops-per-key", self.ops_per_key.map(u64::from))?;
         if let Some(nodes) = self.nodes.filter(|nodes| *nodes > NODES_MAX) {
-            return Err(("nodes", format!("expected at most {NODES_MAX} nodes, not {nodes}")));
+            return Err((
+                "nodes",
+                format!("expected at most {NODES_MAX} nodes, not {nodes}"),
+            ));
         }
         match self.rate {
-            Some(rate) => positive(&rate.to_string()).map(drop).map_err(|why| ("rate", why)),
+            Some(rate) => positive(&rate.to_string())
+                .map(drop)
+                .map_err(|why| ("rate", why)),
             None => Ok(()),
         }
     }
@@ -169,6 +180,7 @@ impl Options {
             time: self.time.or(other.time),
             seed: self.seed.or(other.seed),
             concurrency: self.concurrency.or(other.concurrency),
+            patience: self.patience.or(other.patience),
             rate: self.rate.or(other.rate),
             keys: self.keys.or(other.keys),
             ops_per_key: self.ops_per_key.or(other.ops_per_key),
@@ -207,15 +219,23 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        Options::parse(text, Path::new("campaign.toml")).unwrap_err().to_string()
+        Options::parse(text, Path::new("campaign.toml"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn a_mistake_in_a_file_is_shown_where_it_stands() {
         let error = refused("nodes = 3\ntime = \"abc\"\n");
-        assert!(error.starts_with("campaign.toml:2:8: expected a duration"), "{error}");
+        assert!(
+            error.starts_with("campaign.toml:2:8: expected a duration"),
+            "{error}"
+        );
         let error = refused("system = \"raft\"\nflood = true\n");
-        assert!(error.starts_with("campaign.toml:2:1: unknown field `flood`"), "{error}");
+        assert!(
+            error.starts_with("campaign.toml:2:1: unknown field `flood`"),
+            "{error}"
+        );
         let error = refused("faults = [\"kill\", \"flood\"]\n");
         assert!(error.starts_with("campaign.toml:1:"), "{error}");
         assert!(error.contains("kill, pause, partition"), "{error}");
@@ -226,7 +246,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "time = \"5s\"\nnodes = 0\n").unwrap();
         let error = Options::read(file.path()).unwrap_err().to_string();
-        assert!(error.ends_with(":2:1: expected `nodes` to be at least 1, not 0"), "{error}");
+        assert!(
+            error.ends_with(":2:1: expected `nodes` to be at least 1, not 0"),
+            "{error}"
+        );
     }
 
     #[test]

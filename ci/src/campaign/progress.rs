@@ -65,7 +65,10 @@ impl Progress {
     pub fn phase(&self, name: &str) {
         name.clone_into(&mut self.state().phase);
         if self.terminal {
-            self.bar.set_message(format!("{:>6.1} s  {name}", self.began.elapsed().as_secs_f64()));
+            self.bar.set_message(format!(
+                "{:>6.1} s  {name}",
+                self.began.elapsed().as_secs_f64()
+            ));
             self.bar.tick();
         } else {
             self.say(name);
@@ -117,7 +120,12 @@ impl State {
         self.shown = Instant::now();
         let faults = match self.open_faults.is_empty() {
             true => "no fault open".to_owned(),
-            false => self.open_faults.values().cloned().collect::<Vec<_>>().join(", "),
+            false => self
+                .open_faults
+                .values()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         format!(
             "{:>6.1} s  {}  {} operations  ok {:.0}/s  fail {:.0}/s  info {:.0}/s  {faults}",

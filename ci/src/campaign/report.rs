@@ -150,7 +150,9 @@ impl Check {
 pub fn conclude(checks: &[Check]) -> (Conclusion, Option<String>) {
     let worst = checks.iter().map(|check| check.verdict).max();
     let verdict = worst.unwrap_or(Conclusion::Unknown);
-    let unknown = checks.iter().filter(|check| check.verdict == Conclusion::Unknown);
+    let unknown = checks
+        .iter()
+        .filter(|check| check.verdict == Conclusion::Unknown);
     let reasons = unknown.filter_map(|check| {
         let reason = check.reason.as_ref()?;
         Some(format!("{}: {reason}", check.checker))
@@ -167,7 +169,10 @@ mod tests {
     fn one_witness_outweighs_any_number_of_unknowns() {
         let unknown = || Check::unknown("digest", "", "no node could tell".to_owned());
         let invalid = Check::invalid("crash", "", Value::Null, String::new());
-        assert_eq!(conclude(&[unknown(), invalid, unknown()]), (Conclusion::Invalid, None));
+        assert_eq!(
+            conclude(&[unknown(), invalid, unknown()]),
+            (Conclusion::Invalid, None)
+        );
         let (verdict, reason) = conclude(&[Check::valid("crash", ""), unknown()]);
         assert_eq!(verdict, Conclusion::Unknown);
         assert_eq!(reason.as_deref(), Some("digest: no node could tell"));

@@ -16,7 +16,13 @@ use crate::units::Human;
 /// The whole report.
 pub fn show(report: &Report) -> String {
     let mut text = String::new();
-    let parts = [operations(report), phases(report), by_fault(report), faults(report), checks(report)];
+    let parts = [
+        operations(report),
+        phases(report),
+        by_fault(report),
+        faults(report),
+        checks(report),
+    ];
     for part in parts.iter().filter(|part| !part.is_empty()) {
         let _ = writeln!(text, "{part}\n");
     }
@@ -39,7 +45,9 @@ fn closing(report: &Report) -> String {
         text,
         "{:.0} ok/s; first after {}; longest time without one {}; harness {:.0}% of {:.1} s CPU; {} in all",
         report.ok_per_second,
-        report.seconds_to_first_operation.map_or("never".to_owned(), |s| seconds(s).to_string()),
+        report
+            .seconds_to_first_operation
+            .map_or("never".to_owned(), |s| seconds(s).to_string()),
         seconds(report.seconds_without_ok_max),
         report.cpu.harness_share * 100.0,
         report.cpu.harness + report.cpu.nodes,
@@ -56,7 +64,16 @@ fn closing(report: &Report) -> String {
 
 fn operations(report: &Report) -> String {
     let mut rows = Builder::default();
-    rows.push_record(["operation", "ok", "fail", "info", "p50 ms", "p95 ms", "p99 ms", "max ms"]);
+    rows.push_record([
+        "operation",
+        "ok",
+        "fail",
+        "info",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "max ms",
+    ]);
     for operation in &report.by_operation {
         let mut row = vec![operation.f.clone()];
         row.extend(counted(operation.counts));
@@ -96,7 +113,16 @@ fn faults(report: &Report) -> String {
         return String::new();
     }
     let mut rows = Builder::default();
-    rows.push_record(["fault", "targets", "from", "lasted", "outcome", "effective", "healed", "evidence"]);
+    rows.push_record([
+        "fault",
+        "targets",
+        "from",
+        "lasted",
+        "outcome",
+        "effective",
+        "healed",
+        "evidence",
+    ]);
     for fault in &report.faults {
         let seconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64();
         let began = seconds(fault.times.began_ns);
@@ -127,12 +153,23 @@ fn faults(report: &Report) -> String {
 fn checks(report: &Report) -> String {
     let mut rows = Builder::default();
     rows.push_record(["checker", "verdict", ""]);
-    for Check { checker, verdict, reason, about, .. } in &report.checks {
+    for Check {
+        checker,
+        verdict,
+        reason,
+        about,
+        ..
+    } in &report.checks
+    {
         let said = match reason {
             Some(reason) => format!("{about}: {reason}"),
             None => about.clone(),
         };
-        rows.push_record([(*checker).to_owned(), verdict.to_string(), short(&said, 110)]);
+        rows.push_record([
+            (*checker).to_owned(),
+            verdict.to_string(),
+            short(&said, 110),
+        ]);
     }
     rows.build().with(Style::blank()).to_string()
 }
@@ -140,7 +177,9 @@ fn checks(report: &Report) -> String {
 /// The table of several runs of one campaign.
 pub fn show_series(reports: &[Report]) -> String {
     let mut rows = Builder::default();
-    rows.push_record(["seed", "verdict", "ok", "fail", "info", "faults", "seconds", "run"]);
+    rows.push_record([
+        "seed", "verdict", "ok", "fail", "info", "faults", "seconds", "run",
+    ]);
     for report in reports {
         let effective = report.faults.iter().filter(|fault| fault.effective).count();
         let mut row = vec![report.seed.to_string(), report.verdict.to_string()];
@@ -150,7 +189,12 @@ pub fn show_series(reports: &[Report]) -> String {
         row.push(report.run.display().to_string());
         rows.push_record(row);
     }
-    let count = |verdict| reports.iter().filter(|report| report.verdict == verdict).count();
+    let count = |verdict| {
+        reports
+            .iter()
+            .filter(|report| report.verdict == verdict)
+            .count()
+    };
     format!(
         "{}\n\n{} runs: {} valid, {} invalid, {} unknown",
         rows.build().with(Style::blank()),

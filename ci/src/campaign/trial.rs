@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tribunal_histories::{Kind, Recorder, Value};
-use tribunal_impls::adapter::{
-    Client, ClientOptions, Completion, Invocation, NodePlan, System,
-};
+use tribunal_impls::adapter::{Client, ClientOptions, Completion, Invocation, NodePlan, System};
 use tribunal_nemesis::{Edge, Notice, node_name};
 
 use super::meter::{Meter, Sample};
@@ -125,8 +123,17 @@ impl Trial {
 
     /// Records what the nemesis has to say, and keeps count of open faults.
     pub fn note(&self, notice: &Notice) -> anyhow::Result<()> {
-        let Notice { fault, kind, edge, value, report, .. } = notice;
-        self.recorder.nemesis(*fault, kind.name(), value).context("write the history")?;
+        let Notice {
+            fault,
+            kind,
+            edge,
+            value,
+            report,
+            ..
+        } = notice;
+        self.recorder
+            .nemesis(*fault, kind.name(), value)
+            .context("write the history")?;
         match edge {
             Edge::Begin => {
                 let shown = format!("{kind} {}", report.targets.join(" "));

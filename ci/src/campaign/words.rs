@@ -56,11 +56,16 @@ impl FromStr for Aim {
             Some((fault, target)) => (Some(fault), target),
             None => (None, text),
         };
-        let fault = fault.map(str::parse).transpose().map_err(|error: <FaultKind as FromStr>::Err| error.to_string())?;
+        let fault = fault
+            .map(str::parse)
+            .transpose()
+            .map_err(|error: <FaultKind as FromStr>::Err| error.to_string())?;
         if fault == Some(FaultKind::Partition) {
             return Err("a partition has shapes, not targets".to_owned());
         }
-        let target = target.parse().map_err(|error: <Target as FromStr>::Err| error.to_string())?;
+        let target = target
+            .parse()
+            .map_err(|error: <Target as FromStr>::Err| error.to_string())?;
         Ok(Aim { fault, target })
     }
 }
@@ -96,7 +101,12 @@ mod tests {
         let list: List<FaultKind> = "kill, pause,kill".parse().unwrap();
         assert_eq!(list.0, [FaultKind::Kill, FaultKind::Pause]);
         assert_eq!("none".parse::<List<FaultKind>>().unwrap().0, []);
-        assert!("kill,flood".parse::<List<FaultKind>>().unwrap_err().contains("flood"));
+        assert!(
+            "kill,flood"
+                .parse::<List<FaultKind>>()
+                .unwrap_err()
+                .contains("flood")
+        );
     }
 
     #[test]
@@ -105,6 +115,11 @@ mod tests {
             assert_eq!(text.parse::<Aim>().unwrap().to_string(), text);
         }
         assert!("partition:one".parse::<Aim>().is_err());
-        assert!("kill:everyone".parse::<Aim>().unwrap_err().contains("majority"));
+        assert!(
+            "kill:everyone"
+                .parse::<Aim>()
+                .unwrap_err()
+                .contains("majority")
+        );
     }
 }

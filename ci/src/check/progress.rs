@@ -65,7 +65,9 @@ fn text(progress: &Progress) -> String {
         Phase::Exploring => "exploring",
         Phase::Shortening => "violated; looking for a shortest path",
     };
-    let memory = progress.memory.map_or(String::new(), |bytes| format!(", {} MiB", bytes >> 20));
+    let memory = progress
+        .memory
+        .map_or(String::new(), |bytes| format!(", {} MiB", bytes >> 20));
     format!(
         "{phase}: {} states, {} different, {} in the queue, {:.0}/s{memory}",
         progress.states_generated, progress.states_unique, progress.queue, progress.rate,

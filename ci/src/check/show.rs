@@ -48,7 +48,9 @@ impl Answer {
             bug: report.bug,
             host: report.host.name(),
             from: report.from,
-            bounds: bounds.map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
+            bounds: bounds
+                .map(|(name, value)| ((*name).to_owned(), json!(value)))
+                .collect(),
             states: json!({
                 "generated": report.states_generated,
                 "unique": report.states_unique,
@@ -73,9 +75,16 @@ fn reason(report: &Report) -> Option<String> {
 
 fn coverage(report: &Report) -> Value {
     let actions = report.actions.iter();
-    let actions: Map<_, _> = actions.map(|(kind, count)| (kind.name().to_owned(), json!(count))).collect();
-    let goals = report.properties.iter().filter_map(|goal| Some((goal.name, goal.count?)));
-    let goals: Map<_, _> = goals.map(|(name, count)| (name.to_owned(), json!(count))).collect();
+    let actions: Map<_, _> = actions
+        .map(|(kind, count)| (kind.name().to_owned(), json!(count)))
+        .collect();
+    let goals = report
+        .properties
+        .iter()
+        .filter_map(|goal| Some((goal.name, goal.count?)));
+    let goals: Map<_, _> = goals
+        .map(|(name, count)| (name.to_owned(), json!(count)))
+        .collect();
     json!({ "actions": actions, "goals": goals })
 }
 
@@ -128,7 +137,9 @@ fn title(report: &Report) -> String {
         title += &format!(", from {from}");
     }
     let bounds = report.bounds.iter().filter(|(_, value)| *value > 0);
-    let bounds: Vec<String> = bounds.map(|(name, value)| format!("{name} {value}")).collect();
+    let bounds: Vec<String> = bounds
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
     format!("{title}: {}", bounds.join(", ").replace('_', "-"))
 }
 
@@ -139,7 +150,12 @@ fn properties(report: &Report) -> Builder {
             (PropertyKind::Sometimes, Some(count)) => format!("in {count} states"),
             _ => property.why.clone().unwrap_or_default(),
         };
-        let words = [property.kind.word(), property.result.word(), property.name, &detail];
+        let words = [
+            property.kind.word(),
+            property.result.word(),
+            property.name,
+            &detail,
+        ];
         rows.push_record(words);
     }
     rows
@@ -149,15 +165,38 @@ fn figures(report: &Report) -> Builder {
     let mut rows = Builder::new();
     let mut row = |name: &str, value: String| rows.push_record([name.to_owned(), value]);
     let rate = report.states_unique as f64 / report.time.as_secs_f64().max(1e-9);
-    row("states", format!("{} different, {} generated", report.states_unique, report.states_generated));
+    row(
+        "states",
+        format!(
+            "{} different, {} generated",
+            report.states_unique, report.states_generated
+        ),
+    );
     row("longest path", format!("{} states", report.depth));
-    row("time", format!("{}, {rate:.0} different states/s", seconds(report.time)));
+    row(
+        "time",
+        format!("{}, {rate:.0} different states/s", seconds(report.time)),
+    );
     if let Some(bytes) = report.memory_peak {
         row("memory", format!("{} MiB at most", bytes.div_ceil(1 << 20)));
     }
-    row("collisions", format!("probability below {:.1e} that a state was overlooked", report.collision_probability()));
-    let hit: Vec<String> = report.limits_hit.iter().map(|limit| limit.name().replace('_', "-")).collect();
-    let hit = if hit.is_empty() { "none".to_owned() } else { hit.join(", ") };
+    row(
+        "collisions",
+        format!(
+            "probability below {:.1e} that a state was overlooked",
+            report.collision_probability()
+        ),
+    );
+    let hit: Vec<String> = report
+        .limits_hit
+        .iter()
+        .map(|limit| limit.name().replace('_', "-"))
+        .collect();
+    let hit = if hit.is_empty() {
+        "none".to_owned()
+    } else {
+        hit.join(", ")
+    };
     row("bounds that were met", hit);
     rows
 }
@@ -175,7 +214,11 @@ fn table(rows: Builder) -> String {
 }
 
 fn path(property: &PropertyReport) -> String {
-    let shortest = if property.is_shortest { ", by a shortest path" } else { "" };
+    let shortest = if property.is_shortest {
+        ", by a shortest path"
+    } else {
+        ""
+    };
     let why = property.why.as_deref().unwrap_or_default();
     let mut text = format!("{} is violated{shortest}: {why}\n", property.name);
     for step in &property.path {
@@ -193,7 +236,10 @@ fn conclusion(report: &Report) -> String {
     match &report.verdict {
         Verdict::Valid => "valid: every state within these bounds".to_owned(),
         Verdict::Invalid => {
-            let missed = report.properties.iter().filter(|goal| goal.result == PropertyResult::NotReached);
+            let missed = report
+                .properties
+                .iter()
+                .filter(|goal| goal.result == PropertyResult::NotReached);
             let missed: Vec<&str> = missed.map(|goal| goal.name).collect();
             match (report.violated().next(), missed.is_empty()) {
                 (None, false) => format!("invalid: never reached: {}", missed.join(", ")),

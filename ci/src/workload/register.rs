@@ -4,8 +4,8 @@
 //! mistakes. Where every value is distinct, a read names the write it saw, and
 //! a lost or repeated write shows at once. Where values come from a small
 //! domain, a cas often finds what it expects and takes effect twice unseen by
-//! the first kind. Half of the workers mostly read: a writer stuck behind a
-//! fault must not starve the reads that would show a stale node.
+//! the first kind. Half of the workers only read: writers stuck behind a fault
+//! must not starve the reads that would show a stale node.
 
 use std::collections::VecDeque;
 
@@ -101,7 +101,11 @@ impl Register {
         // The newest half of the time: most cas should have a chance.
         let stream = &mut self.worker_streams[worker];
         let newest = stream.random_bool(0.5);
-        let at = if newest { 0 } else { stream.random_range(0..seen.len()) };
+        let at = if newest {
+            0
+        } else {
+            stream.random_range(0..seen.len())
+        };
         seen[at].clone()
     }
 }
@@ -114,7 +118,7 @@ impl Workload for Register {
         }
         self.keys[slot].operations_left -= 1;
         let Key { key, distinct, .. } = self.keys[slot];
-        let reads_in_100 = if worker % 2 == 1 { 80 } else { 25 };
+        let reads_in_100 = if worker % 2 == 1 { 100 } else { 25 };
         let draw = self.worker_streams[worker].random_range(0..100);
         let (f, value) = if draw < reads_in_100 {
             ("read", Value::Null)
@@ -133,9 +137,13 @@ impl Workload for Register {
     }
 
     fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        let Some(value) = value_after(invocation, completion) else { return };
+        let Some(value) = value_after(invocation, completion) else {
+            return;
+        };
         let same = |key: &&mut Key| Value::Int(key.key) == invocation.key;
-        let Some(key) = self.keys.iter_mut().find(same) else { return };
+        let Some(key) = self.keys.iter_mut().find(same) else {
+            return;
+        };
         if key.lately_seen.front() != Some(&value) {
             key.lately_seen.push_front(value);
             key.lately_seen.truncate(REMEMBERED);
@@ -243,7 +251,9 @@ mod tests {
             register.observe(&read(key), &Completion::Ok(seen.clone()));
         }
         let cas = (0..).map(|_| register.next(0)).find(|i| i.f == "cas");
-        let Some(Value::List(pair)) = cas.map(|i| i.value) else { panic!("a cas has a pair") };
+        let Some(Value::List(pair)) = cas.map(|i| i.value) else {
+            panic!("a cas has a pair")
+        };
         assert_eq!(pair[0], seen);
     }
 

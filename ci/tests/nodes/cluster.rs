@@ -55,7 +55,10 @@ impl Cluster {
             system: Local::new(system)
                 .unwrap()
                 .with_program(PROGRAM)
-                .with_tuning(Tuning { seed: Some(1), ..Tuning::default() }),
+                .with_tuning(Tuning {
+                    seed: Some(1),
+                    ..Tuning::default()
+                }),
             plans: (1..=nodes).map(plan).collect(),
             arguments: Vec::new(),
             processes: BTreeMap::new(),
@@ -87,16 +90,26 @@ impl Cluster {
     pub fn command(&self, node: u8) -> Command {
         let line = self.system.command(self.plan(node));
         let mut command = Command::new(line.program);
-        command.args(line.arguments).args(&self.arguments).envs(line.environment);
+        command
+            .args(line.arguments)
+            .args(&self.arguments)
+            .envs(line.environment);
         // Held open by this process: the node ends with it.
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         command
     }
 
     pub fn start(&mut self, node: u8) {
-        let log = std::fs::File::options().create(true).append(true).open(self.log(node)).unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log(node))
+            .unwrap();
         let child = self.command(node).stderr(log).spawn().unwrap();
-        assert!(self.processes.insert(node, child).is_none(), "n{node} runs already");
+        assert!(
+            self.processes.insert(node, child).is_none(),
+            "n{node} runs already"
+        );
     }
 
     pub fn start_all(&mut self) {
@@ -155,7 +168,9 @@ impl Cluster {
             for node in self.processes.keys() {
                 statuses.push(self.status(*node).await?);
             }
-            let equal = statuses.iter().all(|status| status.applied == statuses[0].applied);
+            let equal = statuses
+                .iter()
+                .all(|status| status.applied == statuses[0].applied);
             equal.then(|| statuses.iter().filter_map(|status| status.digest).collect())
         })
         .await
@@ -176,7 +191,10 @@ impl Cluster {
             let body: Body = serde_json::from_str(body).unwrap();
             let name = format!("n{node}");
             let asked = connection.ask(&name, body);
-            tokio::time::timeout(Duration::from_secs(5), asked).await.ok()?.ok()
+            tokio::time::timeout(Duration::from_secs(5), asked)
+                .await
+                .ok()?
+                .ok()
         })
         .await
     }
@@ -211,7 +229,11 @@ fn finish(mut child: Child) -> Output {
     if let Some(mut pipe) = child.stderr.take() {
         pipe.read_to_end(&mut stderr).unwrap();
     }
-    Output { status, stdout: Vec::new(), stderr }
+    Output {
+        status,
+        stdout: Vec::new(),
+        stderr,
+    }
 }
 
 /// Waits until something can be had.
@@ -228,16 +250,22 @@ pub async fn until<T>(what: &str, mut get: impl AsyncFnMut() -> Option<T>) -> T 
 
 /// Addresses that nobody else is given while they are looked for.
 fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().unwrap())
+        .collect()
 }
 
 /// Every file of a folder, so that a change shows.
 pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     let named = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
-    named.map(|(name, path)| (name, std::fs::read(path).unwrap())).collect()
+    named
+        .map(|(name, path)| (name, std::fs::read(path).unwrap()))
+        .collect()
 }
 
 pub fn write(key: i64, value: i64) -> Invocation {
@@ -258,9 +286,11 @@ pub fn read(key: i64) -> Invocation {
 
 /// Performs an operation until it is `ok`.
 pub async fn surely(client: &mut dyn Client, invocation: &Invocation) -> tribunal_histories::Value {
-    until(&invocation.f, async || match client.invoke(invocation).await {
-        Completion::Ok(value) => Some(value),
-        _ => None,
+    until(&invocation.f, async || {
+        match client.invoke(invocation).await {
+            Completion::Ok(value) => Some(value),
+            _ => None,
+        }
     })
     .await
 }

@@ -20,15 +20,24 @@ async fn raft_serves_and_loses_nothing_when_its_leader_is_killed() {
     let follower = leader % 3 + 1;
     let mut client = cluster.client(follower, false);
     assert_eq!(client.invoke(&read(1)).await, Completion::Ok(Value::Null));
-    assert_eq!(client.invoke(&write(1, 5)).await, Completion::Ok(Value::Int(5)));
+    assert_eq!(
+        client.invoke(&write(1, 5)).await,
+        Completion::Ok(Value::Int(5))
+    );
     assert_eq!(client.node(), leader, "the redirect was followed");
     let cas = |from: i64, to: i64| Invocation {
         f: "cas".to_owned(),
         key: Value::Int(1),
         value: Value::List(vec![Value::Int(from), Value::Int(to)]),
     };
-    assert_eq!(client.invoke(&cas(5, 6)).await, Completion::Ok(cas(5, 6).value));
-    assert!(matches!(client.invoke(&cas(5, 7)).await, Completion::Fail(_)));
+    assert_eq!(
+        client.invoke(&cas(5, 6)).await,
+        Completion::Ok(cas(5, 6).value)
+    );
+    assert!(matches!(
+        client.invoke(&cas(5, 7)).await,
+        Completion::Fail(_)
+    ));
 
     cluster.kill(leader);
     let mut retrying = cluster.client(follower, true);
@@ -60,18 +69,27 @@ async fn raft_keeps_every_acknowledged_write_when_all_nodes_are_killed_again_and
     }
     let mut client = cluster.client(1, true);
     for value in acknowledged - 6..=acknowledged {
-        assert_eq!(surely(&mut *client, &read(value % 7)).await, Value::Int(value));
+        assert_eq!(
+            surely(&mut *client, &read(value % 7)).await,
+            Value::Int(value)
+        );
     }
     let digests = cluster.digests().await;
     assert_eq!(digests, [digests[0]; 3]);
-    assert!(!cluster.data(1).join("journal-0000").exists(), "checkpoints replaced the journal");
+    assert!(
+        !cluster.data(1).join("journal-0000").exists(),
+        "checkpoints replaced the journal"
+    );
 }
 
 #[tokio::test]
 async fn a_client_fails_for_certain_where_nothing_was_sent() {
     let cluster = Cluster::new("raft", 3);
     let mut client = cluster.client(2, false);
-    assert!(matches!(client.invoke(&write(1, 5)).await, Completion::Fail(_)));
+    assert!(matches!(
+        client.invoke(&write(1, 5)).await,
+        Completion::Fail(_)
+    ));
     assert_eq!(client.node(), 2);
 }
 
@@ -84,10 +102,9 @@ async fn a_client_does_not_know_what_became_of_a_write_that_a_paused_leader_swal
     surely(&mut *client, &write(1, 5)).await;
     cluster.signal(1, Signal::SIGSTOP);
     let lost = write(1, 6);
-    let (written, read_back) = tokio::join!(
-        client.invoke(&lost),
-        async { cluster.client(1, false).invoke(&read(1)).await },
-    );
+    let (written, read_back) = tokio::join!(client.invoke(&lost), async {
+        cluster.client(1, false).invoke(&read(1)).await
+    },);
     assert!(matches!(written, Completion::Info(_)), "{written:?}");
     assert!(matches!(read_back, Completion::Fail(_)), "{read_back:?}");
     cluster.signal(1, Signal::SIGCONT);
@@ -121,9 +138,18 @@ async fn bad_options_are_refused() {
     let mut cluster = Cluster::new("raft", 1);
     let cases: [(&[&str], &str); 5] = [
         (&["--node", "0"], "--node"),
-        (&["--bug", "no-such-bug"], "no wrong version is called `no-such-bug`"),
-        (&["--peer", "1=127.0.0.1:1"], "n1: it is among its own peers"),
-        (&["--election-ms", "10"], "its heartbeat is not shorter than its election timeout"),
+        (
+            &["--bug", "no-such-bug"],
+            "no wrong version is called `no-such-bug`",
+        ),
+        (
+            &["--peer", "1=127.0.0.1:1"],
+            "n1: it is among its own peers",
+        ),
+        (
+            &["--election-ms", "10"],
+            "its heartbeat is not shorter than its election timeout",
+        ),
         (&["--no-such-flag"], "--no-such-flag"),
     ];
     for (arguments, reason) in cases {
@@ -140,7 +166,11 @@ async fn a_foreign_or_damaged_data_folder_is_refused_and_untouched() {
     cluster.leader().await;
     surely(&mut *cluster.client(1, false), &write(1, 5)).await;
     let inside = cluster.start_in_vain(1);
-    assert_eq!(inside.status.code(), Some(254), "the ports are taken, and the folder locked");
+    assert_eq!(
+        inside.status.code(),
+        Some(254),
+        "the ports are taken, and the folder locked"
+    );
     cluster.kill(1);
 
     cluster.arguments = vec!["--node", "2"];
@@ -177,7 +207,11 @@ async fn a_failed_write_ends_the_node_and_loses_nothing_acknowledged() {
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", "sh"]);
     shell.arg(node.get_program()).args(node.get_args());
-    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0);
     let mut process = shell.spawn().unwrap();
     let mut client = cluster.client(1, false);
     let mut acknowledged = 0;
@@ -189,14 +223,20 @@ async fn a_failed_write_ends_the_node_and_loses_nothing_acknowledged() {
     let output = process.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(74), "{said}");
-    assert!(said.contains("error: failed to write to the disk: write "), "{said}");
+    assert!(
+        said.contains("error: failed to write to the disk: write "),
+        "{said}"
+    );
     assert!(acknowledged > 10, "{acknowledged} were acknowledged");
 
     cluster.start(1);
     let Value::Int(found) = surely(&mut *cluster.client(1, true), &read(1)).await else {
         panic!("the value is gone");
     };
-    assert!(found >= acknowledged, "{acknowledged} was acknowledged, {found} is left");
+    assert!(
+        found >= acknowledged,
+        "{acknowledged} was acknowledged, {found} is left"
+    );
 }
 
 #[tokio::test]
@@ -214,7 +254,10 @@ async fn a_peer_of_another_cluster_is_refused_and_told_why() {
         .await;
     }
     assert!(cluster.said(1).contains("cluster `test`, not `other`"));
-    assert!(cluster.said(1).lines().count() < 20, "a refused node does not dial in circles");
+    assert!(
+        cluster.said(1).lines().count() < 20,
+        "a refused node does not dial in circles"
+    );
 }
 
 #[tokio::test]
@@ -245,7 +288,9 @@ async fn a_transaction_commits_once_the_last_participant_has_come_up() {
     assert_eq!(asked["leader"], "n1");
     let plan = cluster.plan(1).client_listen;
     let waiting = tokio::spawn(async move {
-        let mut connection = tribunal_impls::client::Connection::open(plan).await.unwrap();
+        let mut connection = tribunal_impls::client::Connection::open(plan)
+            .await
+            .unwrap();
         let body = serde_json::from_str(r#"{"type": "commit"}"#).unwrap();
         connection.ask("n1", body).await.unwrap()
     });
@@ -254,8 +299,17 @@ async fn a_transaction_commits_once_the_last_participant_has_come_up() {
     // What was decided stays so, and reaches a participant that was away.
     cluster.numbers().for_each(|node| cluster.kill(node));
     cluster.start_all();
-    assert_eq!(cluster.digests().await, [1, 1, 1]);
-    assert_eq!(cluster.ask(1, r#"{"type": "commit"}"#).await["committed"], true);
+    for node in cluster.numbers() {
+        until("the decision has reached every node", async || {
+            let status = cluster.ask(node, r#"{"type": "status"}"#).await;
+            (status["committed"] == 1).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(
+        cluster.ask(1, r#"{"type": "commit"}"#).await["committed"],
+        true
+    );
 }
 
 #[tokio::test]

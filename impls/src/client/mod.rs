@@ -128,7 +128,12 @@ impl StoreClient {
     }
 
     /// Asks until the course has an end, at most until `deadline`.
-    async fn pursue(&mut self, mut course: Course, body: &Body, deadline: Instant) -> Verdict<Body> {
+    async fn pursue(
+        &mut self,
+        mut course: Course,
+        body: &Body,
+        deadline: Instant,
+    ) -> Verdict<Body> {
         let mut node = self.home;
         loop {
             let attempt = self.attempt(node, body, deadline).await;
@@ -190,7 +195,8 @@ impl StoreClient {
     /// The next node in a circle.
     fn node_after(&self, node: NodeNumber) -> NodeNumber {
         let next = self.nodes.range(node.saturating_add(1)..).next();
-        next.or_else(|| self.nodes.iter().next()).map_or(node, |(node, _)| *node)
+        next.or_else(|| self.nodes.iter().next())
+            .map_or(node, |(node, _)| *node)
     }
 
     fn redirects_max(&self) -> u32 {
@@ -247,7 +253,9 @@ fn understood(asked: &Body, reply: Body) -> Attempt<Body> {
     Attempt::Refused {
         code,
         text: text("text").to_owned(),
-        leader: text("leader").strip_prefix('n').and_then(|number| number.parse().ok()),
+        leader: text("leader")
+            .strip_prefix('n')
+            .and_then(|number| number.parse().ok()),
     }
 }
 
@@ -274,9 +282,15 @@ mod tests {
     fn each_operation_has_its_body() {
         let text = |f, value| Json::from(body_of(&invocation(f, value)).unwrap()).to_string();
         assert_eq!(text("read", Value::Null), r#"{"key":3,"type":"read"}"#);
-        assert_eq!(text("write", Value::Int(5)), r#"{"key":3,"type":"write","value":5}"#);
+        assert_eq!(
+            text("write", Value::Int(5)),
+            r#"{"key":3,"type":"write","value":5}"#
+        );
         let pair = Value::List(vec![Value::Null, Value::Int(5)]);
-        assert_eq!(text("cas", pair), r#"{"from":null,"key":3,"to":5,"type":"cas"}"#);
+        assert_eq!(
+            text("cas", pair),
+            r#"{"from":null,"key":3,"to":5,"type":"cas"}"#
+        );
         assert!(body_of(&invocation("append", Value::Int(1))).is_err());
     }
 
@@ -284,14 +298,23 @@ mod tests {
     fn a_leader_is_read_from_a_refusal() {
         let refusal = crate::service::Refusal::redirect(tribunal_protocol::NodeId(4));
         let attempt = understood(&Body::new(), refusal.into_body());
-        assert!(matches!(attempt, Attempt::Refused { leader: Some(4), .. }));
+        assert!(matches!(
+            attempt,
+            Attempt::Refused {
+                leader: Some(4),
+                ..
+            }
+        ));
     }
 
     #[test]
     fn nothing_under_a_key_answers_a_read_and_refuses_a_cas() {
         let refusal = crate::service::Refusal::new(Code::KEY_DOES_NOT_EXIST, "nothing");
         let after = |f, value| {
-            understood(&body_of(&invocation(f, value)).unwrap(), refusal.clone().into_body())
+            understood(
+                &body_of(&invocation(f, value)).unwrap(),
+                refusal.clone().into_body(),
+            )
         };
         assert_eq!(after("read", Value::Null), Attempt::Done(Body::new()));
         let pair = Value::List(vec![Value::Int(1), Value::Int(2)]);

@@ -126,12 +126,7 @@ impl Course {
         }
     }
 
-    fn refused<T>(
-        &mut self,
-        code: Code,
-        text: String,
-        leader: Option<NodeNumber>,
-    ) -> Next<T> {
+    fn refused<T>(&mut self, code: Code, text: String, leader: Option<NodeNumber>) -> Next<T> {
         let why = format!("{text} ({})", code.0);
         match code {
             // The answer to the operation, whichever attempt brought it.
@@ -275,19 +270,43 @@ mod tests {
     #[test]
     fn a_retried_write_fails_only_if_no_attempt_was_risked() {
         let unavailable = || refused(Code::TEMPORARILY_UNAVAILABLE);
-        assert_eq!(retried(vec![not_sent(), unavailable()]), "again, again, late: fail");
-        assert_eq!(retried(vec![lost(), unavailable()]), "again, again, late: info");
-        assert_eq!(retried(vec![lost(), not_sent()]), "again, again, late: info");
-        assert_eq!(retried(vec![lost(), redirected(3)]), "again, ask n3, late: info");
-        assert_eq!(retried(vec![lost(), refused(Code::MALFORMED_REQUEST)]), "again, info");
-        assert_eq!(retried(vec![refused(Code::CRASH), Attempt::Done(1)]), "again, ok 1");
+        assert_eq!(
+            retried(vec![not_sent(), unavailable()]),
+            "again, again, late: fail"
+        );
+        assert_eq!(
+            retried(vec![lost(), unavailable()]),
+            "again, again, late: info"
+        );
+        assert_eq!(
+            retried(vec![lost(), not_sent()]),
+            "again, again, late: info"
+        );
+        assert_eq!(
+            retried(vec![lost(), redirected(3)]),
+            "again, ask n3, late: info"
+        );
+        assert_eq!(
+            retried(vec![lost(), refused(Code::MALFORMED_REQUEST)]),
+            "again, info"
+        );
+        assert_eq!(
+            retried(vec![refused(Code::CRASH), Attempt::Done(1)]),
+            "again, ok 1"
+        );
         assert_eq!(retried(vec![refused(Code::CRASH)]), "again, late: info");
     }
 
     #[test]
     fn a_ticket_makes_a_mismatch_speak_for_every_attempt() {
-        assert_eq!(retried(vec![lost(), refused(Code::PRECONDITION_FAILED)]), "again, fail");
-        assert_eq!(retried(vec![lost(), refused(Code::KEY_DOES_NOT_EXIST)]), "again, fail");
+        assert_eq!(
+            retried(vec![lost(), refused(Code::PRECONDITION_FAILED)]),
+            "again, fail"
+        );
+        assert_eq!(
+            retried(vec![lost(), refused(Code::KEY_DOES_NOT_EXIST)]),
+            "again, fail"
+        );
     }
 
     #[test]
@@ -304,12 +323,18 @@ mod tests {
         assert_eq!(read(vec![lost()]), "fail");
         assert_eq!(read(vec![not_sent()]), "fail");
         assert_eq!(read(vec![refused(Code::CRASH)]), "fail");
-        assert_eq!(course(true, true, vec![lost(), lost()]), "again, again, late: fail");
+        assert_eq!(
+            course(true, true, vec![lost(), lost()]),
+            "again, again, late: fail"
+        );
     }
 
     #[test]
     fn redirects_are_counted_anew_after_a_rest() {
         let attempts = vec![redirected(2), redirected(1), redirected(2), redirected(1)];
-        assert_eq!(retried(attempts), "ask n2, ask n1, again, ask n1, late: fail");
+        assert_eq!(
+            retried(attempts),
+            "ask n2, ask n1, again, ask n1, late: fail"
+        );
     }
 }

@@ -31,7 +31,11 @@ impl<M: Machine> Disk<M> {
         let (outbox, done) = async_mpsc::unbounded_channel();
         let work = move || write_frames(journal, &inbox, &outbox, delay);
         let thread = thread::Builder::new().name("disk".into()).spawn(work)?;
-        Ok(Disk { frames, done, thread })
+        Ok(Disk {
+            frames,
+            done,
+            thread,
+        })
     }
 
     /// Hands over the next frame.

@@ -83,7 +83,9 @@ mod tests {
     use super::*;
 
     fn read_all(bytes: &[u8]) -> Result<Vec<String>, FrameError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let (mut reader, mut buffer, mut values) = (bytes, Vec::new(), Vec::new());
             while let Some(value) = read(&mut reader, &mut buffer).await? {

@@ -226,7 +226,10 @@ mod tests {
                 }
                 1 => {
                     let waits = random.random_range(0..2) == 0;
-                    gate.push(before.len() as u32, if waits { Gate::Durable } else { Gate::Now });
+                    gate.push(
+                        before.len() as u32,
+                        if waits { Gate::Durable } else { Gate::Now },
+                    );
                     before.push(if waits { asked } else { 0 });
                 }
                 2 => {
@@ -243,7 +246,10 @@ mod tests {
                         left += 1;
                     }
                     let next = before.get(left);
-                    assert!(next.is_none_or(|n| *n > durable), "seed {seed}: held too long");
+                    assert!(
+                        next.is_none_or(|n| *n > durable),
+                        "seed {seed}: held too long"
+                    );
                 }
             }
         }

@@ -228,7 +228,11 @@ impl<M: Service> Host<M> {
                 Output::Persist(records) => self.gate.persist(records),
                 Output::Send { to, message, gate } => {
                     let session = self.sessions.get(&to).copied();
-                    let send = Departure::Send { to, message, session };
+                    let send = Departure::Send {
+                        to,
+                        message,
+                        session,
+                    };
                     self.gate.push(send, gate);
                 }
                 Output::Answer { id, outcome, gate } => {
@@ -248,7 +252,11 @@ impl<M: Service> Host<M> {
                     Departure::Send { to, message, .. } if to == self.node => {
                         self.to_self.push_back(message);
                     }
-                    Departure::Send { to, message, session } => self.send(to, &message, session),
+                    Departure::Send {
+                        to,
+                        message,
+                        session,
+                    } => self.send(to, &message, session),
                     Departure::Answer { id, outcome } => self.answer(id, outcome),
                 }
             }
@@ -258,8 +266,13 @@ impl<M: Service> Host<M> {
             let from = self.node;
             self.step(Input::Message { from, message });
         }
-        while let Some(inquiry) = self.inquiries.pop_front_if(|i| self.gate.has_passed(i.after)) {
-            inquiry.origin.reply(Ok(port::status(&inquiry.view, self.incarnation)));
+        while let Some(inquiry) = self
+            .inquiries
+            .pop_front_if(|i| self.gate.has_passed(i.after))
+        {
+            inquiry
+                .origin
+                .reply(Ok(port::status(&inquiry.view, self.incarnation)));
         }
     }
 
@@ -272,7 +285,10 @@ impl<M: Service> Host<M> {
 
     fn answer(&mut self, id: RequestId, outcome: Outcome<M::Response>) {
         let Some(origin) = self.waiting.remove(&id) else {
-            tracing::error!(?id, "the machine answers a request twice, or one that nobody made");
+            tracing::error!(
+                ?id,
+                "the machine answers a request twice, or one that nobody made"
+            );
             return;
         };
         let result = in_words::<M>(origin.kind(), outcome);
@@ -295,9 +311,10 @@ fn read_clock<M: Service>(options: ClockOptions) -> Clock {
     if M::CLOCK == ClockUse::Untimed {
         return Clock(0);
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let milliseconds = since.as_millis() as i64 + options.offset_ms;
     let unit = options.unit.as_millis().max(1) as i64;
     Clock((milliseconds.max(0) / unit) as u64)
 }
-

@@ -205,7 +205,11 @@ fn check(options: &Options) -> Result<(), NodeError> {
 }
 
 async fn listen(whom: &'static str, address: SocketAddr) -> Result<TcpListener, NodeError> {
-    let refused = |source| NodeError::Listen { whom, address, source };
+    let refused = |source| NodeError::Listen {
+        whom,
+        address,
+        source,
+    };
     TcpListener::bind(address).await.map_err(refused)
 }
 

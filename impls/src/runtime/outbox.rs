@@ -157,7 +157,9 @@ mod tests {
     use super::*;
 
     fn taken(outbox: &Outbox) -> io::Result<Vec<u8>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let mut chunk = Vec::new();
         runtime.block_on(outbox.take(&mut chunk)).map(|()| chunk)
     }

@@ -50,6 +50,8 @@ pub(super) struct Hub<M: Machine> {
 /// The links of a node; they end when this is dropped.
 #[derive(Debug)]
 pub(super) struct Peers {
+    /// Whether messages belong to sessions.
+    fifo: bool,
     outboxes: BTreeMap<NodeId, Arc<Outbox>>,
     _tasks: JoinSet<()>,
 }
@@ -63,7 +65,11 @@ impl Peers {
         events: mpsc::Sender<Event<M>>,
     ) -> Peers {
         let fifo = M::CHANNEL == Channel::Fifo;
-        let full = if fifo { Full::Breaks } else { Full::DropsOldest };
+        let full = if fifo {
+            Full::Breaks
+        } else {
+            Full::DropsOldest
+        };
         let mut tasks = JoinSet::new();
         let mut outboxes = BTreeMap::new();
         let (mut offers, mut inboxes) = (BTreeMap::new(), BTreeMap::new());
@@ -72,7 +78,12 @@ impl Peers {
             offers.insert(*peer, offer);
             inboxes.insert(*peer, inbox);
         }
-        let hub = Arc::new(Hub { card, events, offers, peers });
+        let hub = Arc::new(Hub {
+            card,
+            events,
+            offers,
+            peers,
+        });
         for (peer, address) in hub.peers.clone() {
             let outbox = Arc::new(Outbox::new(full));
             outboxes.insert(peer, outbox.clone());
@@ -85,13 +96,18 @@ impl Peers {
         }
         tasks.spawn(accept_forever(hub, listener));
         Peers {
+            fifo,
             outboxes,
             _tasks: tasks,
         }
     }
 
-    /// Puts a frame on its way; nothing where the peer is not known.
+    /// Puts a frame on its way. Where messages belong to sessions, one that
+    /// was asked for outside of any is lost.
     pub(super) fn send(&self, to: NodeId, session: Option<u64>, frame: Vec<u8>) {
+        if self.fifo && session.is_none() {
+            return;
+        }
         match self.outboxes.get(&to) {
             Some(outbox) => outbox.push(session, frame),
             None => tracing::error!(%to, "the machine sends to a node that is no peer"),
@@ -181,7 +197,9 @@ pub(super) async fn dial(
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
-    writer.write_all(&framing::encode(&card.hello(peer, session))?).await?;
+    writer
+        .write_all(&framing::encode(&card.hello(peer, session))?)
+        .await?;
     match framing::read(&mut reader, &mut Vec::new()).await? {
         Some(Reply::Welcome) => Ok(Link { writer, reader }),
         Some(Reply::Refused(why)) => Err(DialError::Refused(why)),

@@ -105,11 +105,7 @@ pub(super) async fn serve<M: Service>(
     }
 }
 
-async fn serve_client<M: Service>(
-    node: NodeId,
-    stream: TcpStream,
-    events: mpsc::Sender<Event<M>>,
-) {
+async fn serve_client<M: Service>(node: NodeId, stream: TcpStream, events: mpsc::Sender<Event<M>>) {
     let outbox = Arc::new(Outbox::new(Full::Breaks));
     let _ = stream.set_nodelay(true);
     let (reader, mut writer) = stream.into_split();
@@ -138,7 +134,10 @@ async fn read_requests<M: Service>(
     let mut line = Vec::new();
     loop {
         line.clear();
-        (&mut reader).take(LINE_MAX).read_until(b'\n', &mut line).await?;
+        (&mut reader)
+            .take(LINE_MAX)
+            .read_until(b'\n', &mut line)
+            .await?;
         if line.last() != Some(&b'\n') {
             return match line.len() as u64 {
                 LINE_MAX => Err(io::Error::other("a line is longer than any request")),
@@ -199,7 +198,12 @@ fn read_line<M: Service>(line: &[u8], mut origin: Origin) -> (Origin, Result<Ask
     origin.client = envelope.src;
     origin.message = envelope.body.get("msg_id").cloned();
     let node = origin.node;
-    let asked = read_body::<M>(node, envelope.dest.as_deref(), &envelope.body, &mut origin.kind);
+    let asked = read_body::<M>(
+        node,
+        envelope.dest.as_deref(),
+        &envelope.body,
+        &mut origin.kind,
+    );
     (origin, asked)
 }
 

@@ -36,7 +36,11 @@ pub fn serve<M: Service>(options: Options, config: M::Config, exit_with_parent: 
     }
     let node = options.node;
     let announce = move |ready: &Ready| {
-        let Ready { peers, clients, recovery } = ready;
+        let Ready {
+            peers,
+            clients,
+            recovery,
+        } = ready;
         let (incarnation, frames) = (recovery.incarnation, recovery.frames);
         let torn = match recovery.torn_bytes {
             0 => String::new(),
@@ -48,7 +52,10 @@ pub fn serve<M: Service>(options: Options, config: M::Config, exit_with_parent: 
             M::NAME
         );
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return explain(&NodeError::System(error)),
     };

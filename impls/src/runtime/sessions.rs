@@ -64,7 +64,11 @@ pub(super) async fn keep<M: Machine>(
     };
     for number in 1.. {
         let begins = keeper.hub.card.node < peer;
-        let begun = if begins { keeper.begin(number).await } else { keeper.join().await };
+        let begun = if begins {
+            keeper.begin(number).await
+        } else {
+            keeper.join().await
+        };
         match begun {
             Ok(Some(session)) => {
                 keeper.run(session, number, &outbox).await;
@@ -109,7 +113,11 @@ impl<M: Machine> Keeper<M> {
             }
         };
         incoming.reply(&Reply::Welcome).await?;
-        Ok(Some(Session { name, link, incoming }))
+        Ok(Some(Session {
+            name,
+            link,
+            incoming,
+        }))
     }
 
     /// The higher end: waits to be dialled, and dials back. Nothing where the
@@ -137,15 +145,26 @@ impl<M: Machine> Keeper<M> {
             }
             () = closed(&mut incoming) => return Ok(None),
         };
-        Ok(Some(Session { name, link, incoming }))
+        Ok(Some(Session {
+            name,
+            link,
+            incoming,
+        }))
     }
 
     /// Lets a session run until something ends it.
     async fn run(&mut self, session: Session, number: u64, outbox: &Outbox) {
-        let Session { name, mut link, mut incoming } = session;
+        let Session {
+            name,
+            mut link,
+            mut incoming,
+        } = session;
         let (peer, events) = (self.peer, self.hub.events.clone());
         outbox.open(number);
-        let up = Event::Link { peer, session: Some(number) };
+        let up = Event::Link {
+            peer,
+            session: Some(number),
+        };
         if events.send(up).await.is_err() {
             return;
         }
@@ -162,7 +181,12 @@ impl<M: Machine> Keeper<M> {
         drop((link, incoming));
         outbox.close();
         tracing::info!(%peer, number, why, "session down");
-        let _ = events.send(Event::Link { peer, session: None }).await;
+        let _ = events
+            .send(Event::Link {
+                peer,
+                session: None,
+            })
+            .await;
     }
 
     /// Waits for an offer of a later session; others are refused.

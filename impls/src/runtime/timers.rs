@@ -131,7 +131,11 @@ mod tests {
             timers.set(1, Span::Election, now);
             lengths.push(timers.next().unwrap() - now);
         }
-        assert!(lengths.iter().all(|length| (base..=2 * base).contains(length)));
+        assert!(
+            lengths
+                .iter()
+                .all(|length| (base..=2 * base).contains(length))
+        );
         lengths.sort_unstable();
         lengths.dedup();
         assert!(lengths.len() > 90, "the length is drawn anew each time");

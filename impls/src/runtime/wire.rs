@@ -95,14 +95,23 @@ impl Card {
             return Some(format!("peer protocol {}, not {VERSION}", hello.version));
         }
         if hello.cluster != self.cluster {
-            return Some(format!("cluster `{}`, not `{}`", hello.cluster, self.cluster));
+            return Some(format!(
+                "cluster `{}`, not `{}`",
+                hello.cluster, self.cluster
+            ));
         }
         if (hello.machine.as_str(), hello.format) != (self.machine, self.format) {
             let theirs = format!("{} format {}", hello.machine, hello.format);
-            return Some(format!("machine {theirs}, not {} format {}", self.machine, self.format));
+            return Some(format!(
+                "machine {theirs}, not {} format {}",
+                self.machine, self.format
+            ));
         }
         if hello.to != self.node {
-            return Some(format!("it dialled {}, and this is {}", hello.to, self.node));
+            return Some(format!(
+                "it dialled {}, and this is {}",
+                hello.to, self.node
+            ));
         }
         (!is_peer).then(|| format!("{} is no peer of {}", hello.from, self.node))
     }
@@ -124,20 +133,50 @@ mod tests {
 
     #[test]
     fn a_peer_is_welcome() {
-        let two = Card { node: NodeId(2), ..card() };
+        let two = Card {
+            node: NodeId(2),
+            ..card()
+        };
         assert_eq!(card().refusal(&two.hello(NodeId(1), None), true), None);
     }
 
     #[test]
     fn each_mismatch_is_refused_with_its_reason() {
-        let two = Card { node: NodeId(2), ..card() };
+        let two = Card {
+            node: NodeId(2),
+            ..card()
+        };
         let hello = |card: Card| card.hello(NodeId(1), None);
         let cases = [
-            (hello(Card { cluster: "red".into(), ..two.clone() }), "cluster `red`, not `blue`"),
-            (hello(Card { machine: "zab", ..two.clone() }), "zab format 1, not raft format 1"),
-            (hello(Card { format: 2, ..two.clone() }), "raft format 2, not raft format 1"),
+            (
+                hello(Card {
+                    cluster: "red".into(),
+                    ..two.clone()
+                }),
+                "cluster `red`, not `blue`",
+            ),
+            (
+                hello(Card {
+                    machine: "zab",
+                    ..two.clone()
+                }),
+                "zab format 1, not raft format 1",
+            ),
+            (
+                hello(Card {
+                    format: 2,
+                    ..two.clone()
+                }),
+                "raft format 2, not raft format 1",
+            ),
             (two.hello(NodeId(3), None), "it dialled n3, and this is n1"),
-            (Hello { version: 9, ..hello(two.clone()) }, "peer protocol 9, not 1"),
+            (
+                Hello {
+                    version: 9,
+                    ..hello(two.clone())
+                },
+                "peer protocol 9, not 1",
+            ),
         ];
         for (hello, reason) in cases {
             let refusal = card().refusal(&hello, true).unwrap();

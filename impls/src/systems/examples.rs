@@ -2,9 +2,9 @@
 //! one, which is little.
 
 use serde_json::Value as Json;
-use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::examples::{coordinator, lock, single_decree};
+use tribunal_protocol::{Gate, NodeId};
 
 use super::{BuiltIn, UnknownBug, everybody};
 use crate::runtime;
@@ -15,40 +15,63 @@ pub const EXAMPLES: &[BuiltIn] = &[
     BuiltIn {
         name: "single-decree",
         about: "Paxos for one value: `propose` answers with the value that was chosen",
-        bugs: &[hasty("a promise is spoken before it is durable", "Agreement")],
+        bugs: &[hasty(
+            "a promise is spoken before it is durable",
+            "Agreement",
+        )],
         serve: |options, bug, exit_with_parent| {
             let config = single_decree::Config {
                 id: options.node,
                 nodes: everybody(&options).collect(),
-                hasty: is_hasty(bug)?,
+                promise: gate(bug)?,
             };
-            Ok(runtime::serve::<single_decree::SingleDecree>(options, config, exit_with_parent))
+            Ok(runtime::serve::<single_decree::SingleDecree>(
+                options,
+                config,
+                exit_with_parent,
+            ))
         },
     },
     BuiltIn {
         name: "coordinator",
         about: "two-phase commit of one transaction: `commit` answers whether it was committed",
-        bugs: &[hasty("a decision is told before it is durable", "Agreement")],
+        bugs: &[hasty(
+            "a decision is told before it is durable",
+            "Agreement",
+        )],
         serve: |options, bug, exit_with_parent| {
             let coordinates = |node: &NodeId| *node == coordinator::COORDINATOR;
             let config = coordinator::Config {
                 id: options.node,
-                participants: everybody(&options).filter(|node| !coordinates(node)).collect(),
-                hasty: is_hasty(bug)?,
+                participants: everybody(&options)
+                    .filter(|node| !coordinates(node))
+                    .collect(),
+                decision: gate(bug)?,
             };
-            Ok(runtime::serve::<coordinator::TwoPhase>(options, config, exit_with_parent))
+            Ok(runtime::serve::<coordinator::TwoPhase>(
+                options,
+                config,
+                exit_with_parent,
+            ))
         },
     },
     BuiltIn {
         name: "lock",
         about: "a lock leased by clock: `acquire` answers until when it is held",
-        bugs: &[hasty("a lease is granted before it is durable", "Mutual Exclusion")],
+        bugs: &[hasty(
+            "a lease is granted before it is durable",
+            "Mutual Exclusion",
+        )],
         serve: |options, bug, exit_with_parent| {
             let config = lock::Config {
                 id: options.node,
-                hasty: is_hasty(bug)?,
+                grant: gate(bug)?,
             };
-            Ok(runtime::serve::<lock::Lock>(options, config, exit_with_parent))
+            Ok(runtime::serve::<lock::Lock>(
+                options,
+                config,
+                exit_with_parent,
+            ))
         },
     },
 ];
@@ -67,10 +90,11 @@ const fn hasty(about: &'static str, property: &'static str) -> Bug {
     }
 }
 
-fn is_hasty(bug: Option<&str>) -> Result<bool, UnknownBug> {
+/// The gate that decides whether a machine is the right or the wrong one.
+fn gate(bug: Option<&str>) -> Result<Gate, UnknownBug> {
     match bug {
-        None => Ok(false),
-        Some(HASTY) => Ok(true),
+        None => Ok(Gate::Durable),
+        Some(HASTY) => Ok(Gate::Now),
         Some(other) => Err(UnknownBug {
             name: other.to_owned(),
             known: EXAMPLES[0].bugs,

@@ -43,7 +43,9 @@ impl Tuning {
             ("--disk-delay-ms", self.disk_delay_ms),
             ("--checkpoint-bytes", self.checkpoint_bytes),
         ];
-        let given = flags.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, value)| Some((flag, value?)));
         given.flat_map(|(flag, value)| [flag.to_owned(), value.to_string()])
     }
 }
@@ -118,7 +120,9 @@ impl System for Local {
     fn status<'a>(&'a self, plan: &'a NodePlan) -> Pending<'a, Result<NodeStatus, ClientError>> {
         Box::pin(async {
             let asked = tokio::time::timeout(STATUS_TIMEOUT, ask_status(plan));
-            asked.await.unwrap_or(Err(ClientError::Timeout(STATUS_TIMEOUT)))
+            asked
+                .await
+                .unwrap_or(Err(ClientError::Timeout(STATUS_TIMEOUT)))
         })
     }
 
@@ -128,7 +132,10 @@ impl System for Local {
         plans: &[NodePlan],
         options: &ClientOptions,
     ) -> Box<dyn Client> {
-        let nodes = plans.iter().map(|plan| (plan.node, plan.client_listen)).collect();
+        let nodes = plans
+            .iter()
+            .map(|plan| (plan.node, plan.client_listen))
+            .collect();
         Box::new(StoreClient::new(plan.node, nodes, options.clone()))
     }
 }

@@ -71,7 +71,11 @@ impl fmt::Display for UnknownBug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known: Vec<&str> = self.known.iter().map(|bug| bug.name).collect();
         let known = known.join(", ");
-        write!(f, "find the wrong version `{}`; there are: {known}", self.name)
+        write!(
+            f,
+            "find the wrong version `{}`; there are: {known}",
+            self.name
+        )
     }
 }
 

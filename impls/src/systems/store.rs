@@ -22,9 +22,7 @@ pub enum Asked {
 pub fn asked(kind: &str, body: &Body) -> Result<Asked, Refusal> {
     let operation = match kind {
         "register" => return Ok(Asked::Register),
-        "read" => Operation::Read {
-            key: key(body)?,
-        },
+        "read" => Operation::Read { key: key(body)? },
         "write" => Operation::Write {
             key: key(body)?,
             value: integer(body, "value")?,
@@ -92,8 +90,14 @@ fn ticket(body: &Body) -> Result<Option<Ticket>, Refusal> {
             session: SessionId(session),
             serial,
         })),
-        (Some(_), None) => Err(Refusal::malformed("a whole number beside `session`", "serial")),
-        (None, Some(_)) => Err(Refusal::malformed("a whole number beside `serial`", "session")),
+        (Some(_), None) => Err(Refusal::malformed(
+            "a whole number beside `session`",
+            "serial",
+        )),
+        (None, Some(_)) => Err(Refusal::malformed(
+            "a whole number beside `serial`",
+            "session",
+        )),
     }
 }
 
@@ -119,7 +123,11 @@ mod tests {
             ask(r#"{"type": "write", "key": 3, "value": -4, "session": 7, "serial": 1}"#),
             Ok(Asked::Operation(Some(ticket), write))
         );
-        let cas = Operation::Cas { key: 3, from: None, to: 5 };
+        let cas = Operation::Cas {
+            key: 3,
+            from: None,
+            to: 5,
+        };
         assert_eq!(
             ask(r#"{"type": "cas", "key": 3, "from": null, "to": 5}"#),
             Ok(Asked::Operation(None, cas))
@@ -131,16 +139,36 @@ mod tests {
     fn what_is_not_understood_is_refused_by_its_field() {
         let cases = [
             (r#"{"type": "read"}"#, Code::MALFORMED_REQUEST, "`key`"),
-            (r#"{"type": "read", "key": -1}"#, Code::MALFORMED_REQUEST, "`key`"),
-            (r#"{"type": "write", "key": 1}"#, Code::MALFORMED_REQUEST, "`value`"),
-            (r#"{"type": "write", "key": 1, "value": 1.5}"#, Code::MALFORMED_REQUEST, "`value`"),
-            (r#"{"type": "cas", "key": 1, "to": 1}"#, Code::MALFORMED_REQUEST, "`from`"),
+            (
+                r#"{"type": "read", "key": -1}"#,
+                Code::MALFORMED_REQUEST,
+                "`key`",
+            ),
+            (
+                r#"{"type": "write", "key": 1}"#,
+                Code::MALFORMED_REQUEST,
+                "`value`",
+            ),
+            (
+                r#"{"type": "write", "key": 1, "value": 1.5}"#,
+                Code::MALFORMED_REQUEST,
+                "`value`",
+            ),
+            (
+                r#"{"type": "cas", "key": 1, "to": 1}"#,
+                Code::MALFORMED_REQUEST,
+                "`from`",
+            ),
             (
                 r#"{"type": "write", "key": 1, "value": 1, "session": 1}"#,
                 Code::MALFORMED_REQUEST,
                 "`serial`",
             ),
-            (r#"{"type": "delete", "key": 1}"#, Code::NOT_SUPPORTED, "`delete`"),
+            (
+                r#"{"type": "delete", "key": 1}"#,
+                Code::NOT_SUPPORTED,
+                "`delete`",
+            ),
         ];
         for (text, code, field) in cases {
             let refusal = ask(text).unwrap_err();

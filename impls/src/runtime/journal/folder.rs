@@ -42,8 +42,16 @@ impl Identity {
 
 impl std::fmt::Display for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Identity { machine, format, cluster, node } = self;
-        write!(f, "node {node} of cluster `{cluster}`, {machine} format {format}")
+        let Identity {
+            machine,
+            format,
+            cluster,
+            node,
+        } = self;
+        write!(
+            f,
+            "node {node} of cluster `{cluster}`, {machine} format {format}"
+        )
     }
 }
 
@@ -65,8 +73,13 @@ impl Folder {
         fs::create_dir_all(path).map_err(&failed)?;
         let handle = File::open(path).map_err(&failed)?;
         match handle.try_lock() {
-            Ok(()) => Ok(Folder { path: path.to_owned(), handle }),
-            Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: path.to_owned() }),
+            Ok(()) => Ok(Folder {
+                path: path.to_owned(),
+                handle,
+            }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::Locked {
+                path: path.to_owned(),
+            }),
             Err(TryLockError::Error(error)) => Err(JournalError::io("lock", path)(error)),
         }
     }
@@ -99,7 +112,8 @@ impl Folder {
         let failed = JournalError::io("write", &temporary);
         let mut file = File::create(&temporary).map_err(&failed)?;
         file.write_all(bytes).map_err(&failed)?;
-        file.sync_all().map_err(JournalError::io("sync", &temporary))?;
+        file.sync_all()
+            .map_err(JournalError::io("sync", &temporary))?;
         fs::rename(&temporary, &path).map_err(JournalError::io("rename", &temporary))?;
         self.sync()
     }
@@ -113,7 +127,9 @@ impl Folder {
 
     /// Makes the names in the folder durable.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
-        self.handle.sync_all().map_err(JournalError::io("sync", &self.path))
+        self.handle
+            .sync_all()
+            .map_err(JournalError::io("sync", &self.path))
     }
 
     /// Makes the folder's own name durable.
@@ -123,13 +139,18 @@ impl Folder {
             return Ok(());
         };
         let failed = JournalError::io("sync", parent);
-        File::open(parent).and_then(|handle| handle.sync_all()).map_err(failed)
+        File::open(parent)
+            .and_then(|handle| handle.sync_all())
+            .map_err(failed)
     }
 
     /// Opens a file for appending.
     pub(super) fn append(&self, name: &str) -> Result<File, JournalError> {
         let path = self.path(name);
-        OpenOptions::new().append(true).open(&path).map_err(JournalError::io("open", &path))
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(JournalError::io("open", &path))
     }
 }
 
@@ -141,7 +162,10 @@ pub(super) fn preamble<T: Serialize>(kind: &str, of: &Identity, about: &T) -> Ve
     let mut bytes = MAGIC.to_vec();
     bytes.extend(LAYOUT.to_le_bytes());
     let payload = postcard::to_allocvec(&(kind, of, about));
-    bytes.extend(frames::encode(0, &payload.expect("a preamble is plain data")));
+    bytes.extend(frames::encode(
+        0,
+        &payload.expect("a preamble is plain data"),
+    ));
     bytes
 }
 
@@ -156,27 +180,43 @@ pub(super) fn check_preamble<T: for<'a> Deserialize<'a>>(
     let damaged = |offset: usize, why: &str| JournalError::damaged(path, offset, why);
     let start = MAGIC.len() + 4;
     let Some(layout) = bytes.get(MAGIC.len()..start) else {
-        return Err(damaged(0, "the file is shorter than its first bytes must be"));
+        return Err(damaged(
+            0,
+            "the file is shorter than its first bytes must be",
+        ));
     };
     if bytes[..MAGIC.len()] != MAGIC {
         return Err(damaged(0, "the file does not begin like one of ours"));
     }
     if layout != LAYOUT.to_le_bytes() {
-        let found = layout.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let found = layout
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         let found = format!("files of layout {found}, where layout {LAYOUT} is expected");
-        return Err(JournalError::Foreign { path: path.to_owned(), found });
+        return Err(JournalError::Foreign {
+            path: path.to_owned(),
+            found,
+        });
     }
     let Found::Frame { payload, end } = first_frame(bytes, start) else {
         return Err(damaged(start, "the file's preamble is broken"));
     };
     let parsed = postcard::from_bytes::<(String, Identity, T)>(payload);
-    let (found_kind, found, about) = parsed.map_err(|_| damaged(start, "its preamble is unknown"))?;
+    let (found_kind, found, about) =
+        parsed.map_err(|_| damaged(start, "its preamble is unknown"))?;
     if found != *expected {
         let found = format!("data of {found}, where those of {expected} are expected");
-        return Err(JournalError::Foreign { path: path.to_owned(), found });
+        return Err(JournalError::Foreign {
+            path: path.to_owned(),
+            found,
+        });
     }
     if found_kind != kind {
-        return Err(damaged(start, &format!("it is a {found_kind} in the place of a {kind}")));
+        return Err(damaged(
+            start,
+            &format!("it is a {found_kind} in the place of a {kind}"),
+        ));
     }
     Ok((about, end))
 }

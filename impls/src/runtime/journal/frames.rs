@@ -95,7 +95,11 @@ fn broken(bytes: &[u8], start: usize, header: Option<Header>, sequence: u64) -> 
         let whole = HEADER.min(rest.len());
         let torn = (rest.len() < HEADER && begins_a_header(rest, sequence))
             || has_hole(bytes, start, start + whole);
-        return if torn { Found::Torn } else { damaged(sequence, "its header was changed") };
+        return if torn {
+            Found::Torn
+        } else {
+            damaged(sequence, "its header was changed")
+        };
     };
     let length = header.frame_length();
     match rest.len() {
@@ -145,17 +149,23 @@ impl Header {
 /// The first header of a later frame, with its place and sequence number.
 fn find_later(bytes: &[u8], sequence: u64) -> Option<(usize, u64)> {
     let starts = bytes.windows(MARKER.len()).enumerate();
-    starts.filter(|(_, window)| *window == MARKER).find_map(|(at, _)| {
-        let header = Header::read(&bytes[at..])?;
-        (header.sequence > sequence).then_some((at, header.sequence))
-    })
+    starts
+        .filter(|(_, window)| *window == MARKER)
+        .find_map(|(at, _)| {
+            let header = Header::read(&bytes[at..])?;
+            (header.sequence > sequence).then_some((at, header.sequence))
+        })
 }
 
 /// Whether a piece shorter than a header is the beginning of the header of
 /// frame `sequence`, of whatever length.
 fn begins_a_header(piece: &[u8], sequence: u64) -> bool {
     let same = |from: usize, expected: &[u8]| {
-        piece.iter().skip(from).zip(expected).all(|(byte, expected)| byte == expected)
+        piece
+            .iter()
+            .skip(from)
+            .zip(expected)
+            .all(|(byte, expected)| byte == expected)
     };
     same(0, &MARKER) && same(8, &sequence.to_le_bytes())
 }
@@ -230,7 +240,11 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             let hit = (0..3).find(|i| bit / 8 < ends[i + 1]).unwrap();
             let found = next(&changed, ends[hit], hit as u64 + 1);
-            assert!(is_damaged(&found), "bit {bit} in frame {}: {found:?}", hit + 1);
+            assert!(
+                is_damaged(&found),
+                "bit {bit} in frame {}: {found:?}",
+                hit + 1
+            );
         }
     }
 
@@ -241,7 +255,10 @@ mod tests {
         damaged[ends[1]..ends[2]].fill(0);
         assert!(is_damaged(&next(&damaged, ends[1], 2)));
         let cut = &damaged[..ends[2] + HEADER];
-        assert!(is_damaged(&next(cut, ends[1], 2)), "its header alone proves it");
+        assert!(
+            is_damaged(&next(cut, ends[1], 2)),
+            "its header alone proves it"
+        );
     }
 
     #[test]

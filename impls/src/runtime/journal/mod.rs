@@ -191,7 +191,8 @@ impl<M: Machine> Journal<M> {
         // Nothing was changed up to here; from here on the folder is ours.
         let file = folder.append(&name(JOURNAL, generation))?;
         if read.torn_bytes > 0 {
-            file.set_len(read.end).map_err(JournalError::io("cut", &path))?;
+            file.set_len(read.end)
+                .map_err(JournalError::io("cut", &path))?;
         }
         let mut journal = Journal {
             folder,
@@ -217,7 +218,9 @@ impl<M: Machine> Journal<M> {
     /// Syncs what recovery trusted, clears what it does not need, and counts
     /// the start.
     fn make_sure(&mut self, generations: &Generations) -> Result<(), JournalError> {
-        self.file.sync_all().map_err(JournalError::io("sync", &self.path))?;
+        self.file
+            .sync_all()
+            .map_err(JournalError::io("sync", &self.path))?;
         if self.generation > 0 {
             let path = self.folder.path(&name(CHECKPOINT, self.generation));
             let synced = File::open(&path).and_then(|file| file.sync_all());
@@ -248,8 +251,12 @@ impl<M: Machine> Journal<M> {
     pub fn append(&mut self, persists: &[Vec<M::Record>]) -> Result<(), JournalError> {
         let payload = encode(&self.path, persists)?;
         let frame = frames::encode(self.sequence, &payload);
-        self.file.write_all(&frame).map_err(JournalError::io("write", &self.path))?;
-        self.file.sync_data().map_err(JournalError::io("sync", &self.path))?;
+        self.file
+            .write_all(&frame)
+            .map_err(JournalError::io("write", &self.path))?;
+        self.file
+            .sync_data()
+            .map_err(JournalError::io("sync", &self.path))?;
         self.sequence += 1;
         self.bytes += frame.len() as u64;
         for record in persists.iter().flatten() {
@@ -327,7 +334,13 @@ impl<M: Machine> Read<M> {
             Found::Frame { payload, end } if end == bytes.len() => {
                 read.durable = decode(&path, start, payload)?;
             }
-            _ => return Err(JournalError::damaged(&path, start, "the checkpoint is broken")),
+            _ => {
+                return Err(JournalError::damaged(
+                    &path,
+                    start,
+                    "the checkpoint is broken",
+                ));
+            }
         }
         read.sequence = sequence;
         read.checkpoint_length = bytes.len() as u64;
@@ -344,7 +357,10 @@ impl<M: Machine> Read<M> {
         let bytes = folder.read(&name(JOURNAL, generation))?;
         let (sequence, start) = check_preamble::<u64>(&path, &bytes, JOURNAL, identity)?;
         if sequence != self.sequence {
-            let why = format!("it begins at frame {sequence} in the place of {}", self.sequence);
+            let why = format!(
+                "it begins at frame {sequence} in the place of {}",
+                self.sequence
+            );
             return Err(JournalError::damaged(&path, start, &why));
         }
         let mut at = start;
@@ -403,11 +419,7 @@ impl Generations {
 
     /// Journals of a generation that has no checkpoint yet. They are empty,
     /// unless a checkpoint was lost.
-    fn check_unfinished(
-        &self,
-        folder: &Folder,
-        identity: &Identity,
-    ) -> Result<(), JournalError> {
+    fn check_unfinished(&self, folder: &Folder, identity: &Identity) -> Result<(), JournalError> {
         for generation in self.journals.iter().filter(|g| **g > self.newest()) {
             let path = folder.path(&name(JOURNAL, *generation));
             let bytes = folder.read(&name(JOURNAL, *generation))?;
@@ -441,7 +453,10 @@ fn refuse_strangers(folder: &Folder, path: &Path, names: &[String]) -> Result<()
     match names.iter().find(|name| !ours(name)) {
         Some(stranger) => Err(JournalError::Foreign {
             path: path.to_owned(),
-            found: format!("`{}`, which is no file of a node", folder.path(stranger).display()),
+            found: format!(
+                "`{}`, which is no file of a node",
+                folder.path(stranger).display()
+            ),
         }),
         None => Ok(()),
     }
@@ -459,7 +474,11 @@ fn read_incarnation(
     let bytes = folder.read(INCARNATION)?;
     let (incarnation, end) = check_preamble::<u64>(&path, &bytes, INCARNATION, identity)?;
     if end != bytes.len() {
-        return Err(JournalError::damaged(&path, end, "more bytes follow than were written"));
+        return Err(JournalError::damaged(
+            &path,
+            end,
+            "more bytes follow than were written",
+        ));
     }
     Ok(Some(incarnation))
 }

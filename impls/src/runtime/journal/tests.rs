@@ -5,9 +5,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use tribunal_protocol::{
-    Channel, ClockUse, Context, Input, Machine, NodeId, Outputs, View,
-};
+use tribunal_protocol::{Channel, ClockUse, Context, Input, Machine, NodeId, Outputs, View};
 
 use super::*;
 
@@ -74,7 +72,9 @@ fn numbers(folder: &TempDir) -> Vec<u64> {
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
     let named = entries.map(|entry| entry.file_name().into_string().unwrap());
-    named.map(|name| (name.clone(), fs::read(folder.join(&name)).unwrap())).collect()
+    named
+        .map(|name| (name.clone(), fs::read(folder.join(&name)).unwrap()))
+        .collect()
 }
 
 fn write_contents(files: &BTreeMap<String, Vec<u8>>) -> TempDir {
@@ -90,7 +90,11 @@ fn refuses(folder: &TempDir, identity: &Identity, reason: &str) {
     let before = contents(folder.path());
     let error = Journal::<Numbers>::open(folder.path(), identity, 1 << 20).unwrap_err();
     assert!(error.to_string().contains(reason), "{error}");
-    assert_eq!(contents(folder.path()), before, "the data must be untouched");
+    assert_eq!(
+        contents(folder.path()),
+        before,
+        "the data must be untouched"
+    );
 }
 
 #[test]
@@ -103,7 +107,11 @@ fn what_was_written_is_recovered_and_each_start_is_counted() {
     drop(journal);
     let journal = open(&folder).unwrap();
     assert_eq!(journal.durable().numbers, [1, 2, 3, 4]);
-    let expected = Recovery { incarnation: 2, frames: 2, torn_bytes: 0 };
+    let expected = Recovery {
+        incarnation: 2,
+        frames: 2,
+        torn_bytes: 0,
+    };
     assert_eq!(*journal.recovery(), expected);
 }
 
@@ -145,27 +153,42 @@ fn the_message_names_the_byte_where_the_broken_frame_begins() {
     let folder = written(&[&[1], &[2], &[3]]);
     let path = folder.path().join("journal-0000");
     let mut bytes = fs::read(&path).unwrap();
-    let starts: Vec<usize> =
-        bytes.windows(4).enumerate().filter(|(_, w)| *w == b"TRBF").map(|(at, _)| at).collect();
+    let starts: Vec<usize> = bytes
+        .windows(4)
+        .enumerate()
+        .filter(|(_, w)| *w == b"TRBF")
+        .map(|(at, _)| at)
+        .collect();
     let (second, third) = (starts[2], starts[3]);
     bytes[second + 26] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let reason = format!(
-        "at byte {second}: frame 2 is broken, but frame 3 follows at byte {third}"
-    );
+    let reason =
+        format!("at byte {second}: frame 2 is broken, but frame 3 follows at byte {third}");
     refuses(&folder, &identity(), &reason);
 }
 
 #[test]
 fn a_folder_of_somebody_else_is_refused() {
     let folder = written(&[&[1]]);
-    let node = Identity { node: NodeId(2), ..identity() };
+    let node = Identity {
+        node: NodeId(2),
+        ..identity()
+    };
     refuses(&folder, &node, "data of node n1 of cluster `blue`");
-    let cluster = Identity { cluster: "red".into(), ..identity() };
+    let cluster = Identity {
+        cluster: "red".into(),
+        ..identity()
+    };
     refuses(&folder, &cluster, "where those of node n1 of cluster `red`");
-    let format = Identity { format: 4, ..identity() };
+    let format = Identity {
+        format: 4,
+        ..identity()
+    };
     refuses(&folder, &format, "numbers format 3");
-    let machine = Identity { machine: "raft".into(), ..identity() };
+    let machine = Identity {
+        machine: "raft".into(),
+        ..identity()
+    };
     refuses(&folder, &machine, "raft format 3");
 }
 
@@ -180,7 +203,11 @@ fn a_folder_with_other_files_is_refused() {
 fn a_folder_that_is_in_use_is_refused() {
     let folder = written(&[&[1]]);
     let journal = open(&folder).unwrap();
-    refuses(&folder, &identity(), "another process uses this data folder");
+    refuses(
+        &folder,
+        &identity(),
+        "another process uses this data folder",
+    );
     drop(journal);
     assert_eq!(numbers(&folder), [1]);
 }
@@ -207,7 +234,11 @@ fn another_layout_is_refused_as_such() {
     let folder = written(&[&[1]]);
     let mut files = contents(folder.path());
     files.get_mut("journal-0000").unwrap()[8] = 9;
-    refuses(&write_contents(&files), &identity(), "files of layout 9, where layout 1");
+    refuses(
+        &write_contents(&files),
+        &identity(),
+        "files of layout 9, where layout 1",
+    );
 }
 
 /// The files before a checkpoint and after it.
@@ -246,7 +277,10 @@ fn a_checkpoint_is_due_when_the_journal_outgrows_its_size_and_the_last_checkpoin
     assert!(journal.checkpoint_is_due());
     journal.checkpoint().unwrap();
     journal.append(&[vec![7]]).unwrap();
-    assert!(!journal.checkpoint_is_due(), "the checkpoint is longer than the journal");
+    assert!(
+        !journal.checkpoint_is_due(),
+        "the checkpoint is longer than the journal"
+    );
     drop(journal);
     let journal = Journal::<Numbers>::open(folder.path(), &identity(), 1).unwrap();
     assert!(!journal.checkpoint_is_due());
@@ -282,7 +316,11 @@ fn a_crash_at_any_point_of_a_checkpoint_loses_nothing() {
         journal.checkpoint().unwrap();
         drop(journal);
         assert_eq!(numbers(&folder), [1, 2, 3], "point {place}");
-        assert_eq!(contents(folder.path()).len(), 3, "point {place}: nothing is left over");
+        assert_eq!(
+            contents(folder.path()).len(),
+            3,
+            "point {place}: nothing is left over"
+        );
     }
 }
 
@@ -297,7 +335,11 @@ fn a_journal_whose_checkpoint_is_gone_is_not_taken_for_an_unfinished_one() {
     let mut files = contents(folder.path());
     files.remove("checkpoint-0001");
     files.insert("journal-0000".into(), before["journal-0000"].clone());
-    refuses(&write_contents(&files), &identity(), "the checkpoint that it continues is gone");
+    refuses(
+        &write_contents(&files),
+        &identity(),
+        "the checkpoint that it continues is gone",
+    );
 }
 
 #[test]
