@@ -262,11 +262,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         // Paths as long as the known one too: of several properties that can
         // be broken in so many steps the same one is then found every time,
         // whatever the first search happened to find.
-        let nearest = search(
-            self.model.afresh(),
-            self.shortening(short.len()),
-            progress,
-        )?;
+        let nearest = search(self.model.afresh(), self.shortening(short.len()), progress)?;
         if let Some(path) = nearest.path {
             let (walk, broken) = self.verified(&path)?;
             let same = broken.property == violations[0].broken.property;

@@ -375,3 +375,80 @@ impl<M: Machine> fmt::Debug for Envelope<M> {
         write!(f, "{} -> {} {:?}", self.from, self.to, *self.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tribunal_protocol::examples::coordinator::{Message, TwoPhase};
+    use tribunal_protocol::examples::single_decree::{self, SingleDecree};
+
+    use super::*;
+
+    const A: NodeId = NodeId(1);
+    const B: NodeId = NodeId(2);
+
+    fn send(network: &mut Network<TwoPhase>, from: NodeId, to: NodeId) {
+        network.send(Envelope::new(from, to, Message::Prepare));
+    }
+
+    fn tellable(network: &Network<TwoPhase>) -> Vec<(NodeId, NodeId, bool)> {
+        network.tellable().collect()
+    }
+
+    #[test]
+    fn a_broken_session_delivers_a_prefix_and_then_tells_both_ends() {
+        let mut network: Network<TwoPhase> = Network::new(2);
+        send(&mut network, A, B);
+        send(&mut network, A, B);
+        network.cut(A, B);
+        send(&mut network, A, B);
+        assert_eq!(network.len(), 2, "what is sent after the break is lost");
+        let (slot, ..) = network.deliverable().next().expect("a message");
+        network.take(slot);
+        assert_eq!(tellable(&network), [(B, A, false), (A, B, false)]);
+        network.tell(B, A, false);
+        assert!(network.is_empty(), "what did not arrive is lost");
+        network.tell(A, B, false);
+        assert_eq!(tellable(&network), [(B, A, true), (A, B, true)]);
+    }
+
+    #[test]
+    fn nothing_is_sent_on_a_session_before_the_sender_is_told_of_it() {
+        let mut network: Network<TwoPhase> = Network::new(2);
+        network.crash(A);
+        assert_eq!(
+            tellable(&network),
+            [(B, A, false)],
+            "a new incarnation hears of no old end"
+        );
+        network.tell(B, A, false);
+        send(&mut network, A, B);
+        assert!(network.is_empty());
+        network.tell(A, B, true);
+        send(&mut network, A, B);
+        assert_eq!(network.len(), 1);
+        assert_eq!(
+            network.deliverable().count(),
+            0,
+            "the receiver is told first"
+        );
+        network.tell(B, A, true);
+        assert_eq!(network.deliverable().count(), 1);
+    }
+
+    #[test]
+    fn a_bag_counts_copies_and_does_not_know_who_came_first() {
+        let message = |round| single_decree::Message::Prepare((round, A));
+        let filled = |rounds: &[u64]| {
+            let mut network: Network<SingleDecree> = Network::new(2);
+            for round in rounds {
+                network.send(Envelope::new(A, B, message(*round)));
+            }
+            network
+        };
+        assert_eq!(filled(&[1, 2, 1]), filled(&[2, 1, 1]));
+        assert_ne!(filled(&[1, 2, 1]), filled(&[2, 1]));
+        let mut network = filled(&[1, 1]);
+        network.take(0);
+        assert_eq!(network, filled(&[1]));
+    }
+}

@@ -335,9 +335,17 @@ impl<'a, M: Machine> Running<'a, M> {
         }
         let gated = |output: &Output<M>| {
             matches!(output, Output::Persist(_))
-                || matches!(output, Output::Send { gate: Gate::Durable, .. })
+                || matches!(
+                    output,
+                    Output::Send {
+                        gate: Gate::Durable,
+                        ..
+                    }
+                )
         };
-        let sends = outputs.iter().any(|output| matches!(output, Output::Send { .. }));
+        let sends = outputs
+            .iter()
+            .any(|output| matches!(output, Output::Send { .. }));
         sends && visible.all(gated) && self.only_forgets()
     }
 
@@ -371,5 +379,192 @@ impl<M: Machine> fmt::Debug for Node<M> {
             shown.field("clock", &self.clock.0);
         }
         shown.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tribunal_protocol::machine::{Channel, ClockUse, Span, View};
+
+    use super::*;
+
+    const ID: RequestId = RequestId(0);
+    const PEER: NodeId = NodeId(2);
+
+    /// Asks for whatever it is told to ask for, and remembers how many
+    /// persists it was told of.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Script {
+        told: usize,
+        counts: bool,
+    }
+
+    /// What a request makes it ask for.
+    type Asked = Vec<(u8, bool)>;
+    const PERSIST: u8 = 0;
+    const SEND: u8 = 1;
+    const ANSWER: u8 = 2;
+    const TIMER: u8 = 3;
+
+    impl Machine for Script {
+        const NAME: &'static str = "script";
+        const FORMAT: u32 = 1;
+        const CHANNEL: Channel = Channel::Unordered;
+        const CLOCK: ClockUse = ClockUse::Untimed;
+        type Config = bool;
+        type Message = usize;
+        type Timer = ();
+        type Request = Asked;
+        type Response = ();
+        type Record = usize;
+        type Durable = Vec<usize>;
+
+        fn apply(durable: &mut Vec<usize>, record: &usize) {
+            durable.push(*record);
+        }
+
+        fn recover(context: Context<'_, Self>, _: &Vec<usize>, _: &mut Outputs<Self>) -> Self {
+            let counts = *context.config;
+            Script { told: 0, counts }
+        }
+
+        fn step(&mut self, _: Context<'_, Self>, input: Input<Self>, out: &mut Outputs<Self>) {
+            match input {
+                Input::Request { request, .. } => {
+                    for (place, (kind, now)) in request.into_iter().enumerate() {
+                        let gate = if now { Gate::Now } else { Gate::Durable };
+                        match kind {
+                            PERSIST => out.persist(vec![place]),
+                            SEND => out.send_gated(PEER, place, gate),
+                            ANSWER => out.answer(ID, Outcome::Ok(()), gate),
+                            _ => out.set_timer((), Span::Retry),
+                        }
+                    }
+                }
+                Input::Persisted(count) if self.counts => self.told += count,
+                _ => {}
+            }
+        }
+
+        fn view(&self, _: &bool) -> View {
+            View::default()
+        }
+    }
+
+    fn host(granularity: Granularity, counts: &bool) -> Host<'_, Script> {
+        Host {
+            config: counts,
+            granularity,
+            reductions: Reductions::ALL,
+        }
+    }
+
+    /// Has a fresh node ask for something.
+    fn asked(request: &[(u8, bool)], host: Host<'_, Script>) -> Reaction<Script> {
+        let input = Input::Request {
+            id: ID,
+            request: request.to_vec(),
+        };
+        Node::start(host).node.react(&Stimulus::Input(input), host)
+    }
+
+    /// The places in their step of the messages that left.
+    fn sent(reaction: &Reaction<Script>) -> Vec<usize> {
+        let place = |departure: &Departure<Script>| match departure {
+            Departure::Send { message, .. } => Some(*message),
+            Departure::Answer { .. } => None,
+        };
+        reaction.left.iter().filter_map(place).collect()
+    }
+
+    #[test]
+    fn nothing_overtakes_and_only_what_is_gated_waits() {
+        let host = host(Granularity::Staged, &true);
+        let steps = [
+            (SEND, false),
+            (PERSIST, false),
+            (SEND, true),
+            (SEND, false),
+            (SEND, true),
+        ];
+        let first = asked(&steps, host);
+        assert_eq!(sent(&first), [0, 2]);
+        assert_eq!(first.node.shown(), None);
+        let second = first.node.react(&Stimulus::Complete(1), host);
+        assert_eq!(sent(&second), [3, 4]);
+        assert_eq!(second.node.durable(), &[1]);
+        assert_eq!(second.node.shown().map(|machine| machine.told), Some(1));
+    }
+
+    #[test]
+    fn a_crash_keeps_a_prefix_of_the_persists_and_loses_what_waits() {
+        let host = host(Granularity::Staged, &true);
+        let steps = [
+            (PERSIST, false),
+            (PERSIST, false),
+            (SEND, false),
+            (TIMER, false),
+        ];
+        let node = asked(&steps, host).node;
+        assert_eq!(
+            (node.outstanding(), node.held(), node.timers().len()),
+            (2, 1, 1)
+        );
+        for kept in 0..=2 {
+            let crashed = node.react(&Stimulus::Crash(kept), host);
+            assert_eq!(crashed.node.durable(), &[0, 1][..kept]);
+            assert!(crashed.left.is_empty() && crashed.node.timers().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_persist_completes_at_once_only_where_that_hides_nothing() {
+        let completes = |steps: &[(u8, bool)], counts: bool| {
+            let node = asked(steps, host(Granularity::Staged, &counts)).node;
+            node.outstanding() == 0
+        };
+        assert!(completes(&[(PERSIST, false), (SEND, false)], false));
+        assert!(completes(
+            &[(TIMER, false), (PERSIST, false), (SEND, false)],
+            false
+        ));
+        assert!(!completes(&[(PERSIST, false)], false), "nothing is gated");
+        assert!(!completes(
+            &[(SEND, false), (PERSIST, false), (SEND, false)],
+            false
+        ));
+        assert!(!completes(
+            &[(PERSIST, false), (SEND, false), (SEND, true)],
+            false
+        ));
+        assert!(
+            !completes(&[(PERSIST, false), (ANSWER, false)], false),
+            "an answer"
+        );
+        assert!(
+            !completes(&[(PERSIST, false), (SEND, false)], true),
+            "it is noticed"
+        );
+        let second_waits = [(PERSIST, false), (SEND, false), (PERSIST, false)];
+        let node = asked(&second_waits, host(Granularity::Staged, &false)).node;
+        assert_eq!(
+            (node.durable().as_slice(), node.outstanding()),
+            (&[0][..], 1)
+        );
+    }
+
+    #[test]
+    fn the_atomic_host_completes_everything() {
+        let host = host(Granularity::Atomic, &true);
+        let steps = [
+            (PERSIST, false),
+            (SEND, false),
+            (PERSIST, false),
+            (ANSWER, false),
+        ];
+        let reaction = asked(&steps, host);
+        assert_eq!(reaction.node.durable(), &[0, 2]);
+        assert_eq!((reaction.left.len(), reaction.node.outstanding()), (2, 0));
+        assert_eq!(reaction.node.machine().told, 2);
     }
 }

@@ -91,19 +91,18 @@ impl<S: ModelSystem> Model<S> {
 
     /// A walk in words, numbered from `first`.
     pub(crate) fn tell(&self, walk: &Walk<S>, first: usize, prefix: bool) -> Vec<PathStep> {
-        let ends = walk.steps.iter().skip(1).map(|(state, _)| state);
-        let ends = ends.chain(std::iter::once(&walk.end));
-        let steps = walk.steps.iter().zip(ends).enumerate();
-        let step = |(index, ((before, action), after)): (
-            usize,
-            (&(Cluster<S>, Action<S>), &Cluster<S>),
-        )| PathStep {
-            number: first + index,
-            prefix,
-            action: self.tell_action(before, action),
-            changes: self.tell_changes(before, action, after),
-        };
-        steps.map(step).collect()
+        let mut ends = walk.steps.iter().skip(1).map(|(state, _)| state);
+        let mut told = Vec::with_capacity(walk.steps.len());
+        for (before, action) in &walk.steps {
+            let after = ends.next().unwrap_or(&walk.end);
+            told.push(PathStep {
+                number: first + told.len(),
+                prefix,
+                action: self.tell_action(before, action),
+                changes: self.tell_changes(before, action, after),
+            });
+        }
+        told
     }
 
     pub(crate) fn tell_action(&self, state: &Cluster<S>, action: &Action<S>) -> String {

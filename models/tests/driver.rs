@@ -44,7 +44,10 @@ impl Machine for Ping {
     }
 
     fn recover(_: Context<'_, Self>, durable: &u8, _: &mut Outputs<Self>) -> Self {
-        Ping { pings: *durable, asking: Vec::new() }
+        Ping {
+            pings: *durable,
+            asking: Vec::new(),
+        }
     }
 
     fn step(&mut self, context: Context<'_, Self>, input: Input<Self>, out: &mut Outputs<Self>) {
@@ -57,9 +60,15 @@ impl Machine for Ping {
                 self.asking.push(id);
                 out.send(NodeId(2), request);
             }
-            Input::Message { from: NodeId(1), message } if flaw != Flaw::Mute => {
+            Input::Message {
+                from: NodeId(1),
+                message,
+            } if flaw != Flaw::Mute => {
                 self.pings += 1;
-                assert!(flaw != Flaw::Panics || self.pings < 3, "three pings are too many");
+                assert!(
+                    flaw != Flaw::Panics || self.pings < 3,
+                    "three pings are too many"
+                );
                 out.persist(vec![self.pings]);
                 out.send(NodeId(1), message);
             }
@@ -103,7 +112,9 @@ impl ModelSystem for Pings {
     const ABOUT: &'static str = "pings, for tests";
 
     fn default_bounds() -> Bounds {
-        Bounds::of(2).with(Limit::Operations, 3).with(Limit::Crashes, 1)
+        Bounds::of(2)
+            .with(Limit::Operations, 3)
+            .with(Limit::Crashes, 1)
     }
 
     fn bugs() -> &'static [Bug] {
@@ -143,7 +154,11 @@ impl ModelSystem for Pings {
     }
 
     fn observe(&self, answers: &mut Draft<'_, u8>, seen: Seen<'_, Ping>) -> Result<(), Broken> {
-        if let Seen::Answered { outcome: Outcome::Ok(_), .. } = seen {
+        if let Seen::Answered {
+            outcome: Outcome::Ok(_),
+            ..
+        } = seen
+        {
             **answers += 1;
             if self.bug == Some("two") && **answers == 2 {
                 return Err(Broken::new("One Answer", "there are two"));
@@ -165,7 +180,11 @@ impl ModelSystem for Pings {
                 check: Check::Node(|system, cluster, node| {
                     let pings = *cluster.durable(node);
                     let wrong = system.bug == Some("two") && pings > 2;
-                    if wrong { Err(format!("{pings} pings arrived")) } else { Ok(()) }
+                    if wrong {
+                        Err(format!("{pings} pings arrived"))
+                    } else {
+                        Ok(())
+                    }
                 }),
             },
         ]
@@ -191,7 +210,10 @@ fn checked(options: &CheckOptions) -> Report {
 fn the_right_version_is_valid() {
     let report = checked(&options(None));
     assert_eq!(report.verdict, Verdict::Valid);
-    let holds = report.properties.iter().all(|each| each.result == PropertyResult::Holds);
+    let holds = report
+        .properties
+        .iter()
+        .all(|each| each.result == PropertyResult::Holds);
     assert!(holds);
 }
 
@@ -203,7 +225,10 @@ fn a_panic_is_a_violation_with_its_path() {
     assert_eq!(violated.len(), 1);
     assert_eq!(violated[0].name, NO_PANIC);
     let why = violated[0].why.as_deref().unwrap_or_default();
-    assert!(why.starts_with("three pings are too many (") && why.contains("driver.rs:"), "{why}");
+    assert!(
+        why.starts_with("three pings are too many (") && why.contains("driver.rs:"),
+        "{why}"
+    );
     assert_eq!(violated[0].path.len(), 6, "{:#?}", violated[0].path);
     assert!(violated[0].is_shortest);
 }
@@ -211,7 +236,10 @@ fn a_panic_is_a_violation_with_its_path() {
 #[test]
 fn a_state_that_nothing_leads_out_of_is_a_violation_with_its_path() {
     let report = checked(&options(Some("mute")));
-    let violated: Vec<_> = report.violated().map(|each| (each.name, each.path.len())).collect();
+    let violated: Vec<_> = report
+        .violated()
+        .map(|each| (each.name, each.path.len()))
+        .collect();
     assert_eq!(violated, [(NO_STUCK_STATE, 4)]);
 }
 
@@ -236,7 +264,10 @@ fn a_property_can_be_judged_alone() {
     let mut options = options(Some("two"));
     options.property = Some("Two Pings".into());
     let report = checked(&options);
-    let violated: Vec<_> = report.violated().map(|each| (each.name, each.path.len())).collect();
+    let violated: Vec<_> = report
+        .violated()
+        .map(|each| (each.name, each.path.len()))
+        .collect();
     assert_eq!(violated, [("Two Pings", 6)]);
     assert_eq!(report.properties.len(), 1);
 }
@@ -244,7 +275,10 @@ fn a_property_can_be_judged_alone() {
 /// Far more states than can be visited in the time that tests have.
 fn endless() -> CheckOptions {
     let mut options = options(None);
-    options.bounds = options.bounds.with(Limit::Operations, 24).with(Limit::Crashes, 9);
+    options.bounds = options
+        .bounds
+        .with(Limit::Operations, 24)
+        .with(Limit::Crashes, 9);
     options
 }
 
@@ -260,7 +294,12 @@ fn a_check_that_runs_out_of_time_is_unknown_and_says_so() {
         };
         assert!(reason.contains("time"), "{reason}");
         assert!(report.time < Duration::from_secs(10), "{:?}", report.time);
-        assert!(report.properties.iter().all(|each| each.result == PropertyResult::Unknown));
+        assert!(
+            report
+                .properties
+                .iter()
+                .all(|each| each.result == PropertyResult::Unknown)
+        );
         assert!(report.states_unique > 0);
     }
 }
@@ -280,10 +319,22 @@ fn a_check_that_runs_out_of_memory_is_unknown_and_says_so() {
 #[test]
 fn what_there_is_not_is_refused() {
     for wrong in [
-        CheckOptions { bug: Some("nothing".into()), ..options(None) },
-        CheckOptions { from: Some("nowhere".into()), ..options(None) },
-        CheckOptions { property: Some("nothing".into()), ..options(None) },
-        CheckOptions { bounds: Bounds::of(0), ..options(None) },
+        CheckOptions {
+            bug: Some("nothing".into()),
+            ..options(None)
+        },
+        CheckOptions {
+            from: Some("nowhere".into()),
+            ..options(None)
+        },
+        CheckOptions {
+            property: Some("nothing".into()),
+            ..options(None)
+        },
+        CheckOptions {
+            bounds: Bounds::of(0),
+            ..options(None)
+        },
     ] {
         let error = check::check::<Pings>(&wrong, &mut |_| {}).expect_err("refused");
         assert!(error.is_usage(), "{error}");

@@ -113,7 +113,8 @@ fn a_prefix_is_part_of_the_path() {
     let violated = report.violated().next().expect("a violation");
     let prefix: Vec<_> = violated.path.iter().map(|step| step.prefix).collect();
     assert_eq!(
-        prefix.iter().filter(|prefix| **prefix).count(), 4,
+        prefix.iter().filter(|prefix| **prefix).count(),
+        4,
         "{:#?}",
         violated.path
     );
