@@ -250,7 +250,9 @@ impl<'a> Cluster<'a> {
     fn cas_from(&self, key: i64, choice: u32) -> Value {
         let here = self.values.get(&key).cloned().unwrap_or_default();
         match self.shape.values {
-            values if choice.is_multiple_of(3) && values > 0 => i64::from(choice / 3 % values).into(),
+            values if choice.is_multiple_of(3) && values > 0 => {
+                i64::from(choice / 3 % values).into()
+            }
             _ => here,
         }
     }

@@ -412,7 +412,10 @@ mod tests {
             &[r#"{"index":1.5}"#],
             &expect!["h.jsonl:2:12: expected a whole number, found floating point `1.5`"],
         );
-        refused(&["nonsense"], &expect!["h.jsonl:2:2: expected a JSON value"]);
+        refused(
+            &["nonsense"],
+            &expect!["h.jsonl:2:2: expected a JSON value"],
+        );
         refused(
             &[&format!("{} 1", event(0, 0, "invoke", "read"))],
             &expect!["h.jsonl:2:71: expected the end of the line"],

@@ -222,6 +222,11 @@ pub struct Reductions {
     /// ([`crate::ModelSystem::is_dead`]). Without it they stay, and one that
     /// turns out to have an effect is a violation.
     pub dead: bool,
+    /// While all nodes are alike and nothing is under way, the first to let a
+    /// timer expire is n1: of a system whose nodes differ in name only
+    /// ([`crate::ModelSystem::is_symmetric`]) the rest is the same with the
+    /// names exchanged.
+    pub symmetry: bool,
 }
 
 impl Reductions {
@@ -232,6 +237,7 @@ impl Reductions {
         no_ops: true,
         timers: true,
         dead: true,
+        symmetry: true,
     };
 
     /// None of them.
@@ -241,5 +247,6 @@ impl Reductions {
         no_ops: false,
         timers: false,
         dead: false,
+        symmetry: false,
     };
 }

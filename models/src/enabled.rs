@@ -82,6 +82,9 @@ impl<S: ModelSystem> Model<S> {
     }
 
     fn offer_expiries(&self, state: &Cluster<S>, node: NodeId, offers: &mut Offers<'_, S>) {
+        if node > NodeId(1) && self.is_untold(state) {
+            return;
+        }
         for timer in state.node(node).timers().iter().copied() {
             let limit = self.system.timer_limit(timer);
             let spent = state.left(limit) == 0;
@@ -100,6 +103,15 @@ impl<S: ModelSystem> Model<S> {
             let expire = Step::Expire { node, timer, limit };
             self.offer(state, Action::with(expire, reaction), 0, offers);
         }
+    }
+
+    /// Whether no node can be told from another, so that n1 stands for all.
+    fn is_untold(&self, state: &Cluster<S>) -> bool {
+        self.settings.reductions.symmetry
+            && state.network.is_empty()
+            && state.nodes.iter().all(|node| *node == state.nodes[0])
+            && *state.ghost() == S::Ghost::default()
+            && self.system.is_symmetric()
     }
 
     fn offer_requests(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {

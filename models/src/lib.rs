@@ -14,6 +14,13 @@
 //! | [`network`] | what is under way between nodes |
 //! | [`clients`] | what clients asked and were told |
 //! | [`cluster`] | the state that all of these make up |
+//! | [`shared`] | parts of a state as cheap handles |
+//! | [`model`] | the cluster as a `stateright::Model` |
+//! | [`judge`] | whether a state is right |
+//! | [`search`], [`watch`] | stateright run honestly, within time and memory |
+//! | [`mod@check`], [`report`], [`tally`] | what a search establishes |
+//! | [`registry`] | every system, by name |
+//! | [`raft`] | Raft's clients, properties and goals |
 //!
 //! Never here: anything that a machine should decide.
 

@@ -117,7 +117,7 @@ pub struct Reaction<M: Machine> {
 }
 
 /// What a node's reactions depend on beside the node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Host<'a, M: Machine> {
     /// The machine's configuration.
     pub config: &'a M::Config,
@@ -126,6 +126,14 @@ pub struct Host<'a, M: Machine> {
     /// Whether a persist may complete with its step.
     pub reductions: Reductions,
 }
+
+impl<M: Machine> Clone for Host<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Machine> Copy for Host<'_, M> {}
 
 impl<M: Machine> Node<M> {
     /// A node at its first start.

@@ -148,6 +148,13 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
         false
     }
 
+    /// Whether the nodes differ in name only: exchanging two names everywhere
+    /// makes of every behaviour another one. Not so where names are compared,
+    /// or where one node has a part of its own.
+    fn is_symmetric(&self) -> bool {
+        false
+    }
+
     /// Whether the cluster may stay as it is for ever. Asked of states in
     /// which nothing can happen but faults, and no budget is to blame.
     fn may_end(&self, cluster: &Cluster<Self>) -> bool {

@@ -40,6 +40,13 @@ fn fewer() -> Vec<(&'static str, Reductions)> {
             },
         ),
         ("dead", Reductions { dead: false, ..all }),
+        (
+            "symmetry",
+            Reductions {
+                symmetry: false,
+                ..all
+            },
+        ),
         ("none", Reductions::NONE),
     ]
 }

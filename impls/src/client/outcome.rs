@@ -9,9 +9,9 @@
 //! - What was lost after the first byte left, and what was refused because
 //!   the session is gone, may have taken effect, or may still: `info`.
 //! - A read changes nothing, so that a read without an answer is a `fail`.
-//! - An operation is sent again after a loss only under the same ticket. The
-//!   system then answers for the operation and not for the attempt: a cas that
-//!   did not match did not match at whichever attempt came first.
+//! - An operation is sent again after a loss only under the same ticket. A
+//!   cas that then does not match is `info` all the same: the earlier attempt
+//!   may have taken effect, if the system does not tell the two for one.
 //! - A redirect, and any other refusal before acceptance, leaves nothing
 //!   behind: the operation may be asked elsewhere, with or without a ticket.
 
@@ -129,10 +129,9 @@ impl Course {
     fn refused<T>(&mut self, code: Code, text: String, leader: Option<NodeNumber>) -> Next<T> {
         let why = format!("{text} ({})", code.0);
         match code {
-            // The answer to the operation, whichever attempt brought it.
-            Code::PRECONDITION_FAILED | Code::KEY_DOES_NOT_EXIST => Next::End(Verdict::Fail(why)),
             Code::TEMPORARILY_UNAVAILABLE | Code::ABORT => self.not_accepted(why, leader),
-            // Asking again would change nothing: the request itself is wrong.
+            // Asking again would change nothing: a cas did not match, or the
+            // request itself is wrong.
             code if code.is_definite() => {
                 self.latest = why;
                 Next::End(self.give_up())
@@ -298,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_makes_a_mismatch_speak_for_every_attempt() {
+    fn a_mismatch_after_a_lost_attempt_leaves_the_outcome_open() {
         assert_eq!(
             retried(vec![lost(), refused(Code::PRECONDITION_FAILED)]),
-            "again, fail"
+            "again, info"
         );
         assert_eq!(
             retried(vec![lost(), refused(Code::KEY_DOES_NOT_EXIST)]),
-            "again, fail"
+            "again, info"
         );
     }
 

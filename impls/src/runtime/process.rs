@@ -4,7 +4,7 @@
 //! are not a verdict's: 0 after SIGTERM or SIGINT, and those below.
 
 use std::error::Error;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::panic;
 use std::process;
 use std::thread;
@@ -46,11 +46,11 @@ pub fn serve<M: Service>(options: Options, config: M::Config, exit_with_parent: 
             0 => String::new(),
             bytes => format!(", {bytes} bytes of an interrupted write cut off"),
         };
-        eprintln!(
+        say(&format!(
             "{node} ready: {} incarnation {incarnation}, peers on {peers}, clients on {clients}, \
              {frames} frames recovered{torn}",
             M::NAME
-        );
+        ));
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -77,11 +77,17 @@ fn explain(error: &NodeError) -> u8 {
         line += &format!(": {error}");
         cause = error.source();
     }
-    eprintln!("{line}");
+    say(&line);
     match error {
         NodeError::Disk(_) => EXIT_DISK,
         _ => EXIT_REFUSED,
     }
+}
+
+/// Says a line on stderr, in one write: others read it while it is written.
+fn say(line: &str) {
+    // With nobody left to read it, there is nothing more to be done.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Resolves at SIGTERM or SIGINT.

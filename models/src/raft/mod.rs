@@ -71,9 +71,7 @@ impl ModelSystem for RaftSystem {
     fn default_bounds() -> Bounds {
         Bounds::of(3)
             .with(Limit::Elections, 2)
-            .with(Limit::Timers, 1)
             .with(Limit::Operations, 1)
-            .with(Limit::Reads, 1)
             .with(Limit::Crashes, 1)
     }
 
@@ -189,6 +187,11 @@ impl ModelSystem for RaftSystem {
 
     fn goals(&self) -> Vec<Goal<Self>> {
         properties::goals()
+    }
+
+    /// No node has a part of its own, and names are never compared.
+    fn is_symmetric(&self) -> bool {
+        true
     }
 
     /// Replies of an earlier term are ignored, and terms never go back.

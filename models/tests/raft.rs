@@ -1,0 +1,234 @@
+//! Raft, exhaustively: the shipped bounds, every wrong version, and what the
+//! reductions leave out.
+
+use std::collections::{BTreeSet, HashSet};
+
+use stateright::Model as _;
+use tribunal_models::model::{Model, Settings};
+use tribunal_models::raft::RaftSystem;
+use tribunal_models::report::{PropertyResult, Report, Verdict};
+use tribunal_models::search::Order;
+use tribunal_models::{
+    Bounds, CheckOptions, Cluster, Granularity, Limit, ModelSystem, Reductions, check,
+};
+use tribunal_protocol::bugs::Bug;
+use tribunal_protocol::raft::BUGS;
+
+const HOSTS: [(&str, Granularity); 2] = [
+    ("atomic", Granularity::Atomic),
+    ("staged", Granularity::Staged),
+];
+
+fn checked(options: &CheckOptions) -> Report {
+    check::check::<RaftSystem>(options, &mut |_| {}).expect("a check")
+}
+
+/// What a catalogue entry's arguments ask for, as the command line reads them.
+fn options(bug: &Bug, granularity: Granularity) -> CheckOptions {
+    let mut bounds = RaftSystem::default_bounds();
+    let mut from = None;
+    for pair in bug.check_args.chunks(2) {
+        let [flag, value] = pair else {
+            panic!("{}: {pair:?} is no flag with a value", bug.name);
+        };
+        match *flag {
+            "--from" => from = Some((*value).to_owned()),
+            "--nodes" => bounds.nodes = value.parse().expect("a number"),
+            "--set" => {
+                let (name, value) = value.split_once('=').expect("NAME=VALUE");
+                let settings = RaftSystem::settings();
+                let place = settings.iter().position(|each| each.name == name);
+                let value = value.parse().expect("a number");
+                bounds = bounds.with_setting(place.expect("a known setting"), value);
+            }
+            flag => {
+                let named = |limit: &Limit| flag == format!("--{}", limit.name());
+                let limit = Limit::ALL.into_iter().find(named).expect("a known bound");
+                bounds = bounds.with(limit, value.parse().expect("a number"));
+            }
+        }
+    }
+    CheckOptions {
+        granularity,
+        from,
+        ..CheckOptions::new(bounds)
+    }
+}
+
+fn hosts(bug: &Bug) -> impl Iterator<Item = Granularity> {
+    let shown = HOSTS
+        .into_iter()
+        .filter(|(name, _)| bug.hosts.contains(name));
+    shown.map(|(_, granularity)| granularity)
+}
+
+#[test]
+fn every_wrong_version_breaks_its_property() {
+    for bug in BUGS {
+        for granularity in hosts(bug) {
+            let report = checked(&CheckOptions {
+                bug: Some(bug.name.to_owned()),
+                ..options(bug, granularity)
+            });
+            let broken = |each: &&tribunal_models::report::PropertyReport| {
+                each.result == PropertyResult::Violated
+            };
+            let named = report.properties.iter().filter(broken);
+            let named = named.clone().find(|each| each.name == bug.property);
+            let named =
+                named.unwrap_or_else(|| panic!("{} {granularity:?}: {report:#?}", bug.name));
+            assert!(named.path.len() > 1, "{} {granularity:?}", bug.name);
+        }
+    }
+}
+
+#[test]
+fn the_correct_machine_is_valid_with_the_same_arguments() {
+    let mut tried = HashSet::new();
+    for bug in BUGS {
+        for granularity in hosts(bug) {
+            if tried.insert((bug.check_args, granularity)) {
+                let report = checked(&options(bug, granularity));
+                assert_eq!(
+                    report.verdict,
+                    Verdict::Valid,
+                    "as {} {granularity:?}",
+                    bug.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_before_it_is_durable_is_seen_only_where_persists_take_time() {
+    for bug in BUGS.iter().filter(|bug| !bug.hosts.contains(&"atomic")) {
+        let report = checked(&CheckOptions {
+            bug: Some(bug.name.to_owned()),
+            ..options(bug, Granularity::Atomic)
+        });
+        assert_eq!(report.verdict, Verdict::Valid, "{}", bug.name);
+    }
+}
+
+#[test]
+fn the_shipped_bounds_have_this_many_states() {
+    let counts = HOSTS.map(|(_, granularity)| {
+        let report = checked(&CheckOptions {
+            granularity,
+            ..CheckOptions::new(RaftSystem::default_bounds())
+        });
+        assert_eq!(report.verdict, Verdict::Valid);
+        (report.states_generated, report.states_unique, report.depth)
+    });
+    assert_eq!(
+        counts,
+        [(1_024_651, 349_519, 33), (14_910_163, 3_647_243, 36)]
+    );
+}
+
+#[test]
+fn the_count_depends_neither_on_order_nor_on_threads() {
+    let bounds = Bounds::of(3)
+        .with(Limit::Elections, 2)
+        .with(Limit::Operations, 1);
+    let count = |order, threads| {
+        let report = checked(&CheckOptions {
+            order,
+            threads,
+            granularity: Granularity::Atomic,
+            ..CheckOptions::new(bounds)
+        });
+        (report.states_generated, report.states_unique)
+    };
+    let alone = count(Order::DepthFirst, 1);
+    assert_eq!(alone, count(Order::DepthFirst, 2));
+    assert_eq!(alone, count(Order::BreadthFirst, 1));
+}
+
+/// What the reductions must not change: which logs can be durable together in
+/// which terms, whichever node holds which, and what clients can be told.
+fn projection(cluster: &Cluster<RaftSystem>) -> String {
+    let durable = |node| {
+        let durable = cluster.durable(node);
+        format!("{} {:?}", durable.term, durable.log)
+    };
+    let mut durable: Vec<String> = cluster.nodes().map(durable).collect();
+    durable.sort();
+    let told = (0..cluster.operations().len()).map(|index| cluster.result(index));
+    format!("{durable:?} {:?}", told.collect::<Vec<_>>())
+}
+
+fn reachable(bounds: Bounds, granularity: Granularity, reductions: Reductions) -> BTreeSet<String> {
+    let settings = Settings {
+        bounds,
+        granularity,
+        reductions,
+    };
+    let model = Model::new(RaftSystem::new(&bounds, None), settings);
+    let mut open = model.init_states();
+    let mut seen: HashSet<_> = open.iter().cloned().collect();
+    let mut projections = BTreeSet::new();
+    while let Some(state) = open.pop() {
+        projections.insert(projection(&state));
+        for (_, next) in model.next_steps(&state) {
+            if seen.insert(next.clone()) {
+                open.push(next);
+            }
+        }
+    }
+    projections
+}
+
+#[test]
+fn no_reduction_changes_what_can_be_durable_and_told() {
+    let all = Reductions::ALL;
+    let fewer = [
+        Reductions {
+            at_once: false,
+            ..all
+        },
+        Reductions {
+            no_ops: false,
+            ..all
+        },
+        Reductions {
+            timers: false,
+            ..all
+        },
+        Reductions { dead: false, ..all },
+        Reductions {
+            symmetry: false,
+            ..all
+        },
+    ];
+    let one_operation = Bounds::of(3)
+        .with(Limit::Elections, 1)
+        .with(Limit::Operations, 1);
+    let one_crash = Bounds::of(3)
+        .with(Limit::Elections, 1)
+        .with(Limit::Crashes, 1);
+    for bounds in [one_operation, one_crash] {
+        for (_, granularity) in HOSTS {
+            let usual = reachable(bounds, granularity, all);
+            assert!(usual.len() > 4, "{usual:?}");
+            for reductions in fewer {
+                let other = reachable(bounds, granularity, reductions);
+                assert_eq!(usual, other, "{granularity:?} {reductions:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn losing_messages_changes_nothing_that_can_be_durable_and_told() {
+    let bounds = Bounds::of(2)
+        .with(Limit::Elections, 2)
+        .with(Limit::Operations, 1)
+        .with(Limit::Crashes, 1);
+    for (_, granularity) in HOSTS {
+        let usual = reachable(bounds, granularity, Reductions::ALL);
+        assert!(usual.len() > 4, "{usual:?}");
+        assert_eq!(usual, reachable(bounds, granularity, Reductions::NONE));
+    }
+}
