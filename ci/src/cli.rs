@@ -102,8 +102,10 @@ fn listen_to_warnings() {
 fn explain(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            output::line(error.render().to_string().trim_end());
-            ExitCode::SUCCESS
+            match output::line(error.render().to_string().trim_end()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::from(exit::HARNESS),
+            }
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             eprintln!("error: expected a command: list, check, run, verify or replay; see --help");

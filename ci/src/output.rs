@@ -1,5 +1,6 @@
 //! What stands on stdout: tables for people, or exactly one JSON object.
 
+use anyhow::Context as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -24,11 +25,15 @@ pub fn emit<T: Serialize>(
         Format::Json => line(&serde_json::to_string(object)?),
         Format::Human => line(text().trim_end_matches('\n')),
     }
-    Ok(())
 }
 
 /// Writes a line on stdout. A reader that went away (`| head`) is no failure.
-pub fn line(text: &str) {
+pub fn line(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("write to stdout")
+        }
+        _ => Ok(()),
+    }
 }

@@ -15,6 +15,7 @@ use crate::prefix;
 use crate::report::{PathStep, PropertyKind, PropertyReport, PropertyResult, Report, Verdict};
 use crate::search::{Found, Order, Plan, Progress, search};
 use crate::system::{Broken, ModelSystem};
+use crate::tally::Kind;
 use crate::watch::{Limits, Stop, resident};
 
 /// How a system is checked.
@@ -389,7 +390,41 @@ impl<'a, S: ModelSystem> Case<'a, S> {
                 is_shortest: false,
             });
         }
+        reports.extend(self.happened(found, exhausted));
         reports
+    }
+
+    /// That each kind of action happened of which the bounds have some: a
+    /// fault that never struck would prove nothing.
+    fn happened(&self, found: &Found<S>, exhausted: bool) -> Vec<PropertyReport> {
+        let asked = |limit: &Limit| self.options.bounds.get(*limit) > 0;
+        let count = |kind: Kind| {
+            let mut actions = found.coverage.actions.iter();
+            actions
+                .find(|(other, _)| *other == kind)
+                .map_or(0, |(_, count)| *count)
+        };
+        let goals = HAPPENINGS
+            .iter()
+            .filter(|goal| goal.needs.iter().all(asked));
+        let report = |goal: &Happening| {
+            let count = count(goal.kind);
+            PropertyReport {
+                name: goal.name,
+                about: "this kind of action happened, since the bounds have some",
+                kind: PropertyKind::Sometimes,
+                result: match count {
+                    1.. => PropertyResult::Reached,
+                    0 if exhausted => PropertyResult::NotReached,
+                    0 => PropertyResult::Unknown,
+                },
+                count: Some(count),
+                why: None,
+                path: Vec::new(),
+                is_shortest: false,
+            }
+        };
+        goals.map(report).collect()
     }
 
     /// Every property that is judged, the system's own first.
@@ -420,6 +455,46 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         steps
     }
 }
+
+/// A kind of action that must happen, and the budgets it takes.
+struct Happening {
+    kind: Kind,
+    name: &'static str,
+    needs: &'static [Limit],
+}
+
+const HAPPENINGS: [Happening; 6] = [
+    Happening {
+        kind: Kind::Deliver,
+        name: "a message is delivered",
+        needs: &[Limit::Elections],
+    },
+    Happening {
+        kind: Kind::Expire,
+        name: "a timer expires",
+        needs: &[Limit::Elections],
+    },
+    Happening {
+        kind: Kind::Invoke,
+        name: "a client asks",
+        needs: &[Limit::Elections, Limit::Operations],
+    },
+    Happening {
+        kind: Kind::Retry,
+        name: "a client asks again",
+        needs: &[Limit::Elections, Limit::Operations, Limit::Retries],
+    },
+    Happening {
+        kind: Kind::Duplicate,
+        name: "a message is delivered twice",
+        needs: &[Limit::Elections, Limit::Duplicates],
+    },
+    Happening {
+        kind: Kind::Crash,
+        name: "a node crashes",
+        needs: &[Limit::Elections, Limit::Crashes],
+    },
+];
 
 /// What is judged of every system.
 pub(crate) const GENERAL: [(&str, &str); 2] = [

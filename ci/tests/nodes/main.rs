@@ -222,7 +222,7 @@ async fn a_failed_write_ends_the_node_and_loses_nothing_acknowledged() {
     }
     let output = process.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(74), "{said}");
+    assert_eq!(output.status.code(), Some(255), "{said}");
     assert!(
         said.contains("error: failed to write to the disk: write "),
         "{said}"

@@ -18,11 +18,11 @@ use crate::service::Service;
 /// its data folder.
 pub const EXIT_REFUSED: u8 = 254;
 
-/// The exit code of a node whose disk failed (the system's `EX_IOERR`).
-pub const EXIT_DISK: u8 = 74;
+/// The exit code of a node whose disk failed.
+pub const EXIT_DISK: u8 = 255;
 
-/// The exit code of a node that panicked: Rust's own.
-pub const EXIT_PANIC: u8 = 101;
+/// The exit code of a node that panicked.
+pub const EXIT_PANIC: u8 = 255;
 
 /// Plays a node until it is told to stop; gives the exit code. With
 /// `exit_with_parent` the end of the standard input ends the process, too.
