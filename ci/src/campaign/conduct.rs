@@ -21,9 +21,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tribunal_histories::Recorder;
 use tribunal_impls::adapter::{ClientOptions, NodePlan};
+use tribunal_impls::runtime::EXIT_REFUSED;
 use tribunal_nemesis::links::Links;
 use tribunal_nemesis::ports::{self, PortLease};
-use tribunal_nemesis::process::{ExitEvent, NodeCommand, Supervisor};
+use tribunal_nemesis::process::{Exit, ExitEvent, NodeCommand, Supervisor};
 use tribunal_nemesis::schedule::Schedule;
 use tribunal_nemesis::{Cluster, FaultReport, Healing, Nemesis, Notice, node_name};
 
@@ -70,6 +71,8 @@ pub struct Record {
     pub healing: Healing,
     /// Processes that ended otherwise than they were asked to.
     pub exits: Vec<ExitEvent>,
+    /// Why no load began, if the cluster never served.
+    pub never_served: Option<String>,
     /// How long after the heal the cluster served again; none if it did not.
     pub recovered: Option<Duration>,
     /// Final reads that no node answered; none if they were not asked.
@@ -93,6 +96,18 @@ pub struct Running {
     _ports: Vec<PortLease>,
 }
 
+/// What came of starting the cluster.
+enum Start {
+    /// It serves.
+    Serves,
+    /// A node ended instead.
+    Ended(ExitEvent),
+    /// It does not serve, for this reason.
+    Silent(String),
+    /// Ctrl-C came first.
+    Interrupted,
+}
+
 /// Conducts a run up to the point where the cluster could be stopped.
 pub async fn conduct(
     campaign: &Campaign,
@@ -106,17 +121,24 @@ pub async fn conduct(
     let trial = Arc::new(prepare(campaign, folder, &running.stage, progress)?);
     let mut record = Record::of(Arc::clone(&trial));
     let _ticker = tick(&trial);
-    tokio::select! {
-        serves = running.until_it_serves(&trial) => serves?,
-        () = interrupt.asked() => record.interrupted = true,
+    let start = tokio::select! {
+        start = running.until_it_serves(&trial) => start?,
+        () = interrupt.asked() => Start::Interrupted,
+    };
+    match start {
+        Start::Serves => {}
+        Start::Interrupted => record.interrupted = true,
+        Start::Ended(event) => record.exits.push(event),
+        Start::Silent(why) => record.never_served = Some(why),
     }
-    if !record.interrupted {
+    let serves = record.exits.is_empty() && record.never_served.is_none();
+    if serves && !record.interrupted {
         running
             .load(campaign, schedule, &mut record, &mut interrupt)
             .await?;
     }
     record.interrupted |= interrupt.is_asked();
-    if !record.interrupted {
+    if serves && !record.interrupted {
         tokio::select! {
             done = running.settle(&mut record) => done?,
             () = interrupt.asked() => record.interrupted = true,
@@ -172,6 +194,7 @@ impl Record {
             faults: Vec::new(),
             healing: Healing::default(),
             exits: Vec::new(),
+            never_served: None,
             recovered: None,
             unanswered_reads: None,
             digests: Digests::default(),
@@ -235,24 +258,31 @@ impl Running {
         })
     }
 
-    /// Waits until every node is ready and one operation can be served.
-    async fn until_it_serves(&mut self, trial: &Trial) -> anyhow::Result<()> {
+    /// Waits until every node is ready and one operation can be served. What
+    /// keeps the system from it is the system's own doing, and is judged; a
+    /// node that refuses what the harness gave it is ours.
+    async fn until_it_serves(&mut self, trial: &Trial) -> anyhow::Result<Start> {
         let deadline = Instant::now() + START_LIMIT;
         let stage = Arc::clone(&self.stage);
         let serving =
             async { all_ready(&stage, deadline).await && load::serves(trial, deadline).await };
         tokio::select! {
             serves = serving => match serves {
-                true => Ok(()),
-                false => bail!("{} did not serve within {START_LIMIT:?} of its start: {}", stage.system.name(), unready(&stage).await),
+                true => Ok(Start::Serves),
+                false => Ok(Start::Silent(format!(
+                    "the cluster did not serve within {START_LIMIT:?} of its start: {}",
+                    unready(&stage).await
+                ))),
             },
-            Some(event) = self.exits.recv() => bail!(
-                "{} {} before it was ready; the last it said in {}:\n{}",
-                node_name(event.node),
-                event.exit,
-                event.log.display(),
-                event.last_lines.join("\n"),
-            ),
+            Some(event) = self.exits.recv() => match event.exit {
+                Exit::Code(code) if code == i32::from(EXIT_REFUSED) => bail!(
+                    "{} refused to start; the last it said in {}:\n{}",
+                    node_name(event.node),
+                    event.log.display(),
+                    event.last_lines.join("\n"),
+                ),
+                _ => Ok(Start::Ended(event)),
+            },
         }
     }
 

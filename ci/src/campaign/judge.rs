@@ -168,6 +168,9 @@ pub fn activity(record: &Record, campaign: &Campaign, requested: &[FaultKind]) -
 }
 
 fn unsettled(record: &Record) -> Option<String> {
+    if record.never_served.is_some() {
+        return record.never_served.clone();
+    }
     if record.recovered.is_none() {
         return Some("the healed cluster did not serve again in time".to_owned());
     }
