@@ -111,6 +111,15 @@ pub enum Host {
     Staged,
 }
 
+impl Host {
+    fn name(self) -> &'static str {
+        match self {
+            Host::Atomic => "atomic",
+            Host::Staged => "staged",
+        }
+    }
+}
+
 /// Checks a system.
 pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
     let systems = systems();
@@ -165,7 +174,8 @@ impl CheckArgs {
     fn options(&self, system: &dyn System) -> anyhow::Result<CheckOptions> {
         if let Some(bug) = &self.bug {
             let what = format!("wrong version of {}", system.name());
-            names::find(&what, bug, system.bugs(), |bug| bug.name)?;
+            let bug = names::find(&what, bug, system.bugs(), |bug| bug.name)?;
+            names::note_where_shown(bug, self.host.name());
         }
         if let Some(prefix) = &self.from {
             let what = format!("prefix of {}", system.name());

@@ -51,6 +51,19 @@ fn edits(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
+/// Says on stderr if a wrong version is asked of a host that the catalogue
+/// does not expect to show it: a verdict of valid would otherwise look like
+/// praise.
+pub fn note_where_shown(bug: &tribunal_protocol::bugs::Bug, host: &str) {
+    if !bug.hosts.contains(&host) {
+        let hosts = bug.hosts.join(", ");
+        eprintln!(
+            "note: {} is known to show with: {hosts}; not with {host}",
+            bug.name
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+pub use crate::error::CheckError;
+
 use crate::bounds::{Bounds, Granularity, Limit, Reductions};
 use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
 use crate::model::{Model, Settings};
@@ -58,88 +60,6 @@ impl CheckOptions {
             reductions: Reductions::ALL,
             order: Order::DepthFirst,
         }
-    }
-}
-
-/// Why a system could not be checked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckError {
-    /// There is no such wrong version.
-    #[error("unknown bug `{name}` of {system}; known: {known}")]
-    UnknownBug {
-        /// What was asked for.
-        name: String,
-        /// Of which system.
-        system: &'static str,
-        /// What there is.
-        known: String,
-    },
-    /// There is no such prefix.
-    #[error("unknown prefix `{name}` of {system}; known: {known}")]
-    UnknownPrefix {
-        /// What was asked for.
-        name: String,
-        /// Of which system.
-        system: &'static str,
-        /// What there is.
-        known: String,
-    },
-    /// There is no such property.
-    #[error("unknown property `{name}` of {system}; known: {known}")]
-    UnknownProperty {
-        /// What was asked for.
-        name: String,
-        /// Of which system.
-        system: &'static str,
-        /// What there is.
-        known: String,
-    },
-    /// The bounds are too tight for a prefix.
-    #[error("prefix `{prefix}` needs at least {what}")]
-    PrefixNeeds {
-        /// Which prefix.
-        prefix: &'static str,
-        /// What it needs.
-        what: String,
-    },
-    /// A step of a prefix is not possible.
-    #[error("step {number} of prefix `{prefix}` is not possible or has no effect: {cue}")]
-    PrefixDoesNotFit {
-        /// Which prefix.
-        prefix: &'static str,
-        /// Which of its cues.
-        number: usize,
-        /// What the cue says.
-        cue: String,
-    },
-    /// A bound that no cluster can have.
-    #[error("{0}")]
-    Bounds(String),
-    /// The memory of the process is not known here.
-    #[error("bound the memory: this system does not tell how much the process holds")]
-    NoMemoryFigures,
-    /// The address for the explorer cannot be used.
-    #[error("serve the explorer on {address}: {source}")]
-    Explorer {
-        /// Which address.
-        address: String,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// Our own side broke.
-    #[error("explore the model: {0}")]
-    Search(String),
-}
-
-impl CheckError {
-    /// Whether somebody asked for something that there is not, rather than
-    /// our own side having failed.
-    pub fn is_usage(&self) -> bool {
-        !matches!(
-            self,
-            CheckError::Search(_) | CheckError::PrefixDoesNotFit { .. }
-        )
     }
 }
 
@@ -334,6 +254,9 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             return Verdict::Invalid;
         }
         match found.stop {
+            None if found.states_unique < 2 => {
+                Verdict::Unknown("nothing can happen within these bounds".to_owned())
+            }
             None => Verdict::Valid,
             Some(Stop::Time) => Verdict::Unknown(format!(
                 "the time limit of {:?} was met with states left to visit",
@@ -370,7 +293,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
                 is_shortest: violation.is_some_and(|violation| violation.is_shortest),
             });
         }
-        let asked = |limit: &Limit| self.options.bounds.get(*limit) > 0;
+        let asked = |(limit, amount): &(Limit, u8)| self.options.bounds.get(*limit) >= *amount;
         for (goal, count) in self.model.goals.iter().zip(&found.coverage.goals) {
             if !goal.needs.iter().all(asked) {
                 continue;
@@ -397,7 +320,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
     /// That each kind of action happened of which the bounds have some: a
     /// fault that never struck would prove nothing.
     fn happened(&self, found: &Found<S>, exhausted: bool) -> Vec<PropertyReport> {
-        let asked = |limit: &Limit| self.options.bounds.get(*limit) > 0;
+        let asked = |(limit, amount): &(Limit, u8)| self.options.bounds.get(*limit) >= *amount;
         let count = |kind: Kind| {
             let mut actions = found.coverage.actions.iter();
             actions
@@ -460,39 +383,43 @@ impl<'a, S: ModelSystem> Case<'a, S> {
 struct Happening {
     kind: Kind,
     name: &'static str,
-    needs: &'static [Limit],
+    needs: &'static [(Limit, u8)],
 }
 
 const HAPPENINGS: [Happening; 6] = [
     Happening {
         kind: Kind::Deliver,
         name: "a message is delivered",
-        needs: &[Limit::Elections],
+        needs: &[(Limit::Elections, 1)],
     },
     Happening {
         kind: Kind::Expire,
         name: "a timer expires",
-        needs: &[Limit::Elections],
+        needs: &[(Limit::Elections, 1)],
     },
     Happening {
         kind: Kind::Invoke,
         name: "a client asks",
-        needs: &[Limit::Elections, Limit::Operations],
+        needs: &[(Limit::Elections, 1), (Limit::Operations, 1)],
     },
     Happening {
         kind: Kind::Retry,
         name: "a client asks again",
-        needs: &[Limit::Elections, Limit::Operations, Limit::Retries],
+        needs: &[
+            (Limit::Elections, 1),
+            (Limit::Operations, 1),
+            (Limit::Retries, 1),
+        ],
     },
     Happening {
         kind: Kind::Duplicate,
         name: "a message is delivered twice",
-        needs: &[Limit::Elections, Limit::Duplicates],
+        needs: &[(Limit::Elections, 1), (Limit::Duplicates, 1)],
     },
     Happening {
         kind: Kind::Crash,
         name: "a node crashes",
-        needs: &[Limit::Elections, Limit::Crashes],
+        needs: &[(Limit::Elections, 1), (Limit::Crashes, 1)],
     },
 ];
 

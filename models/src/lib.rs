@@ -30,6 +30,7 @@ pub mod check;
 pub mod clients;
 pub mod cluster;
 mod enabled;
+mod error;
 pub mod judge;
 mod memo;
 pub mod model;

@@ -320,8 +320,8 @@ pub struct Goal<S: ModelSystem> {
     pub name: &'static str,
     /// What it says.
     pub about: &'static str,
-    /// What it takes; not asked where one of them is zero.
-    pub needs: &'static [Limit],
+    /// What it takes at least; not asked where the bounds have less.
+    pub needs: &'static [(Limit, u8)],
     /// Whether it is reached.
     pub reached: fn(&S, &Cluster<S>) -> bool,
 }

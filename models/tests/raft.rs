@@ -127,6 +127,46 @@ fn the_shipped_bounds_have_this_many_states() {
     );
 }
 
+/// What the shipped bounds leave out: a server's settings, reads, sessions,
+/// copies that arrive late.
+#[test]
+fn pre_votes_quorum_checks_reads_and_retries_have_this_many_states() {
+    let place = |name| {
+        let mut settings = RaftSystem::settings().iter();
+        settings.position(|setting| setting.name == name)
+    };
+    let as_in_a_server = |bounds: Bounds| {
+        ["pre-vote", "check-quorum"]
+            .iter()
+            .fold(bounds, |bounds, name| {
+                bounds.with_setting(place(*name).expect("a setting of Raft"), 1)
+            })
+    };
+    let elections = |nodes, amount| Bounds::of(nodes).with(Limit::Elections, amount);
+    let configurations = [
+        as_in_a_server(elections(3, 1).with(Limit::Timers, 2)),
+        as_in_a_server(
+            elections(2, 2)
+                .with(Limit::Timers, 2)
+                .with(Limit::Operations, 1),
+        ),
+        elections(2, 2)
+            .with(Limit::Operations, 2)
+            .with(Limit::Reads, 1)
+            .with(Limit::Retries, 1)
+            .with(Limit::Duplicates, 1),
+    ];
+    let counts = configurations.map(|bounds| {
+        let report = checked(&CheckOptions {
+            granularity: Granularity::Atomic,
+            ..CheckOptions::new(bounds)
+        });
+        assert_eq!(report.verdict, Verdict::Valid, "{bounds:?}");
+        report.states_unique
+    });
+    assert_eq!(counts, [87_897, 16_579, 1_616_957]);
+}
+
 #[test]
 fn the_count_depends_neither_on_order_nor_on_threads() {
     let bounds = Bounds::of(3)

@@ -159,6 +159,9 @@ pub fn activity(record: &Record, campaign: &Campaign, requested: &[FaultKind]) -
                 .map(|what| format!("not healed: {what}")),
         );
         missing.extend(unsettled(record));
+    } else {
+        let why = "interrupted: what was recorded was judged, and nothing after it happened";
+        missing.push(why.to_owned());
     }
     let about = about_activity(record);
     match missing.is_empty() {

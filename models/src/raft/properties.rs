@@ -61,25 +61,25 @@ pub(super) fn goals() -> Vec<Goal<RaftSystem>> {
         Goal {
             name: "a leader is elected",
             about: "some node leads",
-            needs: &[Limit::Elections],
+            needs: &[(Limit::Elections, 1)],
             reached: |_, cluster| !cluster.ghost().leaders.is_empty(),
         },
         Goal {
             name: "an operation commits",
             about: "a client is told that its command took effect",
-            needs: &[Limit::Elections, Limit::Operations],
+            needs: &[(Limit::Elections, 1), (Limit::Operations, 1)],
             reached: |_, cluster| any_result(cluster, |answer| *answer == Answer::Done),
         },
         Goal {
             name: "a read is answered",
             about: "a client is told what the key holds",
-            needs: &[Limit::Elections, Limit::Reads],
+            needs: &[(Limit::Elections, 1), (Limit::Reads, 1)],
             reached: |_, cluster| any_result(cluster, |answer| matches!(answer, Answer::Value(_))),
         },
         Goal {
             name: "a crashed leader's entry survives",
             about: "a later leader commits an entry whose own leader crashed",
-            needs: &[Limit::Elections, Limit::Crashes],
+            needs: &[(Limit::Elections, 2), (Limit::Crashes, 1)],
             reached: |_, cluster| {
                 let ghost = cluster.ghost();
                 let survives = |each: &super::ghost::Committed| {

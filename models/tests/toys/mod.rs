@@ -188,13 +188,13 @@ impl ModelSystem for Decree {
             Goal {
                 name: "a value is chosen",
                 about: "some proposer knows that its value is chosen",
-                needs: &[Limit::Operations],
+                needs: &[(Limit::Operations, 1)],
                 reached: |_, cluster| cluster.ghost().is_some(),
             },
             Goal {
                 name: "a proposer adopts another's value",
                 about: "an operation is told of a value that it did not propose",
-                needs: &[Limit::Operations, Limit::Elections],
+                needs: &[(Limit::Operations, 1), (Limit::Elections, 1)],
                 reached: |_, cluster| {
                     (0..cluster.operations().len()).any(|n| {
                         cluster
@@ -303,13 +303,13 @@ impl ModelSystem for Commitment {
             Goal {
                 name: "everybody commits",
                 about: "all nodes have decided to commit",
-                needs: &[Limit::Operations],
+                needs: &[(Limit::Operations, 1)],
                 reached: |_, cluster| all_decided(cluster, true),
             },
             Goal {
                 name: "everybody aborts",
                 about: "all nodes have decided to abort",
-                needs: &[Limit::Elections],
+                needs: &[(Limit::Elections, 1)],
                 reached: |_, cluster| all_decided(cluster, false),
             },
         ]
@@ -419,7 +419,7 @@ impl ModelSystem for Leased {
         vec![Goal {
             name: "the lock is held",
             about: "some node has the lock",
-            needs: &[Limit::Operations],
+            needs: &[(Limit::Operations, 1)],
             reached: |_, cluster| cluster.nodes().any(|node| holds(cluster, node)),
         }]
     }
