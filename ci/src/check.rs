@@ -112,10 +112,10 @@ pub enum Host {
 }
 
 impl Host {
-    fn name(self) -> &'static str {
+    fn granularity(self) -> Granularity {
         match self {
-            Host::Atomic => "atomic",
-            Host::Staged => "staged",
+            Host::Atomic => Granularity::Atomic,
+            Host::Staged => Granularity::Staged,
         }
     }
 }
@@ -175,7 +175,7 @@ impl CheckArgs {
         if let Some(bug) = &self.bug {
             let what = format!("wrong version of {}", system.name());
             let bug = names::find(&what, bug, system.bugs(), |bug| bug.name)?;
-            names::note_where_shown(bug, self.host.name());
+            names::note_where_shown(bug, self.host.granularity().name());
         }
         if let Some(prefix) = &self.from {
             let what = format!("prefix of {}", system.name());
@@ -184,10 +184,7 @@ impl CheckArgs {
         let usual = CheckOptions::new(self.bounds.bounds(system)?);
         Ok(CheckOptions {
             bug: self.bug.clone(),
-            granularity: match self.host {
-                Host::Atomic => Granularity::Atomic,
-                Host::Staged => Granularity::Staged,
-            },
+            granularity: self.host.granularity(),
             from: self.from.clone(),
             property: self.property.clone(),
             timeout: self.timeout.map(|Time(timeout)| timeout),
