@@ -175,8 +175,12 @@ fn completed_before(operations: &[Operation], place: u32) -> usize {
 }
 
 fn describe_time(time: Duration) -> String {
+    if time.is_zero() {
+        return "0 s".to_owned();
+    }
     format!("{time:?}")
         .replace("s", " s")
+        .replace("n s", " ns")
         .replace("m s", " ms")
         .replace("µ s", " µs")
 }

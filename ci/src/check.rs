@@ -13,15 +13,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tribunal_models::registry::{System, systems};
-use tribunal_models::report::Verdict;
+use tribunal_models::registry::{AboutProperty, System, systems};
+use tribunal_models::report::{PropertyKind, Verdict};
 use tribunal_models::{Bounds, CheckError, CheckOptions, Granularity, Limit, Report};
 
 use self::progress::Line;
 use crate::exit::{Conclusion, usage};
 use crate::names;
 use crate::output::{self, Format};
-use crate::units::{Size, Time};
+use crate::units::{Size, Time, whole};
 
 /// `tribunal check`.
 #[derive(Args, Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
     /// How many threads explore; one for each core, if not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub threads: Option<u16>,
     /// Serve stateright's explorer on this address instead of checking
     #[arg(long, value_name = "ADDR")]
@@ -61,40 +61,40 @@ pub struct CheckArgs {
 #[command(next_help_heading = "Bounds (each system proposes its own)")]
 pub struct BoundArgs {
     /// Members of the cluster
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub nodes: Option<u8>,
     /// Expiries of election timers
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub elections: Option<u8>,
     /// Expiries of all other timers
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub timers: Option<u8>,
     /// Client operations that may change something
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub operations: Option<u8>,
     /// Client operations that only read
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub reads: Option<u8>,
     /// Requests that clients send again
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub retries: Option<u8>,
     /// Crashes, each followed by a recovery
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub crashes: Option<u8>,
     /// Messages delivered twice
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub duplicates: Option<u8>,
     /// Messages under way at the same time; 0 for any number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub in_flight: Option<u8>,
     /// Units by which clocks advance, where clocks matter
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub ticks: Option<u8>,
     /// Sessions that break, where links are sessions
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub breaks: Option<u8>,
     /// How far clocks may differ, where it is not what the protocol stands
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     pub drift: Option<u64>,
     /// A choice that the system offers beside these, as in pre-vote=1
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
@@ -181,6 +181,9 @@ impl CheckArgs {
             let what = format!("prefix of {}", system.name());
             names::find(&what, prefix, &system.prefixes(), |(name, _)| name)?;
         }
+        if let Some(property) = &self.property {
+            check_property(system, property)?;
+        }
         let usual = CheckOptions::new(self.bounds.bounds(system)?);
         Ok(CheckOptions {
             bug: self.bug.clone(),
@@ -212,6 +215,29 @@ impl CheckArgs {
     }
 }
 
+/// A property to be judged alone must be one that always holds: goals are
+/// asked of every search, whatever it judges.
+fn check_property(system: &dyn System, name: &str) -> anyhow::Result<()> {
+    let properties = system.properties();
+    let is_it = |property: &&AboutProperty| property.name.eq_ignore_ascii_case(name);
+    let (judged, goals): (Vec<&AboutProperty>, Vec<_>) = properties
+        .iter()
+        .partition(|property| property.kind != PropertyKind::Sometimes);
+    let names: Vec<&str> = judged.iter().map(|property| property.name).collect();
+    if judged.iter().any(is_it) {
+        return Ok(());
+    }
+    if goals.iter().any(is_it) {
+        return Err(usage(format!(
+            "`{name}` is a goal, and goals are asked in every check; \
+             leave --property out, or judge one of: {}",
+            names.join(", ")
+        )));
+    }
+    let what = format!("property of {}", system.name());
+    Err(usage(names::unknown(&what, name, &names)))
+}
+
 impl BoundArgs {
     fn bounds(&self, system: &dyn System) -> anyhow::Result<Bounds> {
         let mut bounds = system.default_bounds();
@@ -224,6 +250,12 @@ impl BoundArgs {
         for (name, value) in &self.set {
             let what = format!("setting of {}", system.name());
             let found = names::find(&what, name, settings, |setting| setting.name)?;
+            if !(found.least..=found.most).contains(value) {
+                return Err(usage(format!(
+                    "expected --set {name} to be from {} to {}, not {value} ({name}: {})",
+                    found.least, found.most, found.about
+                )));
+            }
             let place = settings
                 .iter()
                 .position(|setting| setting.name == found.name);
@@ -347,6 +379,9 @@ mod tests {
             "raft --bug no-such-bug",
             "raft --from nowhere",
             "raft --set no=1",
+            "raft --set pre-vote=9",
+            "raft --set batch=0",
+            "raft --property nothing",
         ] {
             let error = parsed(words).options(raft().as_ref()).expect_err(words);
             assert!(

@@ -55,12 +55,16 @@ fn edits(one: &str, other: &str) -> usize {
 /// does not expect to show it: a verdict of valid would otherwise look like
 /// praise.
 pub fn note_where_shown(bug: &tribunal_protocol::bugs::Bug, host: &str) {
-    if !bug.hosts.contains(&host) {
-        let hosts = bug.hosts.join(", ");
-        eprintln!(
-            "note: {} is known to show with: {hosts}; not with {host}",
-            bug.name
-        );
+    if bug.hosts.contains(&host) {
+        return;
+    }
+    let name = bug.name;
+    match bug.hosts {
+        [] => eprintln!("note: {name} is not known to show with anything yet"),
+        hosts => eprintln!(
+            "note: {name} is known to show with: {}; not with {host}",
+            hosts.join(", ")
+        ),
     }
 }
 

@@ -59,16 +59,16 @@ pub struct NodeOptions {
     pub seed: u64,
 
     /// How long between two signs of life
-    #[arg(long, value_name = "MS", default_value_t = 50)]
+    #[arg(long, value_name = "MS", default_value_t = usual_ms(|spans| spans.heartbeat))]
     pub heartbeat_ms: u64,
 
     /// How long to be patient with a silent leader: drawn each time from
     /// this to twice this
-    #[arg(long, value_name = "MS", default_value_t = 300)]
+    #[arg(long, value_name = "MS", default_value_t = usual_ms(|spans| spans.election))]
     pub election_ms: u64,
 
     /// How long before a silent peer is asked again
-    #[arg(long, value_name = "MS", default_value_t = 100)]
+    #[arg(long, value_name = "MS", default_value_t = usual_ms(|spans| spans.retry))]
     pub retry_ms: u64,
 
     /// A slower disk: added to each write before it begins
@@ -95,6 +95,11 @@ pub struct NodeOptions {
     /// End as soon as the standard input does
     #[arg(long)]
     pub exit_with_parent: bool,
+}
+
+/// The length of a timer where none is given.
+fn usual_ms(span: fn(Spans) -> Duration) -> u64 {
+    u64::try_from(span(Spans::default()).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs the node; the exit code is one of [`tribunal_impls::runtime::serve`].

@@ -1,6 +1,7 @@
 //! Durations and sizes as people type them: `2s`, `500ms`, `5m`, `64MiB`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -148,6 +149,20 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+/// Reads a whole number within a range, for flags.
+pub fn whole<N>(range: RangeInclusive<N>) -> impl Fn(&str) -> Result<N, String> + Clone
+where
+    N: FromStr + PartialOrd + fmt::Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            format!("expected a whole number from {least} to {most}, not `{text}`")
+        })
+    }
+}
+
 /// The number in front of a unit, in the smallest unit; `None` where the text
 /// is no such thing, or more than fits.
 fn quantity(text: &str, units: &[(&str, u64)], same: fn(&str, &str) -> bool) -> Option<u64> {
@@ -188,6 +203,16 @@ mod tests {
             "99999999999h",
         ] {
             assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_refused_with_the_range() {
+        let read = whole(1..=64_u8);
+        assert_eq!(read("64"), Ok(64));
+        for wrong in ["0", "65", "-1", "1.5", "abc", "", "99999999999999999999"] {
+            let error = read(wrong).unwrap_err();
+            assert!(error.contains("from 1 to 64"), "{error}");
         }
     }
 

@@ -84,6 +84,10 @@ pub struct Setting {
     pub about: &'static str,
     /// The value where none is given.
     pub default: u8,
+    /// The least value that means something.
+    pub least: u8,
+    /// The greatest one.
+    pub most: u8,
 }
 
 /// The bounds of a model.

@@ -42,9 +42,10 @@ use serde::Serialize;
 
 use crate::exit::{Conclusion, usage};
 use crate::output::{self, Format};
+use crate::units::whole;
 use config::Campaign;
 use interrupt::Interrupt;
-use options::Options;
+use options::{Options, SEED_MAX};
 use report::Report;
 
 /// Where runs are kept if nothing else is said; ignored by git.
@@ -67,7 +68,7 @@ pub struct RunArgs {
     #[arg(long, short, value_name = "DIR", default_value = OUT)]
     pub out: PathBuf,
     /// Run the campaign N times, with seeds counted up from the first
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=u32::MAX))]
     pub test_count: u32,
     /// Keep the cluster up after the verdict, until Ctrl-C
     #[arg(long)]
@@ -103,7 +104,11 @@ pub fn run(args: RunArgs, format: Format) -> anyhow::Result<Conclusion> {
         system: args.system,
         ..args.options
     };
-    let campaign = Campaign::resolve(flags.or(from_file.unwrap_or_default()))?;
+    let mut from_file = from_file.unwrap_or_default();
+    if let Some(faults) = &flags.faults {
+        from_file = from_file.aimed_at(faults);
+    }
+    let campaign = Campaign::resolve(flags.or(from_file))?;
     if args.test_count == 1 {
         return run_and_show(&campaign, &args.out, args.leave_running, format, began);
     }
@@ -169,7 +174,7 @@ fn run_series(
         let interrupt = Interrupt::listen().context("listen for Ctrl-C")?;
         let mut reports: Vec<Report> = Vec::new();
         for number in 0..count {
-            let seed = campaign.seed.wrapping_add(number.into()) & (i64::MAX as u64);
+            let seed = campaign.seed.wrapping_add(number.into()) & SEED_MAX;
             let campaign = Campaign {
                 seed,
                 ..campaign.clone()

@@ -12,7 +12,7 @@ use tribunal_nemesis::{Cut, FaultKind, Shape};
 
 use super::words::{Aim, List, Net};
 use crate::exit::usage;
-use crate::units::{Size, Time};
+use crate::units::{Size, Time, whole};
 
 /// Everything that can be asked of a campaign, each thing only if given.
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
     /// How many nodes the cluster has [default: 5]
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(NODES_MAX)))]
+    #[arg(long, short = 'n', value_name = "N", value_parser = whole(1..=NODES_MAX))]
     pub nodes: Option<u8>,
     /// What clients ask (see `tribunal list workloads`) [default: register]
     #[arg(long, short, value_name = "NAME", help_heading = "Clients")]
@@ -34,7 +34,8 @@ pub struct Options {
     #[arg(long, short, value_name = "LIST|none", help_heading = "Faults")]
     pub faults: Option<List<FaultKind>>,
     /// Inject exactly these faults, instead of drawing them from the seed
-    #[arg(long, value_name = "FILE", help_heading = "Faults")]
+    #[arg(long, value_name = "FILE", help_heading = "Faults",
+        conflicts_with_all = ["targets", "shapes", "cuts", "fault_interval", "fault_lasts", "quiet"])]
     pub schedule: Option<PathBuf>,
     /// Whom kill and pause may hit: one, minority, majority, leader, all; for one of them: kill:leader [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
@@ -61,10 +62,10 @@ pub struct Options {
     #[arg(long, short, value_name = "TIME")]
     pub time: Option<Time>,
     /// The seed of operations and faults [default: drawn, and printed]
-    #[arg(long, short, value_name = "S", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, short, value_name = "S", value_parser = whole(0..=SEED_MAX))]
     pub seed: Option<u64>,
     /// How many clients ask at the same time [default: twice the nodes]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Clients")]
+    #[arg(long, short, value_name = "N", value_parser = whole(1..=CONCURRENCY_MAX), help_heading = "Clients")]
     pub concurrency: Option<u16>,
     /// How long a client waits before another one asks on beside it [default: 250ms]
     #[arg(long, value_name = "TIME", help_heading = "Clients")]
@@ -73,10 +74,10 @@ pub struct Options {
     #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = positive, help_heading = "Clients")]
     pub rate: Option<f64>,
     /// How many keys are in use at the same time [default: 6]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Clients")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX), help_heading = "Clients")]
     pub keys: Option<u16>,
     /// About how many operations a key serves until a new one replaces it [default: 300]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Clients")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), help_heading = "Clients")]
     pub ops_per_key: Option<u32>,
     /// How long a client waits for one operation [default: 5s]
     #[arg(long, value_name = "TIME", help_heading = "Clients")]
@@ -103,6 +104,12 @@ pub struct Options {
 
 /// The largest cluster: links are one for every ordered pair of nodes.
 const NODES_MAX: u8 = 64;
+
+/// The greatest number of clients that ask at the same time.
+const CONCURRENCY_MAX: u16 = 1024;
+
+/// The greatest seed: TOML has no greater number.
+pub const SEED_MAX: u64 = i64::MAX as u64;
 
 fn positive(text: &str) -> Result<f64, String> {
     let number = text
@@ -139,26 +146,42 @@ impl Options {
     /// Looks at each field alone: what flags are refused for while they are
     /// parsed. The field that is wrong, and why.
     fn check(&self) -> Result<(), (&'static str, String)> {
-        let least = |field, given: Option<u64>| match given {
-            Some(0) => Err((field, format!("expected `{field}` to be at least 1, not 0"))),
+        let within = |field, most: u32, given: Option<u32>| match given {
+            Some(number) if number == 0 || number > most => Err((
+                field,
+                format!("expected `{field}` to be from 1 to {most}, not {number}"),
+            )),
             _ => Ok(()),
         };
-        least("nodes", self.nodes.map(u64::from))?;
-        least("concurrency", self.concurrency.map(u64::from))?;
-        least("keys", self.keys.map(u64::from))?;
-        least("ops-per-key", self.ops_per_key.map(u64::from))?;
-        if let Some(nodes) = self.nodes.filter(|nodes| *nodes > NODES_MAX) {
-            return Err((
-                "nodes",
-                format!("expected at most {NODES_MAX} nodes, not {nodes}"),
-            ));
-        }
+        within("nodes", NODES_MAX.into(), self.nodes.map(u32::from))?;
+        let clients = self.concurrency.map(u32::from);
+        within("concurrency", CONCURRENCY_MAX.into(), clients)?;
+        within("keys", u16::MAX.into(), self.keys.map(u32::from))?;
+        within("ops-per-key", u32::MAX, self.ops_per_key)?;
         match self.rate {
             Some(rate) => positive(&rate.to_string())
                 .map(drop)
                 .map_err(|why| ("rate", why)),
             None => Ok(()),
         }
+    }
+
+    /// A file's fields where a flag asks for other faults than the file: without
+    /// those that are about faults which there will not be.
+    pub fn aimed_at(mut self, faults: &List<FaultKind>) -> Options {
+        let asked = |kind| faults.0.contains(&kind);
+        if let Some(aims) = &mut self.targets {
+            aims.0
+                .retain(|aim| aim.kinds().iter().any(|kind| asked(*kind)));
+        }
+        self.targets = self.targets.filter(|aims| !aims.0.is_empty());
+        self.shapes = self.shapes.filter(|_| asked(FaultKind::Partition));
+        self.cuts = self.cuts.filter(|_| asked(FaultKind::Partition));
+        let any = !faults.0.is_empty();
+        self.fault_interval = self.fault_interval.filter(|_| any);
+        self.fault_lasts = self.fault_lasts.filter(|_| any);
+        self.quiet = self.quiet.filter(|_| any);
+        self
     }
 
     /// These, and where one is not given, that of `other`.
@@ -247,7 +270,7 @@ mod tests {
         std::fs::write(file.path(), "time = \"5s\"\nnodes = 0\n").unwrap();
         let error = Options::read(file.path()).unwrap_err().to_string();
         assert!(
-            error.ends_with(":2:1: expected `nodes` to be at least 1, not 0"),
+            error.ends_with(":2:1: expected `nodes` to be from 1 to 64, not 0"),
             "{error}"
         );
     }

@@ -12,6 +12,16 @@ use tribunal_nemesis::{FaultKind, Target};
 #[serde(transparent)]
 pub struct List<T>(pub Vec<T>);
 
+impl<T: fmt::Display> fmt::Display for List<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        let words: Vec<String> = self.0.iter().map(T::to_string).collect();
+        f.write_str(&words.join(","))
+    }
+}
+
 impl<T: FromStr<Err: fmt::Display> + PartialEq> FromStr for List<T> {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -47,6 +57,14 @@ pub struct Aim {
     pub fault: Option<FaultKind>,
     /// Whom.
     pub target: Target,
+}
+
+impl Aim {
+    /// Which kinds of fault it is about.
+    pub fn kinds(&self) -> Vec<FaultKind> {
+        self.fault
+            .map_or(vec![FaultKind::Kill, FaultKind::Pause], |kind| vec![kind])
+    }
 }
 
 impl FromStr for Aim {
@@ -100,6 +118,7 @@ mod tests {
     fn a_list_is_read_once_each_and_none_is_empty() {
         let list: List<FaultKind> = "kill, pause,kill".parse().unwrap();
         assert_eq!(list.0, [FaultKind::Kill, FaultKind::Pause]);
+        assert_eq!(list.to_string(), "kill,pause");
         assert_eq!("none".parse::<List<FaultKind>>().unwrap().0, []);
         assert!(
             "kill,flood"

@@ -191,10 +191,8 @@ fn check(options: &Options) -> Result<(), NodeError> {
         "it is among its own peers"
     } else if options.peers.contains_key(&NodeId(0)) {
         "peers are numbered from 1"
-    } else if options.spans.heartbeat >= options.spans.election {
-        "its heartbeat is not shorter than its election timeout"
-    } else if options.spans.heartbeat.is_zero() || options.spans.retry.is_zero() {
-        "a timer of no length would run in circles"
+    } else if let Err(why) = options.spans.check() {
+        why
     } else {
         return Ok(());
     };

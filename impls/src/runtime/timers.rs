@@ -22,6 +22,19 @@ pub struct Spans {
     pub retry: Duration,
 }
 
+impl Spans {
+    /// Refuses lengths with which no node could do its work; says why.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.heartbeat >= self.election {
+            Err("its heartbeat is not shorter than its election timeout")
+        } else if self.heartbeat.is_zero() || self.retry.is_zero() {
+            Err("a timer of no length would run in circles")
+        } else {
+            Ok(())
+        }
+    }
+}
+
 impl Default for Spans {
     fn default() -> Self {
         Spans {

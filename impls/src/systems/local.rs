@@ -13,6 +13,7 @@ use crate::adapter::{
     Client, ClientError, ClientOptions, CommandLine, NodePlan, NodeStatus, Pending, System,
 };
 use crate::client::{Connection, StoreClient};
+use crate::runtime::Spans;
 use crate::service::Body;
 
 /// How long a node may take to say how it is.
@@ -35,6 +36,17 @@ pub struct Tuning {
 }
 
 impl Tuning {
+    /// How long a node's timers run with these arguments.
+    pub fn spans(&self) -> Spans {
+        let usual = Spans::default();
+        let or = |ms: Option<u64>, usual| ms.map_or(usual, Duration::from_millis);
+        Spans {
+            heartbeat: or(self.heartbeat_ms, usual.heartbeat),
+            election: or(self.election_ms, usual.election),
+            ..usual
+        }
+    }
+
     fn arguments(&self) -> impl Iterator<Item = String> + use<> {
         let flags = [
             ("--seed", self.seed),

@@ -47,16 +47,22 @@ const PRE_VOTE: Setting = Setting {
     name: "pre-vote",
     about: "ask before standing for election, 0 or 1",
     default: 0,
+    least: 0,
+    most: 1,
 };
 const CHECK_QUORUM: Setting = Setting {
     name: "check-quorum",
     about: "leaders step down that hear no majority, 0 or 1",
     default: 0,
+    least: 0,
+    most: 1,
 };
 const BATCH: Setting = Setting {
     name: "batch",
     about: "entries in one append",
     default: 2,
+    least: 1,
+    most: u8::MAX,
 };
 
 impl ModelSystem for RaftSystem {
