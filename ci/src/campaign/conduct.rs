@@ -49,6 +49,10 @@ const QUIET_LIMIT: Duration = Duration::from_secs(30);
 /// How long all final reads together may take.
 const READS_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long each of these waits for a cluster of which a node ended unasked:
+/// the verdict stands, and what is missing will not come back.
+const CRASHED_LIMIT: Duration = Duration::from_secs(3);
+
 /// How long replicas may take to reach the same position.
 const DIGESTS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -325,16 +329,19 @@ impl Running {
     /// After the heal: quiet, final reads, digests.
     async fn settle(&mut self, record: &mut Record) -> anyhow::Result<()> {
         let trial = Arc::clone(&record.trial);
+        self.drain_exits(record);
+        let crashed = !record.exits.is_empty();
+        let limit = |usual: Duration| if crashed { CRASHED_LIMIT } else { usual };
         self.phases.enter(&trial, "quiet");
         let began = Instant::now();
-        let deadline = began + QUIET_LIMIT;
+        let deadline = began + limit(QUIET_LIMIT);
         if all_ready(&self.stage, deadline).await && load::serves(&trial, deadline).await {
             record.recovered = Some(began.elapsed());
         }
         self.phases.enter(&trial, "final reads");
-        record.unanswered_reads = Some(load::final_reads(&trial, READS_LIMIT).await?);
+        record.unanswered_reads = Some(load::final_reads(&trial, limit(READS_LIMIT)).await?);
         self.phases.enter(&trial, "digests");
-        record.digests = digests::compare(&self.stage, DIGESTS_LIMIT).await;
+        record.digests = digests::compare(&self.stage, limit(DIGESTS_LIMIT)).await;
         Ok(())
     }
 

@@ -61,17 +61,19 @@ fn crashed(event: &ExitEvent, count: usize) -> Check {
             event.exit
         ),
     };
-    let lines = event.last_lines.join("\n");
+    // Where backtraces are on, the last lines say anything but why.
+    let lines = panic_in(&event.log).unwrap_or_else(|| event.last_lines.clone());
     let shown = format!(
-        "{node} {}; the last it said in {}:\n{lines}",
+        "{node} {}; the last it said in {}:\n{}",
         event.exit,
-        event.log.display()
+        event.log.display(),
+        lines.join("\n")
     );
     let witness = json!({
         "node": node,
         "exit": event.exit.to_string(),
         "log": event.log,
-        "lines": event.last_lines,
+        "lines": lines,
     });
     Check::invalid("crash", about, witness, shown)
 }

@@ -127,11 +127,12 @@ async fn rest(trial: &Trial, stop: &mut watch::Receiver<bool>, invocation: &Invo
 /// Reads everything once more through a client of every node, until each
 /// answers or the time is up. The number of reads that stayed unanswered.
 pub async fn final_reads(trial: &Arc<Trial>, limit: Duration) -> anyhow::Result<usize> {
-    let reads = trial.workload().final_reads();
+    let reads: Arc<[Invocation]> = trial.workload().final_reads().into();
     let deadline = Instant::now() + limit;
+    trial.progress.count_up_to(reads.len() * trial.plans.len());
     let mut nodes = JoinSet::new();
     for place in 0..trial.plans.len() {
-        let reads = reads.clone();
+        let reads = Arc::clone(&reads);
         nodes.spawn(read_all(Arc::clone(trial), place, reads, deadline));
     }
     let mut unanswered = 0;
@@ -144,12 +145,12 @@ pub async fn final_reads(trial: &Arc<Trial>, limit: Duration) -> anyhow::Result<
 async fn read_all(
     trial: Arc<Trial>,
     place: usize,
-    reads: Vec<Invocation>,
+    reads: Arc<[Invocation]>,
     deadline: Instant,
 ) -> anyhow::Result<usize> {
     let (mut process, mut client) = trial.client(place);
     let mut unanswered = reads.len();
-    for read in &reads {
+    for read in reads.iter() {
         loop {
             if Instant::now() >= deadline {
                 return Ok(unanswered);
@@ -161,6 +162,7 @@ async fn read_all(
             }
         }
         unanswered -= 1;
+        trial.progress.count();
     }
     Ok(unanswered)
 }

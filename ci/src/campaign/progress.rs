@@ -26,6 +26,8 @@ pub struct Progress {
 
 struct State {
     phase: String,
+    /// How many of how many parts of the phase are done, if it has parts.
+    done: Option<(usize, usize)>,
     open_faults: BTreeMap<u64, String>,
     shown: Instant,
     shown_counts: Counts,
@@ -47,12 +49,7 @@ impl Progress {
             bar,
             terminal,
             began: now,
-            state: Mutex::new(State {
-                phase: String::new(),
-                open_faults: BTreeMap::new(),
-                shown: now,
-                shown_counts: Counts::default(),
-            }),
+            state: Mutex::new(State::new(now)),
         }
     }
 
@@ -63,7 +60,7 @@ impl Progress {
 
     /// A phase begins.
     pub fn phase(&self, name: &str) {
-        name.clone_into(&mut self.state().phase);
+        self.state().enter(name);
         if self.terminal {
             self.bar.set_message(format!(
                 "{:>6.1} s  {name}",
@@ -72,6 +69,18 @@ impl Progress {
             self.bar.tick();
         } else {
             self.say(name);
+        }
+    }
+
+    /// The phase has so many parts.
+    pub fn count_up_to(&self, parts: usize) {
+        self.state().done = Some((0, parts));
+    }
+
+    /// One of them is done.
+    pub fn count(&self) {
+        if let Some((done, _)) = &mut self.state().done {
+            *done += 1;
         }
     }
 
@@ -113,6 +122,29 @@ impl Progress {
 }
 
 impl State {
+    fn new(now: Instant) -> State {
+        State {
+            phase: String::new(),
+            done: None,
+            open_faults: BTreeMap::new(),
+            shown: now,
+            shown_counts: Counts::default(),
+        }
+    }
+
+    fn enter(&mut self, phase: &str) {
+        phase.clone_into(&mut self.phase);
+        self.done = None;
+    }
+
+    /// The phase, and how far it is: `final reads 250 of 1000`.
+    fn place(&self) -> String {
+        match self.done {
+            Some((done, of)) => format!("{} {done} of {of}", self.phase),
+            None => self.phase.clone(),
+        }
+    }
+
     fn line(&mut self, counts: Counts, elapsed: Duration) -> String {
         let since = self.shown.elapsed().as_secs_f64().max(1e-3);
         let rate = |now: u64, before: u64| (now.saturating_sub(before)) as f64 / since;
@@ -130,11 +162,28 @@ impl State {
         format!(
             "{:>6.1} s  {}  {} operations  ok {:.0}/s  fail {:.0}/s  info {:.0}/s  {faults}",
             elapsed.as_secs_f64(),
-            self.phase,
+            self.place(),
             counts.total(),
             rate(counts.ok, before.ok),
             rate(counts.fail, before.fail),
             rate(counts.info, before.info),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_of_many_parts_says_how_many_are_done() {
+        let mut state = State::new(Instant::now());
+        let line = |state: &mut State| state.line(Counts::default(), Duration::ZERO);
+        state.enter("final reads");
+        assert!(line(&mut state).contains("final reads  0 operations"));
+        state.done = Some((250, 1000));
+        assert!(line(&mut state).contains("final reads 250 of 1000  "));
+        state.enter("digests");
+        assert!(line(&mut state).contains("  digests  "));
     }
 }
