@@ -146,11 +146,12 @@ fn explore(
     options: &CheckOptions,
     address: &str,
 ) -> anyhow::Result<Conclusion> {
-    eprintln!(
-        "explorer of {} on http://{address}/ until interrupted",
-        system.name()
-    );
-    system.explore(options, address).map_err(explained)?;
+    let announce = &mut |address| {
+        let name = system.name();
+        eprintln!("explorer of {name} on http://{address}/ until interrupted");
+    };
+    let served = system.explore(options, address, announce);
+    served.map_err(explained)?;
     Ok(Conclusion::Valid)
 }
 
@@ -171,7 +172,8 @@ fn conclusion(report: &Report) -> Conclusion {
 }
 
 impl CheckArgs {
-    fn options(&self, system: &dyn System) -> anyhow::Result<CheckOptions> {
+    /// What the flags ask of a system; refuses what it does not have.
+    pub fn options(&self, system: &dyn System) -> anyhow::Result<CheckOptions> {
         if let Some(bug) = &self.bug {
             let what = format!("wrong version of {}", system.name());
             let bug = names::find(&what, bug, system.bugs(), |bug| bug.name)?;

@@ -5,10 +5,11 @@
 //! [`output::emit`](crate::output::emit), returns [`exit::usage`] errors for
 //! what the user can mend, and any other error for a harness failure.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::{self, Conclusion};
@@ -62,7 +63,7 @@ enum Command {
 
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };
@@ -76,7 +77,30 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What the values of flags for quantities are called in the help.
+const QUANTITIES: [&str; 6] = ["N", "R", "S", "TIME", "SIZE", "MS"];
+
 impl Cli {
+    /// Reads a command line.
+    ///
+    /// A flag for a quantity takes what follows it, even `-1`: clap would take
+    /// that for a flag of its own, and advise to write `-- -1`.
+    fn read<W: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = W>,
+    ) -> Result<Cli, clap::Error> {
+        let is_quantity = |arg: &clap::Arg| {
+            let name = arg.get_value_names().and_then(|names| names.first());
+            name.is_some_and(|name| QUANTITIES.contains(&name.as_str()))
+        };
+        let command = Cli::command().mut_subcommands(|command| {
+            command.mut_args(|arg| {
+                let quantity = is_quantity(&arg);
+                arg.allow_hyphen_values(quantity)
+            })
+        });
+        Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+    }
+
     fn run(self) -> anyhow::Result<Conclusion> {
         match self.command {
             Command::List(args) => list::run(&args, self.format),
@@ -120,9 +144,10 @@ fn explain(error: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use tribunal_protocol::bugs::Bug;
 
     use super::*;
+    use crate::systems;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -131,7 +156,7 @@ mod tests {
 
     #[test]
     fn of_a_flag_given_twice_the_last_counts() {
-        let cli = Cli::try_parse_from([
+        let cli = Cli::read([
             "tribunal", "run", "raft", "--format", "json", "--nodes", "3", "--nodes", "7",
             "--format", "human",
         ]);
@@ -141,5 +166,62 @@ mod tests {
             panic!("not `run`")
         };
         assert_eq!(args.options.nodes, Some(7));
+    }
+
+    #[test]
+    fn a_quantity_below_zero_is_refused_for_what_it_is() {
+        for (flag, value) in [("--nodes", "-1"), ("--time", "-5s"), ("--rate", "-0.5")] {
+            let error = Cli::read(["tribunal", "run", "raft", flag, value]).unwrap_err();
+            let text = error.to_string();
+            let why = format!("invalid value '{value}' for '{flag}");
+            assert!(text.contains(&why) && !text.contains("-- -"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_catalogue_says_shows_a_wrong_version_can_be_typed() {
+        let words = |command: &'static str, system: &'static str, bug: &Bug| {
+            let args = match command {
+                "check" => bug.check_args,
+                _ => bug.run_args,
+            };
+            let first = ["tribunal", command, system, "--bug", bug.name];
+            Cli::read(first.iter().chain(args)).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let entries = systems::all();
+        let rows = || {
+            entries
+                .iter()
+                .flat_map(|system| system.bugs.iter().map(move |bug| (system, bug)))
+        };
+        let (mut checked, mut run) = (0, 0);
+        for (system, bug) in rows().filter(|(system, _)| system.checks) {
+            let Command::Check(args) = words("check", system.name, bug).command else {
+                panic!("not `check`")
+            };
+            let models = tribunal_models::systems();
+            let model = models.iter().find(|model| model.name() == system.name);
+            if let Err(error) = args.options(model.expect("it has a model").as_ref()) {
+                panic!("{}: {error}", bug.name);
+            }
+            checked += 1;
+        }
+        let can_run = |bug: &Bug| bug.hosts.contains(&"run") || !bug.run_args.is_empty();
+        for (system, bug) in rows().filter(|(system, bug)| system.runs.is_some() && can_run(bug)) {
+            let Command::Run(args) = words("run", system.name, bug).command else {
+                panic!("not `run`")
+            };
+            let drawn = args
+                .campaign()
+                .and_then(|campaign| campaign.faults_of_run());
+            if let Err(error) = drawn {
+                panic!("{}: {error:#}", bug.name);
+            }
+            run += 1;
+        }
+        assert!(
+            checked >= 12 && run >= 5,
+            "{checked} to check, {run} to run"
+        );
     }
 }

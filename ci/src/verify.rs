@@ -1,24 +1,33 @@
 //! `tribunal verify`: recorded histories, judged.
 //!
 //! A history is a file, or the folder of a run, whose `history.jsonl` is
-//! meant. Every file is read before the first is judged, so that a mistyped
-//! name costs no time and nothing is said about half of what was asked.
+//! meant; what the run itself concluded is shown beside the verdict. Every
+//! file is read before the first is judged, so that a mistyped name shows at
+//! once. One that cannot be read keeps no other from being judged, but there
+//! is no verdict of all files then.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`recorded`] | what a run concluded, from its folder |
+//! | [`show`] | the report for people |
 
-use std::fmt::Write;
+mod recorded;
+mod show;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
-use tabled::builder::Builder;
-use tabled::settings::Style;
 use tribunal_checker::linearizability::witness::Witness;
 use tribunal_checker::{Limits, Options, Spec, Verdict, check};
 use tribunal_histories::{History, HistoryError, Nil};
 
-use crate::exit::{Conclusion, usage};
+use self::recorded::Recorded;
+use crate::campaign::folder::{HISTORY, no_run};
+use crate::exit::{Conclusion, Usage, usage};
 use crate::names;
 use crate::output::{self, Format};
-use crate::units::{Human, Size, Time};
+use crate::units::{Size, Time};
 
 /// The specifications by name, with what each describes.
 pub const SPECS: &[(&str, &str)] = &[
@@ -93,6 +102,9 @@ struct FileReport {
     reason: Option<String>,
     seconds: f64,
     witness: Option<Box<Witness>>,
+    /// What the run concluded whose folder this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<Recorded>,
     /// Whether more time or memory could tell more.
     #[serde(skip)]
     limited: bool,
@@ -112,20 +124,18 @@ struct Case {
 /// Judges the histories and prints what was concluded.
 pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
     let begun = Instant::now();
-    let cases: Vec<Case> = args
-        .files
-        .iter()
-        .map(|file| read(file, &args))
-        .collect::<anyhow::Result<_>>()?;
-    let files: Vec<FileReport> = cases
-        .iter()
-        .map(|case| judge(case, &args))
-        .collect::<anyhow::Result<_>>()?;
-    let verdict = files
-        .iter()
-        .map(|file| file.verdict)
-        .max()
-        .unwrap_or(Conclusion::Unknown);
+    let spec = args.spec.as_deref().map(spec_named).transpose()?;
+    let mut set_aside = SetAside::of(args.files.len());
+    let mut cases = Vec::new();
+    for file in &args.files {
+        cases.extend(set_aside.unless_read(read(file, &args, spec))?);
+    }
+    let mut files = Vec::new();
+    for case in &cases {
+        files.extend(set_aside.unless_read(judge(case, &args))?);
+    }
+    let verdict = files.iter().map(|file| file.verdict).max();
+    let verdict = verdict.unwrap_or(Conclusion::Unknown);
     let unknown = files.iter().find_map(|file| file.reason.clone());
     let report = Report {
         command: "verify",
@@ -134,32 +144,74 @@ pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
         seconds: begun.elapsed().as_secs_f64(),
         files,
     };
-    output::emit(format, &report, || show(&report))?;
-    Ok(verdict)
+    if set_aside.count == 0 {
+        output::emit(format, &report, || show::report(&report))?;
+        return Ok(verdict);
+    }
+    match format {
+        _ if report.files.is_empty() => {}
+        Format::Human => output::line(show::files(&report).trim_end())?,
+        // An object there would be taken for the answer about all of them.
+        Format::Json => eprintln!("{}", show::files(&report).trim_end()),
+    }
+    let (count, of) = (set_aside.count, set_aside.of);
+    Err(usage(format!(
+        "no verdict: {count} of {of} files could not be judged"
+    )))
 }
 
-fn read(file: &Path, args: &VerifyArgs) -> anyhow::Result<Case> {
+/// Files that could not be read, while others are judged.
+struct SetAside {
+    count: usize,
+    of: usize,
+}
+
+impl SetAside {
+    fn of(files: usize) -> SetAside {
+        SetAside {
+            count: 0,
+            of: files,
+        }
+    }
+
+    /// What was read. Otherwise says why it was not; that is the end, if it
+    /// was the only file or if it is our own side that broke.
+    fn unless_read<T>(&mut self, read: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+        match read {
+            Err(error) if self.of > 1 && error.is::<Usage>() => {
+                eprintln!("error: {error:#}");
+                self.count += 1;
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+}
+
+fn read(file: &Path, args: &VerifyArgs, spec: Option<Spec>) -> anyhow::Result<Case> {
     let path = match file.is_dir() {
-        true => file.join("history.jsonl"),
+        true => file.join(HISTORY),
         false => file.to_owned(),
     };
+    if file.is_dir() && !path.exists() {
+        return Err(no_run(file, HISTORY, "verify"));
+    }
     let history = match args.from {
         From::Jsonl => History::open(&path).map_err(unreadable)?,
     };
     if let Some(truncated) = &history.truncated {
         eprintln!("warning: {}: {truncated}", path.display());
     }
-    let spec = match &args.spec {
-        Some(name) => {
-            names::find("specification", name, &Spec::ALL, |spec| spec.name()).copied()?
-        }
-        None => spec_of(&history, &path)?,
-    };
+    let spec = spec.map_or_else(|| spec_of(&history, &path), Ok)?;
     Ok(Case {
         file: file.to_owned(),
         history,
         spec,
     })
+}
+
+fn spec_named(name: &str) -> anyhow::Result<Spec> {
+    names::find("specification", name, &Spec::ALL, |spec| spec.name()).copied()
 }
 
 /// What cannot be read is for the user to mend.
@@ -208,6 +260,7 @@ fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
         Verdict::Unknown(limit) => (Conclusion::Unknown, Some(limit.to_string()), None),
         Verdict::Invalid(witness) => (Conclusion::Invalid, None, Some(witness)),
     };
+    let recorded = Recorded::of(&case.file, verdict);
     let truncated = case.history.truncated.as_ref().map(ToString::to_string);
     let idle = (judged.completed_ok == 0)
         .then(|| "no operation took effect for certain: any order explains that".to_owned());
@@ -222,56 +275,9 @@ fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
         reason,
         seconds: begun.elapsed().as_secs_f64(),
         witness,
+        recorded,
         warning: truncated.or(idle),
     })
-}
-
-/// The report for people.
-fn show(report: &Report) -> String {
-    let mut rows = Builder::default();
-    rows.push_record(["file", "operations", "keys", "spec", "time", "verdict"]);
-    for file in &report.files {
-        rows.push_record([
-            file.file.display().to_string(),
-            file.operations.to_string(),
-            file.keys.to_string(),
-            file.spec.to_owned(),
-            Human(std::time::Duration::from_secs_f64(file.seconds)).to_string(),
-            file.verdict.to_string(),
-        ]);
-    }
-    let mut text = format!("{}\n", rows.build().with(Style::blank()));
-    for file in &report.files {
-        let name = file.file.display();
-        if let Some(witness) = &file.witness {
-            let _ = write!(text, "\n{name} is not linearizable:\n{witness}");
-        }
-        if let Some(reason) = &file.reason {
-            let _ = writeln!(text, "\n{name}: unknown: {reason}");
-        }
-        if let Some(warning) = &file.warning {
-            let _ = writeln!(text, "\n{name}: {warning}");
-        }
-    }
-    let _ = writeln!(text, "\nverdict: {}", report.verdict);
-    text + &next(report)
-}
-
-/// What to type next.
-fn next(report: &Report) -> String {
-    let invalid = |file: &&FileReport| file.verdict == Conclusion::Invalid;
-    if let Some(file) = report.files.iter().find(invalid) {
-        let (name, spec) = (file.file.display(), file.spec);
-        return format!("again:   tribunal verify {name} --spec {spec} --format json");
-    }
-    match report.files.iter().find(|file| file.limited) {
-        Some(file) => format!(
-            "again:   tribunal verify {} --spec {} --timeout 1h --memory 16GiB",
-            file.file.display(),
-            file.spec
-        ),
-        None => String::new(),
-    }
 }
 
 #[cfg(test)]
@@ -294,7 +300,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("history.jsonl"), lines.join("\n")).unwrap();
         let args = args(folder.path());
-        judge(&read(folder.path(), &args)?, &args)
+        judge(&read(folder.path(), &args, None)?, &args)
     }
 
     const HEADER: &str = r#"{"format":"tribunal-history","version":1,"workload":"register"}"#;
@@ -338,6 +344,6 @@ mod tests {
         let other = HEADER.replace("register", "echo");
         assert!(is_usage(judge_lines(&[&other, WRITE]).err().unwrap()));
         let missing = Path::new("/no/such/file");
-        assert!(is_usage(read(missing, &args(missing)).err().unwrap()));
+        assert!(is_usage(read(missing, &args(missing), None).err().unwrap()));
     }
 }

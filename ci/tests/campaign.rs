@@ -3,13 +3,17 @@
 mod support;
 
 use std::fs;
+use std::io::BufReader;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{history_with_lines, json, node_processes, object, start, until};
+use support::{
+    Killed, history_with_lines, json, node_processes, object, said, spawn, start, until,
+};
 use tempfile::TempDir;
 
 /// Nodes and harness share a machine with other tests, and elections must not
@@ -63,6 +67,9 @@ fn a_campaign_under_faults_ends_in_a_verdict_and_leaves_nothing_behind() {
     assert!(node_processes(out.path()).is_empty());
     let (code, judged, _) = json(&["verify", run.to_str().unwrap()]);
     assert_eq!((code, &judged["verdict"]), (0, &Value::from("valid")));
+    let recorded = &judged["files"][0]["recorded"];
+    assert_eq!(recorded["verdict"], "valid");
+    assert!(recorded.get("differs").is_none(), "{recorded}");
 }
 
 #[test]
@@ -100,6 +107,40 @@ fn ctrl_c_heals_stops_and_judges_what_was_recorded() {
     );
     assert!(report["operations"]["ok"].as_u64() > Some(0));
     assert!(history.with_file_name("verdict.json").exists());
+    assert!(node_processes(out.path()).is_empty());
+}
+
+#[test]
+fn a_cluster_left_running_stays_until_ctrl_c_and_leaves_nothing() {
+    let (out, path) = folder();
+    let more = [
+        "--time",
+        "2s",
+        "--faults",
+        "none",
+        "--leave-running",
+        "--out",
+        &path,
+    ];
+    let mut harness = Killed(spawn(&[&["run", "raft"], &CALM[..], &more].concat()));
+    let mut stderr = BufReader::new(harness.0.stderr.take().expect("a pipe"));
+    let address = |line: &str| line.strip_prefix("  n")?.split(' ').nth(1)?.parse().ok();
+    for _ in 0..3 {
+        let node: SocketAddr = said(&mut stderr, address).expect("where each node listens");
+        TcpStream::connect(node).expect("a node that serves");
+    }
+    // It is judged, and still there.
+    let verdict = fs::read_to_string(out.path().join("latest/verdict.json"));
+    assert!(
+        verdict
+            .expect("a verdict")
+            .contains(r#""verdict": "valid""#)
+    );
+    assert_eq!(node_processes(out.path()).len(), 3);
+    assert!(harness.0.try_wait().expect("it is mine").is_none());
+    kill(Pid::from_raw(harness.0.id() as i32), Signal::SIGINT).expect("the harness lives");
+    let status = harness.0.wait().expect("the harness ends");
+    assert_eq!(status.code(), Some(0));
     assert!(node_processes(out.path()).is_empty());
 }
 

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::net::TcpListener;
+
 use support::{json, tribunal};
 
 /// Codes 254 go with an error of a few lines and nothing on stdout.
@@ -51,6 +53,63 @@ fn a_value_that_cannot_be_meant_is_refused() {
     refused(&["run"], "expected a system");
     refused(&["frobnicate"], "frobnicate");
     refused(&[], "expected a command");
+}
+
+#[test]
+fn what_no_campaign_could_mean_is_refused_before_it_has_a_folder() {
+    let out = tempfile::tempdir().unwrap();
+    let runs = out.path().join("runs");
+    let refused = |words: &str, says: &str| {
+        let mut arguments = vec!["run", "raft", "--out", runs.to_str().unwrap()];
+        arguments.extend(words.split(' '));
+        refused(&arguments, says);
+        assert!(!runs.exists(), "{words}");
+    };
+    refused(
+        "--election-timeout 1ms --heartbeat 10s",
+        "try an election timeout of several heartbeats",
+    );
+    refused(
+        "--faults kill --targets pause:leader",
+        "try --faults kill,pause",
+    );
+    refused(
+        "--faults kill --shapes halves",
+        "try --faults kill,partition",
+    );
+    refused("--nodes 1", "try more nodes, or --faults kill,pause");
+    refused("--timeout 0s", "expected --timeout to be more than 0");
+    refused("--seed abc", "expected a whole number from 0 to");
+    refused(
+        "--nodes -1",
+        "expected a whole number from 1 to 64, not `-1`",
+    );
+    refused("--time -5s", "expected a duration such as");
+    refused("--schedule s.json --faults kill", "cannot be used with");
+}
+
+#[test]
+fn what_no_check_could_mean_is_refused() {
+    refused(
+        &["check", "raft", "--set", "pre-vote=9"],
+        "expected --set pre-vote to be from 0 to 1, not 9",
+    );
+    refused(
+        &["check", "raft", "--property", "a leader is elected"],
+        "is a goal",
+    );
+    refused(
+        &["check", "raft", "--property", "Election Safty"],
+        "did you mean `Election Safety`?",
+    );
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (address, why) in [(&*address, "in use"), ("nowhere", "socket address")] {
+        let arguments = ["check", "raft", "--explore", address];
+        refused(&arguments, why);
+        let lines = tribunal(&arguments).stderr;
+        assert_eq!(lines.trim().lines().count(), 1, "{lines}");
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub enum CheckError {
     #[error("bound the memory: this system does not tell how much the process holds")]
     NoMemoryFigures,
     /// The address for the explorer cannot be used.
-    #[error("serve the explorer on {address}: {source}")]
+    #[error("serve the explorer on {address}: {source}; try a free address such as 127.0.0.1:3000")]
     Explorer {
         /// Which address.
         address: String,

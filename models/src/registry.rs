@@ -1,7 +1,7 @@
 //! Every system that can be checked, whatever its types.
 
 use std::marker::PhantomData;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use stateright::Model as _;
 use tribunal_protocol::bugs::Bug;
@@ -49,12 +49,18 @@ pub trait System: Send + Sync {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, CheckError>;
 
-    /// Serves stateright's explorer until the process ends. Returns only if
-    /// that is not possible.
+    /// Serves stateright's explorer until the process ends; tells the address,
+    /// of which the port may be left to the system (`127.0.0.1:0`), when
+    /// nothing is in the way any more. Returns only if there is.
     ///
     /// stateright prefers the files of a folder `ui` in the current directory
     /// to its own.
-    fn explore(&self, options: &CheckOptions, address: &str) -> Result<(), CheckError>;
+    fn explore(
+        &self,
+        options: &CheckOptions,
+        address: &str,
+        announce: &mut dyn FnMut(SocketAddr),
+    ) -> Result<(), CheckError>;
 }
 
 /// What is judged.
@@ -130,16 +136,22 @@ impl<S: ModelSystem> System for Erased<S> {
         check::<S>(options, progress)
     }
 
-    fn explore(&self, options: &CheckOptions, address: &str) -> Result<(), CheckError> {
+    fn explore(
+        &self,
+        options: &CheckOptions,
+        address: &str,
+        announce: &mut dyn FnMut(SocketAddr),
+    ) -> Result<(), CheckError> {
         let refused = |source| CheckError::Explorer {
             address: address.to_owned(),
             source,
         };
+        let mut model = Case::<S>::new(options)?.model;
+        model.labels = true;
         // stateright panics where it cannot listen; so it is tried first.
         let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr());
         let address = bound.map_err(refused)?;
-        let mut model = Case::<S>::new(options)?.model;
-        model.labels = true;
+        announce(address);
         model
             .checker()
             .threads(options.threads.max(1))

@@ -147,8 +147,8 @@ impl Campaign {
         spans.check().map_err(|why| {
             let (heartbeat, election) = (Time(spans.heartbeat), Time(spans.election));
             usage(format!(
-                "no node would start: {why}; that is with --heartbeat {heartbeat} \
-                 --election-timeout {election}"
+                "no node would start with --heartbeat {heartbeat} --election-timeout {election}: \
+                 {why}; try an election timeout of several heartbeats"
             ))
         })
     }
@@ -393,15 +393,23 @@ pub mod tests {
             targets: Some("kill:leader".parse().unwrap()),
             cuts: Some("hold".parse().unwrap()),
             quiet: Some("1s".parse().unwrap()),
+            schedule: Some("schedule.json".into()),
             ..Options::default()
         };
-        let partition = file.clone().aimed_at(&"partition".parse().unwrap());
-        assert_eq!(partition.targets, None);
+        let outranked = |faults: &str| {
+            let flags = Options {
+                faults: Some(faults.parse().unwrap()),
+                ..Options::default()
+            };
+            flags.outrank(file.clone())
+        };
+        let partition = outranked("partition");
+        assert_eq!((partition.targets, partition.schedule), (None, None));
         assert_eq!(
             (partition.cuts, partition.quiet),
             (file.cuts.clone(), file.quiet)
         );
-        let none = file.aimed_at(&"none".parse().unwrap());
+        let none = outranked("none");
         assert_eq!((none.cuts, none.quiet), (None, None));
     }
 

@@ -1,12 +1,28 @@
 //! A run's folder: what is in it, under which name, and `latest` beside it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::config::Campaign;
+use crate::exit::usage;
+
+/// What was asked, fully resolved.
+pub const CAMPAIGN: &str = "campaign.toml";
+
+/// What clients and the nemesis did.
+pub const HISTORY: &str = "history.jsonl";
+
+/// What was concluded.
+pub const VERDICT: &str = "verdict.json";
+
+/// Points to the newest run.
+const LATEST: &str = "latest";
+
+/// How many runs are named where one of them is to be chosen.
+const NAMED: usize = 8;
 
 /// The folder of one run.
 ///
@@ -34,11 +50,17 @@ impl Folder {
     pub fn create(out: &Path, campaign: &Campaign) -> anyhow::Result<Folder> {
         let reading = || format!("create a run's folder in {}", out.display());
         fs::create_dir_all(out).with_context(reading)?;
+        // Between the count and the link no other run may begin: `latest`
+        // would point to the older one of the two.
+        let folder = File::open(out).with_context(reading)?;
+        if let Err(error) = folder.lock() {
+            tracing::warn!(%error, "cannot lock {}", out.display());
+        }
         let mut count = last_count(out, &campaign.system).with_context(reading)? + 1;
         loop {
             let name = format!("{}-{count:04}-seed{}", campaign.system, campaign.seed);
             let shown = out.join(&name);
-            // Another campaign may be taking the same number right now.
+            // Without a lock, another campaign may take the same number now.
             match fs::create_dir(&shown) {
                 Ok(()) => {
                     let absolute = shown.canonicalize().with_context(reading)?;
@@ -58,7 +80,7 @@ impl Folder {
 
     /// `campaign.toml`.
     pub fn campaign(&self) -> PathBuf {
-        self.absolute.join("campaign.toml")
+        self.absolute.join(CAMPAIGN)
     }
 
     /// `schedule.json`.
@@ -68,12 +90,12 @@ impl Folder {
 
     /// `history.jsonl`.
     pub fn history(&self) -> PathBuf {
-        self.absolute.join("history.jsonl")
+        self.absolute.join(HISTORY)
     }
 
     /// `verdict.json`.
     pub fn verdict(&self) -> PathBuf {
-        self.absolute.join("verdict.json")
+        self.absolute.join(VERDICT)
     }
 
     /// A node's folder, which holds its data folder and its log.
@@ -102,13 +124,48 @@ fn count_of(name: &str, system: &str) -> Option<u64> {
 }
 
 /// Best effort: a file system without symbolic links still runs campaigns.
+/// Replaced in one step, so that whoever reads it finds a run.
 fn point_latest(out: &Path, name: &str) {
-    let fresh = out.join(format!(".latest-{}", std::process::id()));
+    let fresh = out.join(format!(".{LATEST}-{}", std::process::id()));
+    // Whatever a run that was cut off has left.
+    let _ = fs::remove_file(&fresh);
     let made = std::os::unix::fs::symlink(name, &fresh);
-    if let Err(error) = made.and_then(|()| fs::rename(&fresh, out.join("latest"))) {
+    if let Err(error) = made.and_then(|()| fs::rename(&fresh, out.join(LATEST))) {
         let _ = fs::remove_file(&fresh);
-        tracing::warn!(%error, "cannot point `latest` to {name}");
+        tracing::warn!(%error, "cannot point `{LATEST}` to {name}");
     }
+}
+
+/// The error for a folder that should be a run's and has no such `file`. Where
+/// it is a folder of runs, it says which, and what to type.
+pub fn no_run(folder: &Path, file: &str, command: &str) -> anyhow::Error {
+    let shown = folder.display();
+    let mut sentence = format!("{shown}: expected the folder of a run, with its {file}");
+    let mut runs = runs_in(folder, file);
+    if let Some(newest) = runs.first() {
+        let path = folder.join(newest);
+        sentence += &format!("; try `tribunal {command} {}`", path.display());
+        let more = runs.len().saturating_sub(NAMED);
+        runs.truncate(NAMED);
+        sentence += &format!("\nruns here: {}", runs.join(", "));
+        if more > 0 {
+            sentence += &format!(" and {more} more");
+        }
+    }
+    usage(sentence)
+}
+
+/// The names in a folder that are runs' and have `file`: `latest` first, then
+/// backwards by name.
+fn runs_in(folder: &Path, file: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut runs: Vec<String> = entries
+        .filter(|entry| entry.path().join(file).is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    runs.sort_unstable_by(|one, other| other.cmp(one));
+    runs.sort_by_key(|name| name != LATEST);
+    runs
 }
 
 #[cfg(test)]
@@ -125,6 +182,39 @@ mod tests {
         assert!(two.shown().ends_with("raft-0002-seed6"));
         let latest = fs::read_link(out.path().join("latest")).unwrap();
         assert_eq!(latest, Path::new("raft-0002-seed6"));
+    }
+
+    #[test]
+    fn of_several_runs_begun_at_once_latest_is_the_newest_at_any_time() {
+        let out = tempfile::tempdir().unwrap();
+        let latest = || fs::canonicalize(out.path().join(LATEST));
+        Folder::create(out.path(), &campaign("raft", 1)).unwrap();
+        std::thread::scope(|scope| {
+            let begin = || Folder::create(out.path(), &campaign("raft", 2)).unwrap();
+            let begun: Vec<_> = (0..20).map(|_| scope.spawn(begin)).collect();
+            while !begun.iter().all(|run| run.is_finished()) {
+                assert!(latest().unwrap().is_dir());
+            }
+        });
+        assert!(latest().unwrap().ends_with("raft-0021-seed2"));
+    }
+
+    #[test]
+    fn a_folder_of_runs_is_refused_with_the_runs_in_it() {
+        let out = tempfile::tempdir().unwrap();
+        for seed in 1..=10 {
+            let run = Folder::create(out.path(), &campaign("raft", seed)).unwrap();
+            fs::write(run.history(), "").unwrap();
+        }
+        let error = no_run(out.path(), HISTORY, "verify").to_string();
+        assert!(error.contains("/latest`"), "{error}");
+        assert!(
+            error.contains("runs here: latest, raft-0010-seed10, "),
+            "{error}"
+        );
+        assert!(error.ends_with(" and 3 more"), "{error}");
+        let error = no_run(&out.path().join("latest"), CAMPAIGN, "replay").to_string();
+        assert!(!error.contains("runs here"), "{error}");
     }
 
     #[test]

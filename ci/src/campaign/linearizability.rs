@@ -12,7 +12,7 @@ use super::folder::Folder;
 use super::report::Check;
 
 /// The checker's name in reports.
-const NAME: &str = "linearizability";
+pub const NAME: &str = "linearizability";
 
 /// Judges the history of a run. An error is a harness failure: our own
 /// recorder wrote something that is no history.

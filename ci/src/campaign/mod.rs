@@ -20,10 +20,10 @@ mod config;
 mod cpu;
 mod digests;
 mod execute;
-mod folder;
+pub mod folder;
 mod interrupt;
 mod judge;
-mod linearizability;
+pub mod linearizability;
 mod load;
 mod meter;
 mod options;
@@ -44,6 +44,7 @@ use crate::exit::{Conclusion, usage};
 use crate::output::{self, Format};
 use crate::units::whole;
 use config::Campaign;
+use folder::{CAMPAIGN, no_run};
 use interrupt::Interrupt;
 use options::{Options, SEED_MAX};
 use report::Report;
@@ -96,19 +97,23 @@ struct Series<'a> {
     runs: &'a [Report],
 }
 
+impl RunArgs {
+    /// The campaign that flags and file ask for.
+    pub fn campaign(&self) -> anyhow::Result<Campaign> {
+        let from_file = self.campaign.as_deref().map(Options::read).transpose()?;
+        let flags = Options {
+            system: self.system.clone(),
+            ..self.options.clone()
+        };
+        let from_file = flags.outrank(from_file.unwrap_or_default());
+        Campaign::resolve(flags.or(from_file))
+    }
+}
+
 /// Runs a campaign, once or several times.
 pub fn run(args: RunArgs, format: Format) -> anyhow::Result<Conclusion> {
     let began = Instant::now();
-    let from_file = args.campaign.as_deref().map(Options::read).transpose()?;
-    let flags = Options {
-        system: args.system,
-        ..args.options
-    };
-    let mut from_file = from_file.unwrap_or_default();
-    if let Some(faults) = &flags.faults {
-        from_file = from_file.aimed_at(faults);
-    }
-    let campaign = Campaign::resolve(flags.or(from_file))?;
+    let campaign = args.campaign()?;
     if args.test_count == 1 {
         return run_and_show(&campaign, &args.out, args.leave_running, format, began);
     }
@@ -129,7 +134,11 @@ pub fn replay(args: ReplayArgs, format: Format) -> anyhow::Result<Conclusion> {
             args.run.display()
         )));
     }
-    let campaign = Campaign::resolve(Options::read(&args.run.join("campaign.toml"))?)?;
+    let asked = args.run.join(CAMPAIGN);
+    if !asked.exists() {
+        return Err(no_run(&args.run, CAMPAIGN, "replay"));
+    }
+    let campaign = Campaign::resolve(Options::read(&asked)?)?;
     let beside = || {
         let real = args.run.canonicalize().ok()?;
         Some(real.parent()?.to_owned())

@@ -35,7 +35,7 @@ pub struct Options {
     pub faults: Option<List<FaultKind>>,
     /// Inject exactly these faults, instead of drawing them from the seed
     #[arg(long, value_name = "FILE", help_heading = "Faults",
-        conflicts_with_all = ["targets", "shapes", "cuts", "fault_interval", "fault_lasts", "quiet"])]
+        conflicts_with_all = ["faults", "targets", "shapes", "cuts", "fault_interval", "fault_lasts", "quiet"])]
     pub schedule: Option<PathBuf>,
     /// Whom kill and pause may hit: one, minority, majority, leader, all; for one of them: kill:leader [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
@@ -71,7 +71,7 @@ pub struct Options {
     #[arg(long, value_name = "TIME", help_heading = "Clients")]
     pub patience: Option<Time>,
     /// How many operations a second all clients together aim at [default: 500]
-    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = positive, help_heading = "Clients")]
+    #[arg(long, value_name = "R", value_parser = positive, help_heading = "Clients")]
     pub rate: Option<f64>,
     /// How many keys are in use at the same time [default: 6]
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX), help_heading = "Clients")]
@@ -166,9 +166,28 @@ impl Options {
         }
     }
 
-    /// A file's fields where a flag asks for other faults than the file: without
-    /// those that are about faults which there will not be.
-    pub fn aimed_at(mut self, faults: &List<FaultKind>) -> Options {
+    /// A file's fields without those that these flags make void: its schedule,
+    /// where a flag is about the faults to draw, and what it says of faults
+    /// that there will not be, where a flag says which there will.
+    pub fn outrank(&self, mut file: Options) -> Options {
+        let draws = self.faults.is_some()
+            || self.targets.is_some()
+            || self.shapes.is_some()
+            || self.cuts.is_some()
+            || self.fault_interval.is_some()
+            || self.fault_lasts.is_some()
+            || self.quiet.is_some();
+        if draws {
+            file.schedule = None;
+        }
+        match &self.faults {
+            Some(faults) => file.aimed_at(faults),
+            None => file,
+        }
+    }
+
+    /// Without what is about other faults than these.
+    fn aimed_at(mut self, faults: &List<FaultKind>) -> Options {
         let asked = |kind| faults.0.contains(&kind);
         if let Some(aims) = &mut self.targets {
             aims.0

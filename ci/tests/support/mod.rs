@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 use std::fs;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -33,6 +34,31 @@ pub fn start(arguments: &[&str]) -> Child {
     let mut command = command(&[arguments, &["--format", "json"]].concat());
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().expect("the binary runs")
+}
+
+/// Starts it as it is typed, and does not wait; stdout and stderr are to be
+/// read.
+pub fn spawn(arguments: &[&str]) -> Child {
+    let mut command = command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary runs")
+}
+
+/// The first line that a stream says and that `wanted` makes something of;
+/// none if it ends before.
+pub fn said<T>(stream: &mut impl BufRead, mut wanted: impl FnMut(&str) -> Option<T>) -> Option<T> {
+    let mut lines = stream.lines().map_while(Result::ok);
+    lines.find_map(|line| wanted(&line))
+}
+
+/// A process that is killed when its test is over, however that ends.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Exactly one object, or nothing.

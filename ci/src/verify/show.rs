@@ -1,0 +1,77 @@
+//! What was concluded about histories, for people.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use tabled::builder::Builder;
+use tabled::settings::Style;
+
+use super::{FileReport, Report};
+use crate::exit::Conclusion;
+use crate::units::Human;
+
+/// The files, the verdict of all, and what to type next.
+pub fn report(report: &Report) -> String {
+    let verdict = report.verdict;
+    format!("{}\nverdict: {verdict}\n{}", files(report), next(report))
+}
+
+/// Each file with what was concluded of it.
+pub fn files(report: &Report) -> String {
+    let mut rows = Builder::default();
+    let mut titles = vec!["file", "operations", "keys", "spec", "time", "verdict"];
+    let are_runs = report.files.iter().any(|file| file.recorded.is_some());
+    titles.extend(are_runs.then_some("in its run"));
+    rows.push_record(titles);
+    for file in &report.files {
+        let recorded = file
+            .recorded
+            .as_ref()
+            .map(|recorded| recorded.verdict.word());
+        let mut row = vec![
+            file.file.display().to_string(),
+            file.operations.to_string(),
+            file.keys.to_string(),
+            file.spec.to_owned(),
+            Human(Duration::from_secs_f64(file.seconds)).to_string(),
+            file.verdict.to_string(),
+        ];
+        row.extend(are_runs.then(|| recorded.unwrap_or("–").to_owned()));
+        rows.push_record(row);
+    }
+    let mut text = format!("{}\n", rows.build().with(Style::blank()));
+    for file in &report.files {
+        let name = file.file.display();
+        if let Some(witness) = &file.witness {
+            let _ = write!(text, "\n{name} is not linearizable:\n{witness}");
+        }
+        if let Some(reason) = &file.reason {
+            let _ = writeln!(text, "\n{name}: unknown: {reason}");
+        }
+        if let Some(warning) = &file.warning {
+            let _ = writeln!(text, "\n{name}: {warning}");
+        }
+        let recorded = file.recorded.as_ref();
+        if let Some(differs) = recorded.and_then(|recorded| recorded.differs.as_ref()) {
+            let _ = writeln!(text, "\n{name}: {differs}");
+        }
+    }
+    text
+}
+
+/// What to type next.
+fn next(report: &Report) -> String {
+    let invalid = |file: &&FileReport| file.verdict == Conclusion::Invalid;
+    if let Some(file) = report.files.iter().find(invalid) {
+        let (name, spec) = (file.file.display(), file.spec);
+        return format!("again:   tribunal verify {name} --spec {spec} --format json");
+    }
+    match report.files.iter().find(|file| file.limited) {
+        Some(file) => format!(
+            "again:   tribunal verify {} --spec {} --timeout 1h --memory 16GiB",
+            file.file.display(),
+            file.spec
+        ),
+        None => String::new(),
+    }
+}
