@@ -286,7 +286,7 @@ async fn a_reset_partition_resets_probes() {
 }
 
 #[tokio::test]
-async fn overlapping_partitions_heal_their_own_cuts_alone() {
+async fn overlapping_partitions_heal_when_no_other_cuts_their_links() {
     let run = run().await;
     let reports = run
         .reports(
@@ -296,12 +296,56 @@ async fn overlapping_partitions_heal_their_own_cuts_alone() {
         .await;
     reports.iter().for_each(assert_healed);
     // The links between the two were cut by both.
+    let [first, second] = &reports[..] else {
+        panic!("{reports:?}")
+    };
+    let fact = |report: &FaultReport, name: &str| report.evidence.facts[name].clone();
+    assert_eq!(fact(first, "links_cut_by_others"), Value::Int(2));
     assert_eq!(
-        reports[0].evidence.facts["links_cut_by_others"],
-        Value::Int(2)
+        fact(first, "cut_by_others").to_string(),
+        r#"{"fault 1":["n1->n2","n2->n1"]}"#
     );
-    assert_eq!(reports[0].evidence.facts["links_carrying"], Value::Int(2));
-    assert_eq!(reports[1].evidence.facts["links_carrying"], Value::Int(4));
+    let says = &first.evidence.says;
+    assert!(
+        says.contains("fault 1 (partition) still cuts n1->n2, n2->n1"),
+        "{says}"
+    );
+    assert_eq!(fact(first, "links_carrying"), Value::Int(4));
+    assert_eq!(fact(second, "links_carrying"), Value::Int(4));
+    assert_eq!(fact(second, "links_cut_by_others"), Value::Int(0));
+}
+
+#[tokio::test]
+async fn a_partition_under_another_one_is_not_healed_before_its_links_carry() {
+    let run = run().await;
+    let mut stream = TcpStream::connect(run.link.unwrap()).await.unwrap();
+    let nemesis = run.nemesis.clone();
+    let faults = r#"{"at":"0s","for":"100ms","fault":"partition","shape":"isolate-one","cut":"hold","targets":["n3"]},
+        {"at":"50ms","for":"1h","fault":"partition","shape":"isolate-one","cut":"hold","targets":["n3"]}"#;
+    let running = tokio::spawn(async move { nemesis.run(&schedule(faults)).await });
+    let still_cut = || {
+        let open = run.nemesis.open();
+        open.into_iter()
+            .find(|open| open.id == 0 && open.evidence.facts.contains_key("cut_by_others"))
+    };
+    while still_cut().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stream.write_all(b"held").await.unwrap();
+    let report = still_cut().unwrap();
+    assert!(report.effective && !report.healed, "{report:?}");
+    assert_eq!(report.times.healed_ns, None);
+    let says = &report.evidence.says;
+    assert!(says.contains("0 links carry again"), "{says}");
+    assert!(says.contains("fault 1 (partition) still cuts"), "{says}");
+    assert!(run.nemesis.heal_all().await.complete());
+    running.await.unwrap();
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).await.unwrap();
+    let reports = run.nemesis.reports();
+    reports.iter().for_each(assert_healed);
+    assert!(reports[0].times.healed_ns > reports[1].times.heal_began_ns);
+    assert_eq!(reports[0].evidence.facts["links_carrying"], Value::Int(4));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `processes` | kill and pause |
 //! | `partition` | partitions |
+//! | `heal` | whether the links of a partition carry again |
 //! | `wait` | time limits, stopping early |
 //!
 //! ```text
@@ -33,6 +34,7 @@ use crate::process::ProcessState;
 use crate::report::{Edge, FaultReport, Healing, Notice, Outcome};
 use crate::schedule::{Schedule, ScheduledFault, Targets};
 
+mod heal;
 mod join;
 mod partition;
 mod processes;
@@ -86,6 +88,8 @@ struct Shared {
     sink: Box<dyn Fn(Notice) + Send + Sync>,
     state: Mutex<State>,
     stop: watch::Sender<bool>,
+    /// Which faults cut which links.
+    cuts: watch::Sender<heal::Claims>,
     /// How many faults are being carried out or waited for.
     running: watch::Sender<usize>,
 }
@@ -125,6 +129,7 @@ impl Nemesis {
             sink: Box::new(sink),
             state: Mutex::default(),
             stop: watch::Sender::new(false),
+            cuts: watch::Sender::default(),
             running: watch::Sender::new(0),
         };
         Nemesis {

@@ -2,20 +2,11 @@
 
 use std::time::Instant;
 
+use super::heal::Claim;
 use super::{Shared, join_all};
 use crate::fault::{Cut, Node};
-use crate::links::{Counters, Link, Probe, Settled};
+use crate::links::{Counters, Link, Probe};
 use crate::report::{Edge, Evidence, FaultReport, Outcome};
-
-/// What is left of a cut on one link after its heal.
-enum Healed {
-    /// It carries; so many bytes wait for the node at its end.
-    Carries { node: Probe, waiting: u64 },
-    /// Another fault cuts it, and will verify it.
-    CutByAnother,
-    /// It ought to carry and does not.
-    No(String),
-}
 
 impl Shared {
     /// Cuts the links between `side` and all other nodes until `heal_at`.
@@ -29,6 +20,7 @@ impl Shared {
         report.aim(side);
         self.begin(&mut report);
         let before = self.count(&links);
+        let claim = Claim::new(self, report.id, &links);
         let cut = self.cut(&mut report, &links, how);
         let probes = self.probe(&links).await;
         let stopped: Vec<bool> = probes.iter().map(|probe| probe.stopped()).collect();
@@ -42,6 +34,7 @@ impl Shared {
                 report.because(error.to_string());
             }
         }
+        drop(claim);
         let healed = self.verify(&mut report, &links).await;
         self.note_healed(&mut report, healed);
         self.announce(&report, Edge::End);
@@ -128,80 +121,6 @@ impl Shared {
         }
         if !report.effective {
             report.times.effective_ns = None;
-        }
-    }
-
-    /// Whether everything held was let go and every link carries a probe.
-    async fn verify(&self, report: &mut FaultReport, links: &[Link]) -> bool {
-        let begin = Instant::now();
-        let verified = join_all(links.iter().map(|link| self.verify_link(*link))).await;
-        let (mut carry, mut down, mut others, mut waiting) = (0, 0, 0, 0);
-        let mut healed = true;
-        for (link, result) in links.iter().zip(verified) {
-            match result {
-                Healed::Carries {
-                    node,
-                    waiting: bytes,
-                } => {
-                    carry += 1;
-                    down += u64::from(node != Probe::Passed);
-                    waiting += bytes;
-                }
-                Healed::CutByAnother => others += 1,
-                Healed::No(why) => {
-                    healed = false;
-                    report.because(format!("{link}: {why}"));
-                }
-            }
-        }
-        let took_us = begin.elapsed().as_micros();
-        report.evidence.say(format!(
-            "{carry} links carry again after {}.{} ms",
-            took_us / 1000,
-            took_us / 100 % 10
-        ));
-        if others > 0 {
-            report
-                .evidence
-                .say(format!("{others} are still cut by another fault"));
-        }
-        if down > 0 {
-            report
-                .evidence
-                .say(format!("{down} lead to a node that takes no connections"));
-        }
-        if waiting > 0 {
-            report.evidence.say(format!(
-                "{waiting} bytes wait for a node that does not read"
-            ));
-        }
-        for (name, value) in [
-            ("links_carrying", carry),
-            ("links_cut_by_others", others),
-            ("links_to_nodes_down", down),
-            ("bytes_waiting_for_nodes", waiting),
-            ("heal_took_us", took_us as u64),
-        ] {
-            report.evidence.fact(name, value as i64);
-        }
-        healed
-    }
-
-    async fn verify_link(&self, link: Link) -> Healed {
-        let network = self.cluster.network();
-        let waiting = match network.settled(link, self.limits.settle).await {
-            Settled::Delivered => 0,
-            Settled::WaitsForNode { bytes } => bytes,
-            Settled::StillCut(_) => return Healed::CutByAnother,
-            Settled::Late { bytes } => {
-                return Healed::No(format!("{bytes} held bytes were not let go"));
-            }
-        };
-        match network.probe(link, self.limits.probe).await {
-            node if node.carried() => Healed::Carries { node, waiting },
-            // Nothing else stops a probe: another fault has cut it meanwhile.
-            probe if probe.stopped() && network.cut_of(link).is_some() => Healed::CutByAnother,
-            probe => Healed::No(format!("a probe was {probe}")),
         }
     }
 
