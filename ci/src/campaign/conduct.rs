@@ -46,7 +46,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a healed cluster may take to serve again.
 const QUIET_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long all final reads together may take.
+/// How long a node may leave a final read unanswered.
 const READS_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long each of these waits for a cluster of which a node ended unasked:

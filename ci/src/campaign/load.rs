@@ -124,16 +124,16 @@ async fn rest(trial: &Trial, stop: &mut watch::Receiver<bool>, invocation: &Invo
     }
 }
 
-/// Reads everything once more through a client of every node, until each
-/// answers or the time is up. The number of reads that stayed unanswered.
+/// Reads everything once more through a client of every node. A node that
+/// leaves one read unanswered for longer than `limit` is asked no more. The
+/// number of reads that stayed unanswered.
 pub async fn final_reads(trial: &Arc<Trial>, limit: Duration) -> anyhow::Result<usize> {
     let reads: Arc<[Invocation]> = trial.workload().final_reads().into();
-    let deadline = Instant::now() + limit;
     trial.progress.count_up_to(reads.len() * trial.plans.len());
     let mut nodes = JoinSet::new();
     for place in 0..trial.plans.len() {
         let reads = Arc::clone(&reads);
-        nodes.spawn(read_all(Arc::clone(trial), place, reads, deadline));
+        nodes.spawn(read_all(Arc::clone(trial), place, reads, limit));
     }
     let mut unanswered = 0;
     while let Some(done) = nodes.join_next().await {
@@ -146,11 +146,12 @@ async fn read_all(
     trial: Arc<Trial>,
     place: usize,
     reads: Arc<[Invocation]>,
-    deadline: Instant,
+    limit: Duration,
 ) -> anyhow::Result<usize> {
     let (mut process, mut client) = trial.client(place);
     let mut unanswered = reads.len();
     for read in reads.iter() {
+        let deadline = Instant::now() + limit;
         loop {
             if Instant::now() >= deadline {
                 return Ok(unanswered);
