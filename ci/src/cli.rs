@@ -5,7 +5,7 @@
 //! [`output::emit`](crate::output::emit), returns [`exit::usage`] errors for
 //! what the user can mend, and any other error for a harness failure.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -83,11 +83,13 @@ const QUANTITIES: [&str; 6] = ["N", "R", "S", "TIME", "SIZE", "MS"];
 impl Cli {
     /// Reads a command line.
     ///
-    /// A flag for a quantity takes what follows it, even `-1`: clap would take
-    /// that for a flag of its own, and advise to write `-- -1`.
-    fn read<W: Into<OsString> + Clone>(
-        words: impl IntoIterator<Item = W>,
-    ) -> Result<Cli, clap::Error> {
+    /// A flag for a quantity takes what follows it even if it is `-1`: clap
+    /// would take that for a flag of its own, and advise to write `-- -1`.
+    fn read(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Cli, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        // Not where there is none: a flag without its value would take the
+        // next flag for it.
+        let negative = words.iter().any(|word| is_negative(word));
         let is_quantity = |arg: &clap::Arg| {
             let name = arg.get_value_names().and_then(|names| names.first());
             name.is_some_and(|name| QUANTITIES.contains(&name.as_str()))
@@ -95,7 +97,7 @@ impl Cli {
         let command = Cli::command().mut_subcommands(|command| {
             command.mut_args(|arg| {
                 let quantity = is_quantity(&arg);
-                arg.allow_hyphen_values(quantity)
+                arg.allow_hyphen_values(quantity && negative)
             })
         });
         Cli::from_arg_matches(&command.try_get_matches_from(words)?)
@@ -111,6 +113,12 @@ impl Cli {
             Command::Node(_) => unreachable!("a node has its own exit codes, and was run before"),
         }
     }
+}
+
+/// Whether a word is a number below zero, with a unit or without.
+fn is_negative(word: &OsStr) -> bool {
+    let digits = word.to_str().and_then(|word| word.strip_prefix('-'));
+    digits.is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
 }
 
 /// Shows warnings of our own libraries on stderr; `TRIBUNAL_LOG` asks for more.
@@ -176,6 +184,12 @@ mod tests {
             let why = format!("invalid value '{value}' for '{flag}");
             assert!(text.contains(&why) && !text.contains("-- -"), "{text}");
         }
+        let error = Cli::read(["tribunal", "run", "raft", "--nodes", "--seed", "3"]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("a value is required for '--nodes")
+        );
     }
 
     #[test]

@@ -36,12 +36,20 @@ pub struct ScheduleOptions {
     pub quiet: Option<Duration>,
 }
 
+/// So many nodes, in words.
+pub(super) fn counted(nodes: usize) -> String {
+    match nodes {
+        1 => "one node".to_owned(),
+        _ => format!("{nodes} nodes"),
+    }
+}
+
 /// Why no schedule could be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrawError {
     /// No allowed target or shape exists in so small a cluster.
-    #[error("expected a target that {nodes} nodes can have for {fault}, found {allowed}")]
+    #[error("expected a target that {} can have for {fault}, found {allowed}", counted(*nodes))]
     NoTarget {
         /// Which fault.
         fault: FaultKind,

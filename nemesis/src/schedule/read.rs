@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::options::counted;
 use super::{Schedule, ScheduledFault, Targets};
 use crate::fault::{Cut, FaultKind, Node, Shape, node_name};
 
@@ -153,7 +154,8 @@ fn check(mut fault: ScheduledFault, nodes: usize) -> Result<ScheduledFault, Stri
 fn check_side(shape: Shape, targets: &Targets, nodes: usize) -> Result<(), String> {
     let Some(sizes) = shape.side_sizes(nodes) else {
         return Err(format!(
-            "expected a shape that {nodes} nodes can have, found {shape}"
+            "expected a shape that {} can have, found {shape}",
+            counted(nodes)
         ));
     };
     match (shape, targets) {

@@ -198,7 +198,7 @@ fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
 fn what_cannot_be_is_refused() {
     let refused = |options: ScheduleOptions| draw(1, &options).unwrap_err().to_string();
     let lone = ScheduleOptions::new(&EVERY, 1, Duration::from_secs(20));
-    expect!["expected a target that 1 nodes can have for partition, found isolate-one, isolate-leader, majority-minority, halves"]
+    expect!["expected a target that one node can have for partition, found isolate-one, isolate-leader, majority-minority, halves"]
         .assert_eq(&refused(lone));
     let short = ScheduleOptions::new(&EVERY, 5, Duration::from_millis(200));
     expect!["expected a time of at least 0.248s for any fault to fit, found 0.2s"]
