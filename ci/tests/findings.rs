@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use support::{history_with_lines, node_processes, object, start, until};
 use tempfile::TempDir;
-use tribunal_impls::runtime::{CHECKPOINT_BYTES, Identity, Journal};
+use tribunal_impls::runtime::{CHECKPOINT_BYTES, Identity, Journal, JournalError};
 use tribunal_protocol::NodeId;
 use tribunal_protocol::object::Operation;
 use tribunal_protocol::raft::{Command, Raft, Record};
@@ -48,7 +48,14 @@ fn with_n2_spoilt(spoil: impl FnOnce(&mut Journal<Raft>)) -> (Option<i32>, Value
     let cluster = format!("{name}-{}", harness.id());
     let identity = Identity::new::<Raft>(&cluster, NodeId(2));
     let data = run.join("nodes/2/data");
-    let journal = Journal::<Raft>::open(&data, &identity, CHECKPOINT_BYTES);
+    let mut journal = Journal::<Raft>::open(&data, &identity, CHECKPOINT_BYTES);
+    // A process that was killed is gone from sight before its locks are.
+    until(Duration::from_secs(2), || {
+        if let Err(JournalError::Locked { .. }) = journal {
+            journal = Journal::open(&data, &identity, CHECKPOINT_BYTES);
+        }
+        !matches!(journal, Err(JournalError::Locked { .. }))
+    });
     spoil(&mut journal.expect("n2 is down, and its data is here"));
     let output = harness.wait_with_output().expect("the harness ends");
     assert!(node_processes(out.path()).is_empty());
