@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`options`], [`words`], [`config`] | what was asked, and what that resolves to |
+//! | [`options`], [`words`], [`config`], [`sense`] | what was asked, what that resolves to, what is refused |
 //! | [`folder`] | a run's folder |
 //! | [`execute`], [`conduct`] | one run: from folder to verdict; from start to stop |
 //! | [`cluster`], [`trial`], [`load`] | nodes and links; one operation; workers |
@@ -29,6 +29,7 @@ mod meter;
 mod options;
 mod progress;
 mod report;
+mod sense;
 mod table;
 mod trial;
 mod words;

@@ -304,4 +304,31 @@ mod tests {
         let both = flags.or(file);
         assert_eq!((both.nodes, both.retry), (Some(7), Some(true)));
     }
+
+    #[test]
+    fn a_flag_for_other_faults_leaves_out_what_the_file_says_of_its_own() {
+        let file = Options {
+            faults: Some("kill,partition".parse().unwrap()),
+            targets: Some("kill:leader".parse().unwrap()),
+            cuts: Some("hold".parse().unwrap()),
+            quiet: Some("1s".parse().unwrap()),
+            schedule: Some("schedule.json".into()),
+            ..Options::default()
+        };
+        let outranked = |faults: &str| {
+            let flags = Options {
+                faults: Some(faults.parse().unwrap()),
+                ..Options::default()
+            };
+            flags.outrank(file.clone())
+        };
+        let partition = outranked("partition");
+        assert_eq!((partition.targets, partition.schedule), (None, None));
+        assert_eq!(
+            (partition.cuts, partition.quiet),
+            (file.cuts.clone(), file.quiet)
+        );
+        let none = outranked("none");
+        assert_eq!((none.cuts, none.quiet), (None, None));
+    }
 }

@@ -1,0 +1,165 @@
+//! What a campaign must not ask: flags that contradict each other or mean
+//! nothing together, each refused with what to type instead. Before anything
+//! of the run exists.
+
+use tribunal_nemesis::FaultKind;
+use tribunal_nemesis::schedule::{self, DrawError};
+
+use super::config::Campaign;
+use super::words::List;
+use crate::exit::usage;
+use crate::units::Time;
+
+impl Campaign {
+    /// Refuses times with which nothing could be asked, or no node would start.
+    pub(super) fn check_times(&self) -> anyhow::Result<()> {
+        for (flag, time) in [("--time", self.time), ("--timeout", self.timeout)] {
+            if time.0.is_zero() {
+                return Err(usage(format!("expected {flag} to be more than 0")));
+            }
+        }
+        let of_nodes = [
+            ("--election-timeout", self.election_timeout),
+            ("--heartbeat", self.heartbeat),
+            ("--disk-delay", self.disk_delay),
+        ];
+        for (flag, time) in of_nodes {
+            let fine = time.filter(|time| !time.0.subsec_nanos().is_multiple_of(1_000_000));
+            if let Some(time) = fine {
+                return Err(usage(format!(
+                    "expected {flag} in whole milliseconds, not {time}"
+                )));
+            }
+        }
+        let spans = self.tuning().spans();
+        spans.check().map_err(|why| {
+            let (heartbeat, election) = (Time(spans.heartbeat), Time(spans.election));
+            usage(format!(
+                "no node would start with --heartbeat {heartbeat} --election-timeout {election}: \
+                 {why}; try an election timeout of several heartbeats"
+            ))
+        })
+    }
+
+    /// Refuses what is said about faults that there will not be.
+    pub(super) fn check_aims(&self) -> anyhow::Result<()> {
+        let partition = [FaultKind::Partition];
+        if let Some(aims) = &self.targets {
+            for aim in &aims.0 {
+                self.check_aim(&format!("--targets {aim}"), &aim.kinds())?;
+            }
+        }
+        if let Some(shapes) = &self.shapes {
+            self.check_aim(&format!("--shapes {shapes}"), &partition)?;
+        }
+        if let Some(cuts) = &self.cuts {
+            self.check_aim(&format!("--cuts {cuts}"), &partition)?;
+        }
+        let of_any = [
+            ("--fault-interval", self.fault_interval),
+            ("--fault-lasts", self.fault_lasts),
+            ("--quiet", self.quiet),
+        ];
+        for (flag, time) in of_any {
+            if let Some(time) = time {
+                self.check_aim(&format!("{flag} {time}"), FaultKind::ALL)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what is about none of the faults asked for.
+    fn check_aim(&self, said: &str, about: &[FaultKind]) -> anyhow::Result<()> {
+        let faults = &self.faults;
+        if about.iter().any(|kind| faults.0.contains(kind)) {
+            return Ok(());
+        }
+        let about = List(about.to_vec());
+        let both = List([&faults.0[..], &about.0[..]].concat());
+        Err(usage(format!(
+            "{said} is about {about}, but the faults are {faults}; \
+             try --faults {both}, or leave it out"
+        )))
+    }
+
+    /// What to type instead, where too few nodes are in the way.
+    pub(super) fn mend(&self, error: &DrawError) -> String {
+        if !matches!(error, DrawError::NoTarget { .. }) {
+            return String::new();
+        }
+        let fits = |kind: &FaultKind| {
+            let mut options = self.schedule_options();
+            options.faults = vec![*kind];
+            let drawn = schedule::draw(self.seed, &options);
+            !matches!(drawn, Err(DrawError::NoTarget { .. }))
+        };
+        let faults = List(self.faults.0.iter().copied().filter(fits).collect());
+        format!("; try more nodes, or --faults {faults}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::config::tests::campaign;
+    use crate::campaign::options::Options;
+
+    #[test]
+    fn what_is_about_other_faults_is_refused_with_the_mend() {
+        let said = |faults: &str, set: fn(&mut Options)| {
+            let mut options = Options {
+                system: Some("raft".to_owned()),
+                faults: Some(faults.parse().unwrap()),
+                ..Options::default()
+            };
+            set(&mut options);
+            Campaign::resolve(options).map_err(|error| error.to_string())
+        };
+        let aim: fn(&mut Options) = |o| o.targets = Some("pause:leader".parse().unwrap());
+        let error = said("kill,partition", aim).unwrap_err();
+        let mend = "try --faults kill,partition,pause";
+        assert!(error.contains(mend), "{error}");
+        assert!(said("kill,pause", aim).is_ok());
+        let any: fn(&mut Options) = |o| o.targets = Some("leader".parse().unwrap());
+        assert!(said("partition", any).is_err());
+        assert!(said("pause", any).is_ok());
+        let cuts: fn(&mut Options) = |o| o.cuts = Some("hold".parse().unwrap());
+        assert!(said("kill", cuts).is_err());
+        assert!(said("kill,partition", cuts).is_ok());
+        let pace: fn(&mut Options) = |o| o.quiet = Some("1s".parse().unwrap());
+        assert!(said("none", pace).is_err());
+    }
+
+    #[test]
+    fn spans_that_no_node_takes_are_refused() {
+        let refused = |election: &str, heartbeat: &str| {
+            let options = Options {
+                system: Some("raft".to_owned()),
+                election_timeout: Some(election.parse().unwrap()),
+                heartbeat: Some(heartbeat.parse().unwrap()),
+                ..Options::default()
+            };
+            Campaign::resolve(options)
+                .err()
+                .map(|error| error.to_string())
+        };
+        assert!(refused("1ms", "10s").unwrap().contains("--heartbeat 10s"));
+        assert!(refused("50ms", "50ms").is_some());
+        assert!(refused("50ms", "0s").is_some());
+        assert!(refused("50ms", "1500us").unwrap().contains("milliseconds"));
+        assert_eq!(refused("51ms", "50ms"), None);
+    }
+
+    #[test]
+    fn too_few_nodes_for_a_fault_are_refused_with_the_faults_that_fit() {
+        let alone = Campaign {
+            nodes: 1,
+            ..campaign("raft", 5)
+        };
+        let error = format!("{:#}", alone.faults_of_run().unwrap_err());
+        assert!(
+            error.ends_with("try more nodes, or --faults kill,pause"),
+            "{error}"
+        );
+    }
+}
