@@ -286,6 +286,8 @@ async fn a_transaction_commits_once_the_last_participant_has_come_up() {
     cluster.start(2);
     let asked = cluster.ask(2, r#"{"type": "commit"}"#).await;
     assert_eq!(asked["leader"], "n1");
+    // The connection below is tried once only, so n1 must listen by then.
+    cluster.ask(1, r#"{"type": "status"}"#).await;
     let plan = cluster.plan(1).client_listen;
     let waiting = tokio::spawn(async move {
         let mut connection = tribunal_impls::client::Connection::open(plan)
