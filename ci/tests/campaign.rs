@@ -199,3 +199,13 @@ fn a_run_in_which_too_little_happened_is_unknown() {
     assert_eq!(code, 2, "{stderr}");
     assert!(report["reason"].as_str().unwrap().contains("took effect"));
 }
+
+#[test]
+fn a_wrong_version_that_runs_are_not_known_to_show_is_noted() {
+    let (_out, path) = folder();
+    let more = ["--time", "1s", "--faults", "none", "--out", &path, "--bug"];
+    let said = |bug| run(&[&more[..], &[bug]].concat()).2;
+    let note = "leader-counts-itself-before-sync is known to show with: staged; not with run";
+    assert!(said("leader-counts-itself-before-sync").contains(note));
+    assert!(!said("vote-not-persisted").contains("note:"));
+}

@@ -443,3 +443,17 @@ fn a_wrong_key_is_not_stuck_behind_a_hard_one() {
         assert!(witness.never_written);
     }
 }
+
+#[test]
+fn the_time_of_a_limit_is_written_with_its_unit() {
+    let written = [
+        (Duration::ZERO, "0 s"),
+        (Duration::from_nanos(5), "5 ns"),
+        (Duration::from_micros(1500), "1.5 ms"),
+        (Duration::from_micros(7), "7 µs"),
+        (Duration::from_secs(300), "300 s"),
+    ];
+    for (time, text) in written {
+        assert_eq!(super::describe_time(time), text);
+    }
+}

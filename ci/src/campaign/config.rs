@@ -76,9 +76,7 @@ impl Campaign {
             return Err(usage("expected a system, such as `tribunal run raft`"));
         };
         let entry = systems::runnable(&system)?;
-        if let Some(bug) = &options.bug {
-            names::note_where_shown(entry.bug(bug)?, "run");
-        }
+        let bug = options.bug.as_ref().map(|bug| entry.bug(bug)).transpose()?;
         let workload = options
             .workload
             .unwrap_or_else(|| WORKLOADS[0].name.to_owned());
@@ -119,6 +117,9 @@ impl Campaign {
         campaign.check_times()?;
         if campaign.schedule.is_none() {
             campaign.check_aims()?;
+        }
+        if let Some(bug) = bug {
+            names::note_where_shown(bug, "run");
         }
         Ok(campaign)
     }

@@ -95,7 +95,7 @@ impl Shared {
             self.wait_for_others(report, &mut found, others).await;
             let took_us = begin.elapsed().as_micros();
             report.evidence.say(format!(
-                "{} carry again after {}",
+                "in all {} carry again after {}",
                 found.carry,
                 milliseconds(took_us)
             ));
