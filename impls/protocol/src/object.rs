@@ -85,12 +85,38 @@ pub struct Ticket {
     pub serial: Serial,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Session {
+/// What is remembered of a client.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Session {
     /// The latest command executed, and what it returned.
     latest: Option<(Serial, Answer)>,
     /// Position of the decision that last used the session.
     used: u64,
+}
+
+/// A piece of a store, small enough to travel in a message.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// What a key holds.
+    Value(Key, Value),
+    /// An open session.
+    Session(SessionId, Session),
+}
+
+impl Part {
+    /// The same without what the session was last answered.
+    pub fn forgetting_answers(self) -> Part {
+        match self {
+            Part::Session(id, session) => Part::Session(
+                id,
+                Session {
+                    latest: None,
+                    ..session
+                },
+            ),
+            value @ Part::Value(..) => value,
+        }
+    }
 }
 
 /// The store: values by key, and the sessions that wrote them.
@@ -123,6 +149,33 @@ impl Store {
             );
         }
         store
+    }
+
+    /// The store that consists of these parts.
+    pub fn from_parts(sessions_founding: u64, parts: &[Part]) -> Self {
+        let mut store = Store {
+            values: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            sessions_founding,
+            digest: 0,
+        };
+        for part in parts {
+            match part {
+                Part::Value(key, value) => store.put(*key, *value),
+                Part::Session(id, session) => store.put_session(*id, session.clone()),
+            }
+        }
+        store
+    }
+
+    /// Everything in the store, in an order that follows from its content.
+    pub fn parts(&self) -> Vec<Part> {
+        let values = self.values.iter();
+        let sessions = self.sessions.iter();
+        values
+            .map(|(key, value)| Part::Value(*key, *value))
+            .chain(sessions.map(|(id, session)| Part::Session(*id, session.clone())))
+            .collect()
     }
 
     /// What a key holds.
@@ -307,6 +360,22 @@ mod tests {
         assert_eq!(store.register(4, 2), Answer::Session(SessionId(4)));
         assert_eq!(store.execute(ticket(2, 1), &WRITE, 5), Answer::NoSession);
         assert_eq!(store.execute(ticket(1, 1), &WRITE, 6), Answer::Done);
+    }
+
+    #[test]
+    fn a_store_is_the_sum_of_its_parts() {
+        let mut store = Store::new(1);
+        store.register(1, 8);
+        store.execute(ticket(1, 1), &WRITE, 2);
+        store.execute(None, &Operation::Write { key: 2, value: 3 }, 3);
+        let parts = store.parts();
+        assert_eq!(parts.len(), 4);
+        assert_eq!(Store::from_parts(1, &parts), store);
+        let forgetful: Vec<Part> = parts.into_iter().map(Part::forgetting_answers).collect();
+        let mut other = Store::from_parts(1, &forgetful);
+        assert_eq!(other.read(1), Some(7));
+        assert_eq!(other.execute(ticket(1, 1), &WRITE, 4), Answer::Done);
+        assert_ne!(other.digest(), store.digest());
     }
 
     #[test]

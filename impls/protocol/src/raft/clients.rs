@@ -14,8 +14,15 @@ impl Raft {
         {
             return step.answer(id, Outcome::Ok(Answer::Value(self.store.read(key))));
         }
+        if request == Request::Compact {
+            return self.on_compact(id, step);
+        }
         if !self.leads() {
             return step.answer(id, self.refusal(step.config));
+        }
+        if self.is_transferring() && !matches!(request, Request::Read { .. }) {
+            let why = "leadership is being transferred";
+            return step.answer(id, Outcome::Never(why.into()));
         }
         match request {
             Request::Register => self.propose(Command::Register, Some(id), step),
@@ -23,6 +30,9 @@ impl Raft {
                 self.propose(Command::Execute { ticket, operation }, Some(id), step);
             }
             Request::Read { key } => self.on_read(id, key, step),
+            Request::Reconfigure(change) => self.on_reconfigure(id, change, step),
+            Request::Transfer(to) => self.on_transfer(id, to, step),
+            Request::Compact => {}
         }
     }
 
@@ -36,7 +46,7 @@ impl Raft {
     /// Applies a committed command to the object.
     pub(super) fn execute(&mut self, command: &Command, index: u64, config: &Config) -> Answer {
         match command {
-            Command::Noop => Answer::Done,
+            Command::Noop | Command::Configure(_) => Answer::Done,
             Command::Register => self.store.register(index, config.sessions_max),
             Command::Execute { operation, .. } if config.breaks(Wrong::RetryAppliedTwice) => {
                 self.store.perform(operation)

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Leadership, Message, Position, Raft, Role, Step, Timer, Wrong};
+use super::{Config, Leadership, Message, Position, Raft, Role, Step, Timer, Wrong};
 use crate::machine::{Gate, NodeId, Span};
 
 impl Raft {
@@ -22,7 +22,10 @@ impl Raft {
             return;
         }
         self.leader = None;
-        if !step.config.pre_vote || step.config.voters.len() == 1 {
+        if !self.may_stand(step.config) {
+            return;
+        }
+        if !step.config.pre_vote || self.is_majority_with([], step.config) {
             return self.stand(step);
         }
         self.role = Role::PreCandidate(BTreeSet::new());
@@ -31,20 +34,34 @@ impl Raft {
         }
         let ask = Message::PreVote {
             asked: self.term + 1,
-            last: self.log.last(),
+            last: self.log_end(step.config),
         };
         self.ask_all(&ask, step);
     }
 
+    /// Whether this node may become leader: also one whose removal is not
+    /// committed yet may be needed to commit it (diss. §4.2.2).
+    pub(super) fn may_stand(&self, config: &Config) -> bool {
+        self.is_voter(config) || self.committed_membership().voters.contains(&config.id)
+    }
+
+    /// Where its log ends, as votes compare it: in a log that is empty after
+    /// a compaction, where the snapshot does (§7).
+    fn log_end(&self, config: &Config) -> Position {
+        let last = self.log.last();
+        if config.breaks(Wrong::SnapshotForgetsLastTerm) && self.log.entries().is_empty() {
+            return Position { term: 0, ..last };
+        }
+        last
+    }
+
     /// Raises the term and asks for votes, its own first (§5.2).
-    fn stand(&mut self, step: &mut Step<'_>) {
-        self.term += 1;
-        self.vote = Some(step.config.id);
-        step.vote_changed = true;
+    pub(super) fn stand(&mut self, step: &mut Step<'_>) {
+        self.raise_term(self.term + 1, Some(step.config.id), step);
         self.role = Role::Candidate(BTreeSet::new());
         let ask = Message::Vote {
             term: self.term,
-            last: self.log.last(),
+            last: self.log_end(step.config),
         };
         // Behind the persist: a candidate that forgot that it stood could
         // vote for another in the same term.
@@ -52,8 +69,9 @@ impl Raft {
     }
 
     fn ask_all(&self, ask: &Message, step: &mut Step<'_>) {
-        for peer in step.config.peers() {
-            step.outputs.send(peer, ask.clone());
+        let voters = &self.in_force(step.config).voters;
+        for peer in voters.iter().filter(|peer| **peer != step.config.id) {
+            step.outputs.send(*peer, ask.clone());
         }
         step.outputs.set_timer(Timer::Election, Span::Election);
     }
@@ -67,7 +85,8 @@ impl Raft {
         step: &mut Step<'_>,
     ) {
         // A node that hears a leader refuses: that leader is healthy enough.
-        let granted = asked > self.term && self.leader.is_none() && last >= self.log.last();
+        let granted =
+            asked > self.term && self.leader.is_none() && last >= self.log_end(step.config);
         // A refusal tells the asker something only if it is behind.
         if granted || asked <= self.term {
             let reply = Message::PreVoteReply {
@@ -100,7 +119,8 @@ impl Raft {
             return;
         }
         grants.insert(from);
-        if grants.len() + 1 >= step.config.majority() {
+        let grants = grants.clone();
+        if self.is_majority_with(grants, step.config) {
             self.stand(step);
         }
     }
@@ -110,7 +130,7 @@ impl Raft {
         if term > self.term {
             self.follow(term, step);
         }
-        let mine = self.log.last();
+        let mine = self.log_end(step.config);
         let up_to_date = if step.config.breaks(Wrong::VoteComparesIndexOnly) {
             last.index >= mine.index
         } else {
@@ -168,12 +188,17 @@ impl Raft {
         let Role::Candidate(grants) = &self.role else {
             return;
         };
-        let own = usize::from(!self.outstanding.iter().any(|persist| persist.vote));
-        if grants.len() + own < step.config.majority() {
+        let own = !self.outstanding.iter().any(|persist| persist.vote);
+        let own = own.then_some(step.config.id);
+        let members = self.in_force(step.config);
+        if !members.is_majority(grants.iter().copied().chain(own)) {
             return;
         }
+        let peers = members.members().filter(|peer| *peer != step.config.id);
+        let leadership = Leadership::new(peers, self.log.last_index());
         self.leader = Some(step.config.id);
-        self.role = Role::Leader(Leadership::new(step.config, self.log.last_index()));
+        self.arriving = None;
+        self.role = Role::Leader(leadership);
         step.outputs.cancel_timer(Timer::Election);
         step.outputs.set_timer(Timer::Heartbeat, Span::Heartbeat);
         if step.config.check_quorum {
@@ -189,10 +214,10 @@ impl Raft {
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
-        if leadership.heard.len() + 1 < step.config.majority() {
+        let heard = std::mem::take(&mut leadership.heard);
+        if !self.is_majority_with(heard, step.config) {
             return self.follow(term, step);
         }
-        leadership.heard.clear();
         step.outputs.set_timer(Timer::Quorum, Span::Election);
     }
 }

@@ -9,8 +9,12 @@
 //! |---|---|
 //! | `election.rs` | who leads: pre-vote, votes, terms |
 //! | `replication.rs` | what stands in the logs, and what is committed |
+//! | `snapshot.rs` | what may be dropped from a log, and how a follower does without |
+//! | `membership.rs` | who belongs to the cluster |
+//! | `transfer.rs` | how a leader makes way for another |
 //! | `reads.rs` | when a leader may answer a read without the log |
 //! | `clients.rs` | what becomes of a client's request |
+//! | `message.rs` | what nodes say to each other |
 //! | `log.rs` | the log itself |
 //! | `bugs.rs` | the wrong versions, and where each was published |
 //!
@@ -28,29 +32,40 @@ mod bugs;
 mod clients;
 mod election;
 mod log;
+mod membership;
+mod message;
 mod reads;
 mod replication;
+mod snapshot;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::bugs::{BUGS, Wrong};
 pub use self::log::{Command, Entry, Log, Position};
+use self::membership::Memberships;
+pub use self::membership::{Change, Membership};
+pub use self::message::{Appended, Message};
 use self::reads::WaitingRead;
+use self::snapshot::Arriving;
+pub use self::snapshot::{Chunk, Head, Snapshot};
+use self::transfer::Transfer;
 use crate::machine::{
     Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
     View,
 };
 use crate::object::{Answer, Key, Operation, Store, Ticket};
-use crate::quorum::majority;
 
 /// What a node is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Who it is.
     pub id: NodeId,
-    /// Everybody who votes, itself included.
+    /// Everybody who votes in the founding membership. Who belongs to the
+    /// cluster later stands in the log.
     pub voters: BTreeSet<NodeId>,
     /// Whether a node asks if it could win before it raises its term
     /// (diss. §9.6).
@@ -60,6 +75,14 @@ pub struct Config {
     pub check_quorum: bool,
     /// How many entries one append carries at most.
     pub batch_max: usize,
+    /// How many parts of a snapshot one message carries at most.
+    pub chunk_max: usize,
+    /// After how many committed entries a node compacts its log by itself;
+    /// `None` for never.
+    pub compact_after: Option<u64>,
+    /// How many committed entries a compaction leaves, for followers that lag
+    /// only a little.
+    pub compact_keep: u64,
     /// How many client sessions are kept at most.
     pub sessions_max: usize,
     /// How many sessions are open from the start.
@@ -77,95 +100,18 @@ impl Config {
             pre_vote: true,
             check_quorum: true,
             batch_max: 512,
+            chunk_max: 512,
+            compact_after: Some(10_000),
+            compact_keep: 1_000,
             sessions_max: 4096,
             sessions_founding: 0,
             bug: None,
         }
     }
 
-    fn peers(&self) -> impl Iterator<Item = NodeId> + use<'_> {
-        self.voters.iter().copied().filter(|peer| *peer != self.id)
-    }
-
-    fn majority(&self) -> usize {
-        majority(self.voters.len())
-    }
-
     fn breaks(&self, rule: Wrong) -> bool {
         self.bug == Some(rule)
     }
-}
-
-/// What nodes say to each other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Message {
-    /// Would you vote for me in that term? (diss. §9.6)
-    PreVote {
-        /// The term that the sender would stand in.
-        asked: u64,
-        /// Where the sender's log ends.
-        last: Position,
-    },
-    /// The answer to [`Message::PreVote`].
-    PreVoteReply {
-        /// The answering node's own term.
-        term: u64,
-        /// The term that was asked about.
-        asked: u64,
-        /// Whether it would.
-        granted: bool,
-    },
-    /// Vote for me (§5.2).
-    Vote {
-        /// The term that the sender stands in.
-        term: u64,
-        /// Where the sender's log ends.
-        last: Position,
-    },
-    /// The answer to [`Message::Vote`].
-    VoteReply {
-        /// The answering node's term.
-        term: u64,
-        /// Whether it voted for the candidate.
-        granted: bool,
-    },
-    /// Hold these entries behind that one (§5.3). Without entries it is a
-    /// heartbeat (§5.2).
-    Append {
-        /// The leader's term.
-        term: u64,
-        /// The entry that must stand before the first of `entries`.
-        previous: Position,
-        /// What follows it.
-        entries: Vec<Entry>,
-        /// The leader's commit index.
-        commit: u64,
-        /// The leader's latest round of asking whether it still leads.
-        round: u64,
-    },
-    /// The answer to [`Message::Append`].
-    AppendReply {
-        /// The answering node's term.
-        term: u64,
-        /// The round of the append that is answered.
-        round: u64,
-        /// What became of it.
-        result: Appended,
-    },
-}
-
-/// What became of an append.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Appended {
-    /// The follower's log agrees with the leader's up to this index, durably.
-    Matched(u64),
-    /// The follower's log has another entry, or none, before the first.
-    Rejected {
-        /// The index of the entry that was asked for.
-        previous: u64,
-        /// Where the leader should try next.
-        next: u64,
-    },
 }
 
 /// The timers of a node.
@@ -177,6 +123,8 @@ pub enum Timer {
     Heartbeat,
     /// Has the leader heard of a majority since the last time?
     Quorum,
+    /// A transfer of leadership takes too long.
+    Transfer,
 }
 
 /// What clients ask.
@@ -196,6 +144,12 @@ pub enum Request {
         /// Which key.
         key: Key,
     },
+    /// Drop the entries that a snapshot can stand for (§7); any node does.
+    Compact,
+    /// Change who belongs to the cluster (diss. §4).
+    Reconfigure(Change),
+    /// Let another voter lead (diss. §3.10).
+    Transfer(NodeId),
 }
 
 /// One durable fact.
@@ -212,6 +166,14 @@ pub enum Record {
     TruncateFrom(u64),
     /// These entries stand behind the last.
     Append(Vec<Entry>),
+    /// A snapshot replaces the one before it, and the log begins behind
+    /// `base`, which is at the snapshot's last entry or before it.
+    Snapshot {
+        /// The snapshot.
+        snapshot: Snapshot,
+        /// The last entry that is dropped.
+        base: Position,
+    },
 }
 
 /// All that recovery may see (§5, Figure 2, "persistent state").
@@ -221,6 +183,8 @@ pub struct Durable {
     pub term: u64,
     /// For whom it voted in that term.
     pub vote: Option<NodeId>,
+    /// The object up to where the log begins, or later.
+    pub snapshot: Snapshot,
     /// The log.
     pub log: Log,
 }
@@ -231,6 +195,11 @@ pub struct Raft {
     term: u64,
     vote: Option<NodeId>,
     log: Log,
+    snapshot: Arc<Snapshot>,
+    /// Those that stand in the log, and the last committed one.
+    memberships: Memberships,
+    /// The snapshot that a leader is sending.
+    arriving: Option<Arriving>,
     /// The persists that are not yet durable, oldest first.
     outstanding: Vec<Outstanding>,
     /// The highest index known to be committed; everything up to it has been
@@ -272,6 +241,8 @@ struct Leadership {
     reads: Vec<WaitingRead>,
     /// Who was heard since the last [`Timer::Quorum`].
     heard: BTreeSet<NodeId>,
+    /// The node that is to lead next, if one is.
+    transfer: Option<Transfer>,
 }
 
 /// What a leader knows of a follower.
@@ -285,6 +256,8 @@ struct Progress {
     in_flight: bool,
     /// The highest round that it answered.
     round: u64,
+    /// How many parts of the leader's snapshot it has.
+    snapshot_sent: u64,
 }
 
 impl Raft {
@@ -313,6 +286,11 @@ impl Raft {
         self.commit
     }
 
+    /// Its latest snapshot; an empty one if it never took or received one.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// The object, with everything committed applied.
     pub fn store(&self) -> &Store {
         &self.store
@@ -331,22 +309,37 @@ impl Raft {
     /// Follows in `term`; a leader gives up what it had accepted.
     fn follow(&mut self, term: u64, step: &mut Step<'_>) {
         if term > self.term {
-            self.term = term;
-            self.vote = None;
+            self.raise_term(term, None, step);
             self.leader = None;
-            step.vote_changed = true;
         }
         if let Role::Leader(leadership) = std::mem::replace(&mut self.role, Role::Follower) {
             self.leader = None;
             step.outputs.cancel_timer(Timer::Heartbeat);
             step.outputs.cancel_timer(Timer::Quorum);
+            step.outputs.cancel_timer(Timer::Transfer);
             let reads = leadership.reads.into_iter().map(|read| read.id);
-            for id in leadership.pending.into_values().chain(reads) {
+            let transfer = leadership.transfer.map(|transfer| transfer.id);
+            let asked = leadership.pending.into_values().chain(reads);
+            for id in asked.chain(transfer) {
                 let why = "the leader stepped down before the outcome was known";
                 step.answer(id, Outcome::Unknown(why.into()));
             }
             step.outputs.set_timer(Timer::Election, Span::Election);
         }
+    }
+
+    /// Enters a later term, with a vote or none: one fact (§5.2).
+    fn raise_term(&mut self, term: u64, vote: Option<NodeId>, step: &mut Step<'_>) {
+        if step.config.breaks(Wrong::VoteClearedBeforeTermWritten) {
+            step.records.push(Record::Vote {
+                term: self.term,
+                vote: None,
+            });
+            step.split_persist();
+        }
+        self.term = term;
+        self.vote = vote;
+        step.vote_changed = true;
     }
 
     /// Hands over what a step asks for: its one persist first.
@@ -358,13 +351,12 @@ impl Raft {
             };
             step.records.insert(0, vote);
         }
-        if !step.records.is_empty() {
-            self.outstanding.push(Outstanding {
-                vote: step.vote_changed,
-                log_from: step.log_from,
-            });
+        let vote = step.vote_changed;
+        step.split_persist();
+        for (log_from, records) in step.persists {
+            self.outstanding.push(Outstanding { vote, log_from });
+            outputs.persist(records);
         }
-        outputs.persist(step.records);
         for output in step.outputs.take() {
             outputs.push(output);
         }
@@ -378,6 +370,11 @@ struct Step<'a> {
     records: Vec<Record>,
     /// The first index of the log that `records` touch.
     log_from: Option<u64>,
+    /// The persists of the step, each with the first index of the log that it
+    /// touches. Only a wrong version makes more than one.
+    persists: Vec<(Option<u64>, Vec<Record>)>,
+    /// Where the log ended before it was truncated, if it was.
+    truncated_end: Option<u64>,
     outputs: Outputs<Raft>,
 }
 
@@ -388,6 +385,8 @@ impl<'a> Step<'a> {
             vote_changed: false,
             records: Vec::new(),
             log_from: None,
+            persists: Vec::new(),
+            truncated_end: None,
             outputs: Outputs::new(),
         }
     }
@@ -396,6 +395,15 @@ impl<'a> Step<'a> {
     fn persist_log(&mut self, index: u64, record: Record) {
         self.log_from = Some(self.log_from.map_or(index, |from| from.min(index)));
         self.records.push(record);
+    }
+
+    /// What was collected so far is one persist.
+    fn split_persist(&mut self) {
+        let records = std::mem::take(&mut self.records);
+        let log_from = self.log_from.take();
+        if !records.is_empty() {
+            self.persists.push((log_from, records));
+        }
     }
 
     /// Answers need no disk of this node: an entry is durable because a
@@ -407,7 +415,7 @@ impl<'a> Step<'a> {
 
 impl Machine for Raft {
     const NAME: &'static str = "raft";
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
     const CHANNEL: Channel = Channel::Unordered;
     const CLOCK: ClockUse = ClockUse::Untimed;
 
@@ -427,18 +435,26 @@ impl Machine for Raft {
             }
             Record::TruncateFrom(index) => durable.log.truncate_from(*index),
             Record::Append(entries) => durable.log.extend(entries),
+            Record::Snapshot { snapshot, base } => {
+                durable.snapshot = snapshot.clone();
+                durable.log.begin_behind(*base);
+            }
         }
     }
 
     fn recover(context: Context<'_, Self>, durable: &Durable, outputs: &mut Outputs<Self>) -> Self {
         outputs.set_timer(Timer::Election, Span::Election);
+        let (memberships, store) = restored(context.config, durable);
         Raft {
             term: durable.term,
             vote: durable.vote,
             log: durable.log.clone(),
+            snapshot: Arc::new(durable.snapshot.clone()),
+            memberships,
+            arriving: None,
             outstanding: Vec::new(),
-            commit: 0,
-            store: Store::new(context.config.sessions_founding),
+            commit: durable.snapshot.head.last.index,
+            store,
             leader: None,
             role: Role::Follower,
         }
@@ -456,6 +472,7 @@ impl Machine for Raft {
             Input::Timer(Timer::Election) => self.on_election_timeout(&mut step),
             Input::Timer(Timer::Heartbeat) => self.on_heartbeat_timeout(&mut step),
             Input::Timer(Timer::Quorum) => self.on_quorum_timeout(&mut step),
+            Input::Timer(Timer::Transfer) => self.on_transfer_timeout(&mut step),
             Input::Request { id, request } => self.on_request(id, request, &mut step),
             Input::Persisted(count) => self.on_persisted(count, &mut step),
             Input::Link { .. } => {}
@@ -477,6 +494,30 @@ impl Machine for Raft {
             suspects: BTreeSet::new(),
         }
     }
+}
+
+/// What a node knows at its start beside its log: the snapshot's, or what
+/// there is before the first entry.
+fn restored(config: &Config, durable: &Durable) -> (Memberships, Store) {
+    let Durable { snapshot, log, .. } = durable;
+    let founding = config.sessions_founding;
+    let (mut memberships, store) = if snapshot.head.last.index == 0 {
+        let membership = Membership::of_voters(&config.voters);
+        (Memberships::new(0, membership), Store::new(founding))
+    } else {
+        let Head {
+            membership_index,
+            membership,
+            ..
+        } = &snapshot.head;
+        let memberships = Memberships::new(*membership_index, membership.clone());
+        (memberships, Store::from_parts(founding, &snapshot.parts))
+    };
+    for (index, entry) in log.indexed() {
+        memberships.note(index, &entry.command);
+    }
+    memberships.forget_below(snapshot.head.last.index);
+    (memberships, store)
 }
 
 impl Raft {
@@ -508,6 +549,16 @@ impl Raft {
                 round,
                 result,
             } => self.on_append_reply(from, term, round, result, step),
+            Message::Install { term, round, chunk } => {
+                self.on_install(from, term, round, chunk, step);
+            }
+            Message::InstallReply {
+                term,
+                round,
+                last,
+                arrived,
+            } => self.on_install_reply(from, term, round, (last, arrived), step),
+            Message::TimeoutNow { term } => self.on_timeout_now(term, step),
         }
     }
 

@@ -12,7 +12,7 @@
 //! committed in between may be seen.
 
 use super::{Raft, Role, Step, Wrong};
-use crate::machine::{Outcome, RequestId};
+use crate::machine::{NodeId, Outcome, RequestId};
 use crate::object::{Answer, Key};
 
 /// A read that a leader has accepted and not answered.
@@ -55,17 +55,22 @@ impl Raft {
     pub(super) fn answer_reads(&mut self, step: &mut Step<'_>) {
         let own_term_committed = self.log.term_at(self.commit) == Some(self.term)
             || step.config.breaks(Wrong::ReadIndexBeforeOwnCommit);
-        let Role::Leader(leadership) = &mut self.role else {
+        let Role::Leader(leadership) = &self.role else {
             return;
         };
         if !own_term_committed || leadership.reads.is_empty() {
             return;
         }
         let round = leadership.round;
-        let answered = leadership.followers.values().filter(|p| p.round >= round);
-        if answered.count() + 1 < step.config.majority() {
+        let followers = leadership.followers.iter();
+        let answered = followers.filter(|(_, progress)| progress.round >= round);
+        let answered: Vec<NodeId> = answered.map(|(node, _)| *node).collect();
+        if !self.is_majority_with(answered, step.config) {
             return;
         }
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
         let (ready, later): (Vec<_>, Vec<_>) = leadership
             .reads
             .drain(..)

@@ -16,24 +16,30 @@ use super::{
 use crate::machine::{Gate, NodeId, Outcome, RequestId, Span};
 use crate::quorum::majority_position;
 
-impl Leadership {
-    /// A new leader takes every log to end where its own does (§5.3).
-    pub(super) fn new(config: &Config, last_index: u64) -> Self {
-        let progress = Progress {
+impl Progress {
+    /// Every log is taken to end where the leader's does (§5.3).
+    pub(super) fn new(last_index: u64) -> Self {
+        Progress {
             next: last_index + 1,
             matched: 0,
             in_flight: false,
             round: 0,
-        };
+            snapshot_sent: 0,
+        }
+    }
+}
+
+impl Leadership {
+    /// A new leader with these followers.
+    pub(super) fn new(peers: impl Iterator<Item = NodeId>, last_index: u64) -> Self {
+        let progress = Progress::new(last_index);
         Leadership {
-            followers: config
-                .peers()
-                .map(|peer| (peer, progress.clone()))
-                .collect(),
+            followers: peers.map(|peer| (peer, progress.clone())).collect(),
             pending: Default::default(),
             round: 0,
             reads: Vec::new(),
             heard: Default::default(),
+            transfer: None,
         }
     }
 }
@@ -62,18 +68,30 @@ impl Raft {
         let index = self.log.last_index() + 1;
         leadership.pending.extend(asked_by.map(|id| (index, id)));
         self.log.extend(std::slice::from_ref(&entry));
+        self.memberships.note(index, &entry.command);
+        if matches!(entry.command, Command::Configure(_)) {
+            self.follow_membership(step.config);
+        }
         step.persist_log(index, Record::Append(vec![entry]));
-        for peer in step.config.peers() {
-            self.send_entries(peer, step);
+        for peer in self.followers() {
+            self.send_missing(peer, step);
         }
         if step.config.breaks(Wrong::LeaderCountsItselfBeforeSync) {
             self.advance_commit(step);
         }
     }
 
-    /// Sends a follower what it lacks, unless an append is on its way.
-    fn send_entries(&mut self, to: NodeId, step: &mut Step<'_>) {
-        let last_index = self.log.last_index();
+    fn followers(&self) -> Vec<NodeId> {
+        match &self.role {
+            Role::Leader(leadership) => leadership.followers.keys().copied().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Sends a follower what it lacks, unless something is on its way: entries,
+    /// or a snapshot in place of those that are gone (§7).
+    pub(super) fn send_missing(&mut self, to: NodeId, step: &mut Step<'_>) {
+        let (base, last_index) = (self.log.base().index, self.log.last_index());
         let Some(progress) = self.progress(to) else {
             return;
         };
@@ -81,7 +99,11 @@ impl Raft {
             return;
         }
         progress.in_flight = true;
-        self.send_append(to, step.config.batch_max, step);
+        if progress.next <= base {
+            self.send_chunk(to, step);
+        } else {
+            self.send_append(to, step.config.batch_max, step);
+        }
     }
 
     /// Sends an append of at most `count` entries. Without any it is a
@@ -91,11 +113,10 @@ impl Raft {
         let Role::Leader(leadership) = &self.role else {
             return;
         };
-        let next = leadership.followers[&to].next;
-        let previous = Position {
-            index: next - 1,
-            term: self.log.term_at(next - 1).unwrap_or(0),
-        };
+        // Whoever lacks entries that are gone is asked where the log begins.
+        let begin = self.log.base().index + 1;
+        let next = leadership.followers[&to].next.max(begin);
+        let previous = self.position_of(next - 1);
         let append = Message::Append {
             term: self.term,
             previous,
@@ -109,7 +130,7 @@ impl Raft {
     }
 
     pub(super) fn send_heartbeats(&self, step: &mut Step<'_>) {
-        for peer in step.config.peers() {
+        for peer in self.followers() {
             self.send_append(peer, 0, step);
         }
     }
@@ -122,6 +143,9 @@ impl Raft {
         // heartbeat is sent it again.
         for progress in leadership.followers.values_mut() {
             progress.in_flight = false;
+        }
+        if let Some(transfer) = &mut leadership.transfer {
+            transfer.is_told = false;
         }
         self.send_heartbeats(step);
         step.outputs.set_timer(Timer::Heartbeat, Span::Heartbeat);
@@ -154,7 +178,15 @@ impl Raft {
             self.vote = None;
             step.vote_changed = true;
         }
-        if !self.log.holds(previous) {
+        if step.config.breaks(Wrong::EmptyLogAcceptsAnyOffset) && self.log.entries().is_empty() {
+            self.begin_anywhere(previous, step);
+        }
+        let (previous, entries) = match self.beyond_base(previous, entries, step.config) {
+            Some(rest) => rest,
+            None => return Some(Appended::Matched(previous.index + entries.len() as u64)),
+        };
+        let any = step.config.breaks(Wrong::PrevIndexZeroAlwaysMatches) && previous.index == 0;
+        if !any && !self.log.holds(previous) {
             return Some(Appended::Rejected {
                 previous: previous.index,
                 next: self.conflict_hint(previous.index),
@@ -184,17 +216,40 @@ impl Raft {
         step: &mut Step<'_>,
     ) {
         // The leader counts an acknowledged entry as durable here.
-        let gate = if step.config.breaks(Wrong::FollowerAcksBeforeSync) {
-            Gate::Now
-        } else {
-            Gate::Durable
+        let was_durable = |index| step.truncated_end.is_some_and(|end| index <= end);
+        let early = match result {
+            _ if step.config.breaks(Wrong::FollowerAcksBeforeSync) => true,
+            Appended::Matched(index) if step.config.breaks(Wrong::AckAboveDurableIndex) => {
+                was_durable(index)
+            }
+            _ => false,
         };
+        let gate = if early { Gate::Now } else { Gate::Durable };
         let reply = Message::AppendReply {
             term: self.term,
             round,
             result,
         };
         step.outputs.send_gated(to, reply, gate);
+    }
+
+    /// What of an append lies behind the log's beginning: what lies before it
+    /// was committed, so the leader's log has the same. `None` if nothing
+    /// does.
+    fn beyond_base<'e>(
+        &self,
+        previous: Position,
+        entries: &'e [Entry],
+        config: &Config,
+    ) -> Option<(Position, &'e [Entry])> {
+        let base = self.log.base();
+        let known = base.index.saturating_sub(previous.index) as usize;
+        let any = config.breaks(Wrong::PrevIndexZeroAlwaysMatches) && previous.index == 0;
+        match known {
+            0 => Some((previous, entries)),
+            _ if any => Some((previous, entries)),
+            _ => Some((base, entries.get(known..)?)),
+        }
     }
 
     /// Where a leader should look for agreement: behind the whole term of
@@ -223,12 +278,39 @@ impl Raft {
         let new = &entries[agreeing..];
         let differs = !new.is_empty() || step.config.breaks(Wrong::StaleAppendTruncatesSuffix);
         if differs && from <= self.log.last_index() {
+            step.truncated_end = Some(self.log.last_index());
             self.log.truncate_from(from);
+            self.memberships.truncate_from(from);
             step.persist_log(from, Record::TruncateFrom(from));
         }
         if !new.is_empty() {
+            for (index, entry) in (from..).zip(new) {
+                self.memberships.note(index, &entry.command);
+            }
             self.log.extend(new);
             step.persist_log(from, Record::Append(new.to_vec()));
+        } else if !entries.is_empty() && step.config.breaks(Wrong::TruncateThenRewriteWindow) {
+            self.rewrite_from(previous + 1, step);
+        }
+    }
+
+    /// Deletes what stands from an index on and writes it again, each a fact
+    /// of its own.
+    fn rewrite_from(&self, index: u64, step: &mut Step<'_>) {
+        let again = self.log.slice(index, usize::MAX).to_vec();
+        step.persist_log(index, Record::TruncateFrom(index));
+        step.split_persist();
+        step.persist_log(index, Record::Append(again));
+    }
+
+    /// A log without entries begins wherever the leader's append does.
+    fn begin_anywhere(&mut self, previous: Position, step: &mut Step<'_>) {
+        if previous.index > self.log.last_index() {
+            self.log.begin_behind(previous);
+            step.records.push(Record::Snapshot {
+                snapshot: (*self.snapshot).clone(),
+                base: previous,
+            });
         }
     }
 
@@ -240,16 +322,12 @@ impl Raft {
         result: Appended,
         step: &mut Step<'_>,
     ) {
-        if term > self.term {
-            return self.follow(term, step);
-        }
-        if term < self.term {
+        if !self.hear_reply(from, term, round, step) {
             return;
         }
         let Some(progress) = self.progress(from) else {
             return;
         };
-        progress.round = progress.round.max(round);
         match result {
             // Replies may overtake each other: never go back.
             Appended::Matched(index) => {
@@ -269,17 +347,41 @@ impl Raft {
             }
             Appended::Rejected { .. } => {}
         }
-        if let Role::Leader(leadership) = &mut self.role
-            && step.config.check_quorum
-        {
-            leadership.heard.insert(from);
-        }
         self.advance_commit(step);
-        self.send_entries(from, step);
+        self.send_missing(from, step);
         self.answer_reads(step);
+        self.hand_over_if_caught_up(step);
     }
 
-    fn progress(&mut self, of: NodeId) -> Option<&mut Progress> {
+    /// Takes note of a follower's answer; whether it is one to this leader.
+    pub(super) fn hear_reply(
+        &mut self,
+        from: NodeId,
+        term: u64,
+        round: u64,
+        step: &mut Step<'_>,
+    ) -> bool {
+        if term > self.term {
+            self.follow(term, step);
+            return false;
+        }
+        let Role::Leader(leadership) = &mut self.role else {
+            return false;
+        };
+        let Some(progress) = leadership.followers.get_mut(&from) else {
+            return false;
+        };
+        if term < self.term {
+            return false;
+        }
+        progress.round = progress.round.max(round);
+        if step.config.check_quorum {
+            leadership.heard.insert(from);
+        }
+        true
+    }
+
+    pub(super) fn progress(&mut self, of: NodeId) -> Option<&mut Progress> {
         match &mut self.role {
             Role::Leader(leadership) => leadership.followers.get_mut(&of),
             _ => None,
@@ -307,11 +409,21 @@ impl Raft {
         } else {
             self.durable_index()
         };
-        let others = leadership
-            .followers
-            .values()
-            .map(|progress| progress.matched);
-        let index = majority_position(others.chain([own]).collect());
+        let reached = |voter: &NodeId| match leadership.followers.get(voter) {
+            Some(progress) => progress.matched,
+            None if *voter == step.config.id => own,
+            None => 0,
+        };
+        let voters = &self.in_force(step.config).voters;
+        let mut reached: Vec<u64> = voters.iter().map(reached).collect();
+        let counts_itself = voters.contains(&step.config.id)
+            || !step.config.breaks(Wrong::RemovedLeaderCountsItself);
+        if !counts_itself {
+            // In the place of whoever is slowest.
+            reached.sort_unstable();
+            reached[0] = reached[0].max(own);
+        }
+        let index = majority_position(reached);
         let own_term = self.log.term_at(index) == Some(self.term);
         if own_term || step.config.breaks(Wrong::CommitEarlierTermByCounting) {
             self.commit_up_to(index, step);
@@ -334,6 +446,17 @@ impl Raft {
             {
                 step.answer(id, Outcome::Ok(answer));
             }
+            if let Command::Configure(membership) = &command {
+                self.memberships.forget_below(at);
+                self.follow_membership(step.config);
+                self.let_go(membership);
+            }
         }
+        let commit = self.commit;
+        // A snapshot that shows less is of no use any more.
+        self.arriving
+            .take_if(|arriving| arriving.ends_at() <= commit);
+        self.resign_if_removed(step);
+        self.compact_if_long(step);
     }
 }

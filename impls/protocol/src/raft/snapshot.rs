@@ -1,0 +1,244 @@
+//! Snapshots and log compaction (§7).
+//!
+//! A node drops entries that its object already shows, once a snapshot of the
+//! object is one durable fact with the drop. A leader sends its snapshot to a
+//! follower that needs entries which are gone: in chunks, one on its way at a
+//! time, each naming the snapshot that it is of.
+//!
+//! A snapshot ends where the node had committed, so it never takes anything
+//! back: it replaces only what is missing, or what was never committed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Appended, Membership, Memberships, Message, Position, Raft, Record, Role, Step, Timer, Wrong,
+};
+use crate::machine::{Gate, NodeId, Outcome, RequestId, Span};
+use crate::object::{Answer, Part, Store};
+
+/// The object as a prefix of the log made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// What it is of, beside the object.
+    pub head: Head,
+    /// The object.
+    pub parts: Vec<Part>,
+}
+
+/// What a snapshot is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Head {
+    /// The last entry that it shows.
+    pub last: Position,
+    /// The latest membership up to there.
+    pub membership: Membership,
+    /// The index of the entry that brought that membership.
+    pub membership_index: u64,
+}
+
+/// A snapshot of which the first parts have arrived.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Arriving {
+    head: Head,
+    parts: Vec<Part>,
+}
+
+impl Arriving {
+    /// Adds a chunk, unless one before it is missing; whether that was all.
+    fn gather(&mut self, chunk: Chunk) -> bool {
+        let Some(known) = (self.parts.len() as u64).checked_sub(chunk.offset) else {
+            return false;
+        };
+        let new = chunk.parts.into_iter().skip(known as usize);
+        self.parts.extend(new);
+        chunk.is_last
+    }
+
+    /// The index of the last entry that the snapshot shows.
+    pub(super) fn ends_at(&self) -> u64 {
+        self.head.last.index
+    }
+}
+
+/// A chunk of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Chunk {
+    /// What snapshot it is of.
+    pub head: Head,
+    /// How many parts come before it.
+    pub offset: u64,
+    /// The parts.
+    pub parts: Vec<Part>,
+    /// Whether no part follows.
+    pub is_last: bool,
+}
+
+impl Raft {
+    /// Drops what a snapshot can stand for, at the request of an operator.
+    pub(super) fn on_compact(&mut self, id: RequestId, step: &mut Step<'_>) {
+        let outcome = if self.commit == self.log.base().index {
+            Outcome::Never("nothing was committed since the last time".into())
+        } else {
+            self.compact(step);
+            Outcome::Ok(Answer::Done)
+        };
+        step.answer(id, outcome);
+    }
+
+    /// Takes a snapshot of all that is committed once so many entries are.
+    pub(super) fn compact_if_long(&mut self, step: &mut Step<'_>) {
+        let committed = self.commit - self.log.base().index;
+        if step
+            .config
+            .compact_after
+            .is_some_and(|most| committed >= most)
+        {
+            self.compact(step);
+        }
+    }
+
+    fn compact(&mut self, step: &mut Step<'_>) {
+        let (membership_index, membership) = self.memberships.up_to(self.commit);
+        let mut parts = self.store.parts();
+        if step.config.breaks(Wrong::DedupTableNotInSnapshot) {
+            parts = parts.into_iter().map(Part::forgetting_answers).collect();
+        }
+        let head = Head {
+            last: self.position_of(self.commit),
+            membership: membership.clone(),
+            membership_index,
+        };
+        let kept = self.commit.saturating_sub(step.config.compact_keep);
+        let base = self.position_of(kept.max(self.log.base().index));
+        self.adopt(Snapshot { head, parts }, base, step);
+    }
+
+    /// The place of an entry that is kept, or of the base.
+    pub(super) fn position_of(&self, index: u64) -> Position {
+        let term = self.log.term_at(index).unwrap_or(0);
+        Position { term, index }
+    }
+
+    /// The node's snapshot and the beginning of its log change in one fact.
+    fn adopt(&mut self, snapshot: Snapshot, base: Position, step: &mut Step<'_>) {
+        self.log.begin_behind(base);
+        self.snapshot = snapshot.clone().into();
+        step.records.push(Record::Snapshot { snapshot, base });
+    }
+
+    /// The leader sends the next chunk of its snapshot.
+    pub(super) fn send_chunk(&self, to: NodeId, step: &mut Step<'_>) {
+        let Role::Leader(leadership) = &self.role else {
+            return;
+        };
+        let sent = leadership.followers[&to].snapshot_sent;
+        let snapshot = &self.snapshot;
+        let offset = sent.min(snapshot.parts.len() as u64);
+        let rest = &snapshot.parts[offset as usize..];
+        let parts = &rest[..rest.len().min(step.config.chunk_max)];
+        let install = Message::Install {
+            term: self.term,
+            round: leadership.round,
+            chunk: Chunk {
+                head: snapshot.head.clone(),
+                offset,
+                parts: parts.to_vec(),
+                is_last: parts.len() == rest.len(),
+            },
+        };
+        // What it shows is committed: a quorum holds it, whatever this node's
+        // own disk does.
+        step.outputs.send_gated(to, install, Gate::Now);
+    }
+
+    /// A chunk of the leader's snapshot arrives.
+    pub(super) fn on_install(
+        &mut self,
+        from: NodeId,
+        term: u64,
+        round: u64,
+        chunk: Chunk,
+        step: &mut Step<'_>,
+    ) {
+        if term < self.term {
+            let nothing = self.chunk_reply(round, chunk.head.last, 0);
+            return step.outputs.send(from, nothing);
+        }
+        if term == self.term && self.leads() {
+            return;
+        }
+        self.follow(term, step);
+        self.leader = Some(from);
+        step.outputs.set_timer(Timer::Election, Span::Election);
+        let last = chunk.head.last;
+        if last.index <= self.commit {
+            // All that it shows is here.
+            self.arriving = None;
+            return self.answer_append(from, round, Appended::Matched(last.index), step);
+        }
+        let any_snapshot = step.config.breaks(Wrong::ChunksOfTwoSnapshotsJoined);
+        let same = |arriving: &mut Arriving| any_snapshot || arriving.head == chunk.head;
+        let mut arriving = self.arriving.take_if(same).unwrap_or_default();
+        arriving.head = chunk.head.clone();
+        if arriving.gather(chunk) {
+            self.install(arriving, step);
+            return self.answer_append(from, round, Appended::Matched(last.index), step);
+        }
+        let reply = self.chunk_reply(round, last, arriving.parts.len() as u64);
+        self.arriving = Some(arriving);
+        step.outputs.send(from, reply);
+    }
+
+    fn install(&mut self, arrived: Arriving, step: &mut Step<'_>) {
+        let Arriving { head, parts } = arrived;
+        let last = head.last;
+        if step.config.breaks(Wrong::SnapshotLowersTerm) && last.term < self.term {
+            self.term = last.term;
+            self.vote = None;
+            step.vote_changed = true;
+        }
+        self.store = Store::from_parts(step.config.sessions_founding, &parts);
+        self.commit = last.index;
+        if !self.log.holds(last) {
+            // Nothing of the log stays.
+            self.memberships = Memberships::new(head.membership_index, head.membership.clone());
+        }
+        self.memberships.forget_below(self.commit);
+        let from = self.log.base().index + 1;
+        step.log_from = Some(step.log_from.map_or(from, |other| other.min(from)));
+        self.adopt(Snapshot { head, parts }, last, step);
+    }
+
+    fn chunk_reply(&self, round: u64, last: Position, arrived: u64) -> Message {
+        Message::InstallReply {
+            term: self.term,
+            round,
+            last,
+            arrived,
+        }
+    }
+
+    /// The follower says how much of a snapshot it has.
+    pub(super) fn on_install_reply(
+        &mut self,
+        from: NodeId,
+        term: u64,
+        round: u64,
+        (last, arrived): (Position, u64),
+        step: &mut Step<'_>,
+    ) {
+        if !self.hear_reply(from, term, round, step) {
+            return;
+        }
+        let current = self.snapshot.head.last;
+        if let Some(progress) = self.progress(from)
+            && last == current
+            && progress.matched < current.index
+        {
+            progress.snapshot_sent = arrived;
+            progress.in_flight = false;
+        }
+        self.send_missing(from, step);
+        self.answer_reads(step);
+    }
+}
