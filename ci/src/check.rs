@@ -93,6 +93,15 @@ pub struct BoundArgs {
     /// Sessions that break, where links are sessions
     #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub breaks: Option<u8>,
+    /// Compactions of logs that an operator asks for
+    #[arg(long, value_name = "N")]
+    pub compactions: Option<u8>,
+    /// Changes of the membership that an operator asks for
+    #[arg(long, value_name = "N")]
+    pub changes: Option<u8>,
+    /// Transfers of leadership that an operator asks for
+    #[arg(long, value_name = "N")]
+    pub transfers: Option<u8>,
     /// How far clocks may differ, where it is not what the protocol stands
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     pub drift: Option<u64>,
@@ -278,6 +287,9 @@ impl BoundArgs {
             Limit::InFlight => self.in_flight,
             Limit::Ticks => self.ticks,
             Limit::Breaks => self.breaks,
+            Limit::Compactions => self.compactions,
+            Limit::Changes => self.changes,
+            Limit::Transfers => self.transfers,
         }
     }
 

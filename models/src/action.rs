@@ -49,6 +49,13 @@ pub(crate) enum Step<T> {
         node: NodeId,
         again: bool,
     },
+    /// An operator asks something of a node: the place of the request in the
+    /// system's list, and the budget that it spends.
+    Administer {
+        node: NodeId,
+        place: u8,
+        limit: Limit,
+    },
     /// A node is told of a session.
     Tell {
         node: NodeId,
@@ -101,6 +108,7 @@ impl<S: ModelSystem> Action<S> {
             Step::Crash { .. } => Kind::Crash,
             Step::Request { again: false, .. } => Kind::Invoke,
             Step::Request { again: true, .. } => Kind::Retry,
+            Step::Administer { .. } => Kind::Administer,
             Step::Tell { .. } => Kind::Tell,
             Step::Break { .. } => Kind::Break,
             Step::Tick { .. } => Kind::Tick,

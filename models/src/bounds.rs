@@ -31,11 +31,17 @@ pub enum Limit {
     Ticks,
     /// Sessions between two nodes that break.
     Breaks,
+    /// Compactions of a node's log that an operator asks for.
+    Compactions,
+    /// Changes of the membership that an operator asks for.
+    Changes,
+    /// Transfers of leadership that an operator asks for.
+    Transfers,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 10] = [
+    pub const ALL: [Limit; 13] = [
         Limit::Elections,
         Limit::Timers,
         Limit::Operations,
@@ -46,6 +52,9 @@ impl Limit {
         Limit::InFlight,
         Limit::Ticks,
         Limit::Breaks,
+        Limit::Compactions,
+        Limit::Changes,
+        Limit::Transfers,
     ];
 
     /// The name in reports; the flag is the same with dashes.
@@ -61,6 +70,9 @@ impl Limit {
             Limit::InFlight => "in_flight",
             Limit::Ticks => "ticks",
             Limit::Breaks => "breaks",
+            Limit::Compactions => "compactions",
+            Limit::Changes => "changes",
+            Limit::Transfers => "transfers",
         }
     }
 }

@@ -33,6 +33,7 @@ impl<S: ModelSystem> Model<S> {
         };
         self.offer_deliveries(state, &mut offers);
         self.offer_requests(state, &mut offers);
+        self.offer_administration(state, &mut offers);
         for node in state.nodes() {
             self.offer_persists(state, node, &mut offers);
             self.offer_expiries(state, node, &mut offers);
@@ -185,6 +186,35 @@ impl<S: ModelSystem> Model<S> {
                 again,
             };
             self.offer(state, Action::with(request, reaction), 0, offers);
+        }
+    }
+
+    fn offer_administration(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        for (place, each) in self.administration.iter().enumerate() {
+            let limit = each.limit;
+            if self.settings.bounds.get(limit) == 0 {
+                continue;
+            }
+            for node in state.nodes() {
+                let spent = state.left(limit) == 0;
+                if spent && self.tally.is_hit(limit) {
+                    break;
+                }
+                let reaction = self.react(state, node, Cause::Administer(place));
+                if matches!(*reaction, Reaction::Nothing) {
+                    continue;
+                }
+                if spent {
+                    self.tally.hit(limit);
+                    break;
+                }
+                let progress = offers.progress;
+                let place = place as u8;
+                let administer = Step::Administer { node, place, limit };
+                self.offer(state, Action::with(administer, reaction), 0, offers);
+                // An operator need not ask: nothing hangs on it.
+                offers.progress = progress;
+            }
         }
     }
 

@@ -26,7 +26,7 @@ use crate::network::{Envelope, Network};
 use crate::node::{Departure, Host, Node, Stimulus};
 use crate::panics::caught;
 use crate::shared::{Shared, content_hash};
-use crate::system::{Draft, Goal, ModelSystem, Planned, Property};
+use crate::system::{Administration, Draft, Goal, ModelSystem, Planned, Property};
 use crate::tally::{GOALS_MAX, Tally};
 
 /// How a model is explored.
@@ -45,6 +45,7 @@ pub struct Model<S: ModelSystem> {
     pub(crate) system: S,
     pub(crate) settings: Settings,
     pub(crate) plan: Vec<Planned<S::Operation>>,
+    pub(crate) administration: Vec<Administration<S::Machine>>,
     pub(crate) properties: Vec<Property<S>>,
     pub(crate) goals: Vec<Goal<S>>,
     pub(crate) start: Cluster<S>,
@@ -66,6 +67,7 @@ pub(crate) enum Cause<'a, S: ModelSystem> {
     Persist(u8),
     Crash(u8),
     Request(usize, u8),
+    Administer(usize),
     Tell(NodeId, bool),
     Tick,
 }
@@ -81,6 +83,9 @@ impl<S: ModelSystem> Copy for Cause<'_, S> {}
 /// How many requests of one operation can be told apart.
 pub(crate) const ATTEMPTS_MAX: u8 = 64;
 
+/// The first name of an operator's request; clients' are below.
+const OPERATORS: u64 = 1 << 32;
+
 impl<S: ModelSystem> Model<S> {
     /// The model of a system.
     pub fn new(system: S, settings: Settings) -> Self {
@@ -92,6 +97,7 @@ impl<S: ModelSystem> Model<S> {
         );
         let mut model = Model {
             plan: system.plan(),
+            administration: system.administration(),
             properties: system.properties(),
             goals,
             configs: nodes.map(|node| system.config(node)).collect(),
@@ -123,6 +129,7 @@ impl<S: ModelSystem> Model<S> {
             system: self.system.clone(),
             settings: self.settings,
             plan: self.plan.clone(),
+            administration: self.administration.clone(),
             properties: self.system.properties(),
             goals: self.system.goals(),
             start: self.start.clone(),
@@ -179,6 +186,7 @@ impl<S: ModelSystem> Model<S> {
             Cause::Request(operation, attempt) => content_hash(&(4_u8, operation, attempt)),
             Cause::Tell(peer, up) => content_hash(&(5_u8, peer, up)),
             Cause::Tick => content_hash(&6_u8),
+            Cause::Administer(place) => content_hash(&(7_u8, place)),
         };
         (node.content_hash(), content_hash(&(id, cause)))
     }
@@ -196,7 +204,7 @@ impl<S: ModelSystem> Model<S> {
                 let left = made
                     .left
                     .into_iter()
-                    .map(|departure| leaving(id, departure));
+                    .filter_map(|departure| leaving(id, departure));
                 let left: Vec<_> = left.collect();
                 let changed = made.node != **node;
                 if !changed && left.is_empty() {
@@ -227,6 +235,10 @@ impl<S: ModelSystem> Model<S> {
             },
             Cause::Expire(timer) => Input::Timer(timer),
             Cause::Tell(peer, up) => Input::Link { peer, up },
+            Cause::Administer(place) => Input::Request {
+                id: RequestId(OPERATORS + place as u64),
+                request: self.administration[place].request.clone(),
+            },
             Cause::Request(operation, attempt) => Input::Request {
                 id: RequestId(operation as u64 * u64::from(ATTEMPTS_MAX) + u64::from(attempt)),
                 request: self
@@ -250,7 +262,7 @@ impl<S: ModelSystem> Model<S> {
                 reaction
                     .left
                     .into_iter()
-                    .map(|departure| leaving(*id, departure)),
+                    .filter_map(|departure| leaving(*id, departure)),
             );
         }
         if matches!(*self.start.network, Network::Lanes { .. }) {
@@ -266,7 +278,7 @@ impl<S: ModelSystem> Model<S> {
                         reaction
                             .left
                             .into_iter()
-                            .map(|departure| leaving(*node, departure)),
+                            .filter_map(|departure| leaving(*node, departure)),
                     );
                 }
             }
@@ -283,14 +295,15 @@ impl<S: ModelSystem> Model<S> {
     }
 }
 
-/// Wraps what leaves a node.
-fn leaving<M: Machine>(from: NodeId, departure: Departure<M>) -> Left<M> {
+/// Wraps what leaves a node; nothing for an answer to an operator.
+fn leaving<M: Machine>(from: NodeId, departure: Departure<M>) -> Option<Left<M>> {
     match departure {
-        Departure::Send { to, message } => Left::Send(Envelope::new(from, to, message)),
-        Departure::Answer { id, outcome } => Left::Answer {
+        Departure::Send { to, message } => Some(Left::Send(Envelope::new(from, to, message))),
+        Departure::Answer { id, .. } if id.0 >= OPERATORS => None,
+        Departure::Answer { id, outcome } => Some(Left::Answer {
             operation: (id.0 / u64::from(ATTEMPTS_MAX)) as usize,
             outcome,
-        },
+        }),
     }
 }
 

@@ -147,6 +147,10 @@ impl<S: ModelSystem> Model<S> {
                 peer,
                 up: true,
             } => format!("{node}: session with {peer} is up"),
+            Step::Administer { node, place, .. } => {
+                let asked = &self.administration[usize::from(place)].about;
+                format!("an operator asks {node}: {asked}")
+            }
             Step::Tell {
                 node,
                 peer,

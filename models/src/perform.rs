@@ -97,6 +97,7 @@ impl<S: ModelSystem> Model<S> {
                 history.request(index);
                 next.history = Shared::new(history);
             }
+            Step::Administer { limit, .. } => next.budget.spend(limit),
             Step::Tell { node, peer, up } => network.tell(node, peer, up),
             Step::Break { a, b } => {
                 next.budget.spend(Limit::Breaks);
@@ -241,6 +242,7 @@ fn node_of<S: ModelSystem>(action: &Action<S>) -> Option<NodeId> {
         | Step::Persist { node, .. }
         | Step::Crash { node, .. }
         | Step::Request { node, .. }
+        | Step::Administer { node, .. }
         | Step::Tell { node, .. }
         | Step::Tick { node } => Some(node),
         Step::Lose { .. } | Step::Break { .. } | Step::Stuck => None,

@@ -85,6 +85,9 @@ fn unlimited(bounds: Bounds) -> Bounds {
         Limit::Duplicates,
         Limit::Ticks,
         Limit::Breaks,
+        Limit::Compactions,
+        Limit::Changes,
+        Limit::Transfers,
     ];
     let all = counted
         .into_iter()
@@ -126,6 +129,14 @@ impl<S: ModelSystem> Scene<S> {
                 matches!(action.step, Step::Request { operation, node, .. }
                     if node == *id && usize::from(operation) == *index)
             }),
+            Cue::Administer(id, request) => {
+                let mut list = self.model.administration.iter();
+                let asked = list.position(|each| each.request == *request)?;
+                self.take(|_, action| {
+                    matches!(action.step, Step::Administer { node, place, .. }
+                        if node == *id && usize::from(place) == asked)
+                })
+            }
             Cue::Settle(nodes) => self.take_all(|state, action| match action.step {
                 Step::Deliver { slot, to, copy: false } => {
                     nodes.contains(&state.network.at(slot).from) && nodes.contains(&to)

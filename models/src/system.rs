@@ -87,6 +87,12 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
         operation: &Self::Operation,
     ) -> <Self::Machine as Machine>::Request;
 
+    /// What an operator may ask of any node at any time, as far as the budgets
+    /// go. What it is answered is not judged.
+    fn administration(&self) -> Vec<Administration<Self::Machine>> {
+        Vec::new()
+    }
+
     /// Whether the client may send the request again without knowing what
     /// became of it.
     fn may_retry(&self, operation: &Self::Operation) -> bool {
@@ -205,6 +211,17 @@ pub struct Planned<O> {
     /// the same but for names that nothing compares, let one follow the
     /// other: the other order is the same with the names exchanged.
     pub follows: Option<usize>,
+}
+
+/// Something that an operator may ask of a node.
+#[derive(Clone, Debug)]
+pub struct Administration<M: Machine> {
+    /// The budget that each time spends.
+    pub limit: Limit,
+    /// What is asked.
+    pub request: M::Request,
+    /// The same in words, for paths.
+    pub about: String,
 }
 
 /// An operation of the history, for the specification to judge.
@@ -360,6 +377,8 @@ pub enum Cue<M: Machine> {
     /// The request of a planned operation is handed to a node, for the first
     /// time or again.
     Request(usize, NodeId),
+    /// An operator asks something of a node.
+    Administer(NodeId, M::Request),
     /// Messages between these nodes are delivered, persists completed and
     /// sessions told, until nothing has an effect; messages to and from other
     /// nodes stay.

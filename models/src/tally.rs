@@ -26,6 +26,8 @@ pub enum Kind {
     Retry,
     /// An answer is lost.
     LoseAnswer,
+    /// An operator asks.
+    Administer,
     /// A node is told of the begin or end of a session.
     Tell,
     /// A session breaks.
@@ -38,7 +40,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Deliver,
         Kind::Duplicate,
         Kind::Lose,
@@ -48,6 +50,7 @@ impl Kind {
         Kind::Invoke,
         Kind::Retry,
         Kind::LoseAnswer,
+        Kind::Administer,
         Kind::Tell,
         Kind::Break,
         Kind::Tick,
@@ -66,6 +69,7 @@ impl Kind {
             Kind::Invoke => "invoke",
             Kind::Retry => "retry",
             Kind::LoseAnswer => "lose-answer",
+            Kind::Administer => "administer",
             Kind::Tell => "tell",
             Kind::Break => "break",
             Kind::Tick => "tick",

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::Answer;
-use tribunal_protocol::raft::{Entry, Raft};
+use tribunal_protocol::raft::{Command, Entry, Log, Membership, Message, Raft};
 
 use crate::system::{Broken, Draft, Seen};
 
@@ -17,11 +17,30 @@ pub struct Ghost {
     pub leaders: BTreeMap<u64, NodeId>,
     /// The terms whose leader crashed since.
     pub fallen: BTreeSet<u64>,
-    /// What was committed, by index from 1.
-    pub committed: Vec<Committed>,
+    /// The terms whose leader told another node to stand.
+    pub made_way: BTreeSet<u64>,
+    /// What was committed, by index.
+    pub committed: BTreeMap<u64, Committed>,
     /// Up to which index entries were committed when a client was last told
     /// that its command took effect.
-    pub acknowledged: usize,
+    pub acknowledged: u64,
+}
+
+impl Ghost {
+    /// Up to which index entries are committed.
+    fn commit(&self) -> u64 {
+        let last = self.committed.last_key_value();
+        last.map_or(0, |(index, _)| *index)
+    }
+
+    /// The latest membership that was committed, if one but the founding was.
+    pub fn membership(&self) -> Option<&Membership> {
+        let mut latest = self.committed.values().rev();
+        latest.find_map(|each| match &each.entry.command {
+            Command::Configure(membership) => Some(membership),
+            _ => None,
+        })
+    }
 }
 
 /// An entry that some node took for committed.
@@ -51,8 +70,9 @@ pub fn observe(ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(),
             outcome: Outcome::Ok(Answer::Done),
             ..
         } => {
-            if ghost.acknowledged < ghost.committed.len() {
-                ghost.acknowledged = ghost.committed.len();
+            let commit = ghost.commit();
+            if ghost.acknowledged < commit {
+                ghost.acknowledged = commit;
             }
             Ok(())
         }
@@ -66,6 +86,15 @@ pub fn observe(ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(),
                 && !ghost.fallen.contains(&term)
             {
                 ghost.fallen.insert(term);
+            }
+            Ok(())
+        }
+        Seen::Sent {
+            message: Message::TimeoutNow { term },
+            ..
+        } => {
+            if !ghost.made_way.contains(term) {
+                ghost.made_way.insert(*term);
             }
             Ok(())
         }
@@ -98,7 +127,7 @@ fn compare_log(node: NodeId, before: Option<&Raft>, after: &Raft) -> Result<(), 
         return Ok(());
     };
     let leads_on = before.leads() && after.leads() && before.term() == after.term();
-    if !leads_on || after.log().entries().starts_with(before.log().entries()) {
+    if !leads_on || keeps(before.log(), after.log()) {
         return Ok(());
     }
     Err(Broken::new(
@@ -107,18 +136,24 @@ fn compare_log(node: NodeId, before: Option<&Raft>, after: &Raft) -> Result<(), 
     ))
 }
 
+/// Whether a log still has what another had, but for what a snapshot holds.
+fn keeps(before: &Log, after: &Log) -> bool {
+    let dropped = after.base().index;
+    let mut held = before.indexed().filter(|(index, _)| *index > dropped);
+    held.all(|(index, entry)| after.get(index) == Some(entry))
+}
+
 /// State Machine Safety: no two nodes apply different entries at one index
 /// (§5.4.3).
 fn note_committed(ghost: &mut Draft<'_, Ghost>, node: NodeId, after: &Raft) -> Result<(), Broken> {
-    for index in 1..=after.commit() {
-        let place = index as usize - 1;
+    for index in after.log().base().index + 1..=after.commit() {
         let Some(entry) = after.log().get(index) else {
             return Err(Broken::new(
                 "State Machine Safety",
                 format!("{node} applied index {index} and no longer has it"),
             ));
         };
-        match ghost.committed.get(place) {
+        match ghost.committed.get(&index) {
             Some(committed) if committed.entry == *entry => {}
             Some(committed) => {
                 let (was, is) = (committed.entry.term, entry.term);
@@ -134,7 +169,7 @@ fn note_committed(ghost: &mut Draft<'_, Ghost>, node: NodeId, after: &Raft) -> R
                     entry: entry.clone(),
                     term: after.term(),
                 };
-                ghost.committed.push(committed);
+                ghost.committed.insert(index, committed);
             }
         }
     }

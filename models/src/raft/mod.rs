@@ -3,6 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `describe.rs` | nodes and messages in words |
 //! | `ghost.rs` | what is remembered of the past, and the properties of steps |
 //! | `properties.rs` | the properties of states, and the goals |
 //! | `prefixes.rs` | ways to states worth starting from |
@@ -11,11 +12,12 @@
 //! a client of its own; where commands may be sent again each has a session
 //! of its own too, open from the start.
 
+mod describe;
 mod ghost;
 mod prefixes;
 mod properties;
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 
 use tribunal_checker::small::is_linearizable_small;
 use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
@@ -24,13 +26,14 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::{Answer, Operation, SessionId, Ticket};
 use tribunal_protocol::raft::{
-    Appended, BUGS, Config, Durable, Message, Position, Raft, Request, Timer, Wrong,
+    BUGS, Change, Config, Durable, Message, Raft, Request, Timer, Wrong,
 };
 
 use self::ghost::Ghost;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::system::{
-    Broken, Draft, Goal, Judged, ModelSystem, Planned, Prefix, Property, Response, Seen,
+    Administration, Broken, Draft, Goal, Judged, ModelSystem, Planned, Prefix, Property, Response,
+    Seen,
 };
 
 /// The key that all clients use.
@@ -65,6 +68,34 @@ const BATCH: Setting = Setting {
     most: u8::MAX,
 };
 
+const SPARES: Setting = Setting {
+    name: "spares",
+    about: "nodes, the last ones, that are no members at first",
+    default: 0,
+};
+const CHUNK: Setting = Setting {
+    name: "chunk",
+    about: "parts of a snapshot in one message",
+    default: 2,
+};
+
+impl RaftSystem {
+    fn setting(&self, setting: &Setting) -> u8 {
+        self.bounds.setting(Self::settings(), setting.name)
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.bounds.nodes).map(NodeId)
+    }
+
+    /// The voters of the founding membership.
+    fn founding(&self) -> BTreeSet<NodeId> {
+        let spares = self.setting(&SPARES).min(self.bounds.nodes - 1);
+        let count = self.bounds.nodes - spares;
+        self.nodes().take(usize::from(count)).collect()
+    }
+}
+
 impl ModelSystem for RaftSystem {
     type Machine = Raft;
     type Operation = Operation;
@@ -82,7 +113,7 @@ impl ModelSystem for RaftSystem {
     }
 
     fn settings() -> &'static [Setting] {
-        &[PRE_VOTE, CHECK_QUORUM, BATCH]
+        &[PRE_VOTE, CHECK_QUORUM, BATCH, SPARES, CHUNK]
     }
 
     fn bugs() -> &'static [Bug] {
@@ -97,19 +128,21 @@ impl ModelSystem for RaftSystem {
     }
 
     fn config(&self, node: NodeId) -> Config {
-        let setting = |setting: &Setting| self.bounds.setting(Self::settings(), setting.name);
         let with_tickets = self.bounds.get(Limit::Retries) > 0;
         Config {
-            pre_vote: setting(&PRE_VOTE) > 0,
-            check_quorum: setting(&CHECK_QUORUM) > 0,
-            batch_max: setting(&BATCH) as usize,
+            pre_vote: self.setting(&PRE_VOTE) > 0,
+            check_quorum: self.setting(&CHECK_QUORUM) > 0,
+            batch_max: self.setting(&BATCH) as usize,
+            chunk_max: self.setting(&CHUNK) as usize,
+            compact_after: None,
+            compact_keep: 0,
             sessions_founding: if with_tickets {
                 u64::from(self.bounds.get(Limit::Operations))
             } else {
                 0
             },
             bug: self.bug,
-            ..Config::new(node, (1..=self.bounds.nodes).map(NodeId))
+            ..Config::new(node, self.founding())
         }
     }
 
@@ -155,6 +188,34 @@ impl ModelSystem for RaftSystem {
         }
     }
 
+    fn administration(&self) -> Vec<Administration<Raft>> {
+        let ask = |limit, request, about| Administration {
+            limit,
+            request,
+            about,
+        };
+        let compact = ask(
+            Limit::Compactions,
+            Request::Compact,
+            "compact your log".to_owned(),
+        );
+        let of_node = |node| {
+            let change = |change, about| ask(Limit::Changes, Request::Reconfigure(change), about);
+            [
+                change(Change::AddLearner(node), format!("add {node} as a learner")),
+                change(Change::Promote(node), format!("let {node} vote")),
+                change(Change::Remove(node), format!("remove {node}")),
+                ask(
+                    Limit::Transfers,
+                    Request::Transfer(node),
+                    format!("make way for {node}"),
+                ),
+            ]
+        };
+        let of_nodes = self.nodes().flat_map(of_node);
+        [compact].into_iter().chain(of_nodes).collect()
+    }
+
     fn outcome(&self, _: &Operation, outcome: Outcome<Response<Self>>) -> Outcome<Response<Self>> {
         match outcome {
             Outcome::Ok(Answer::NoSession | Answer::Superseded) => {
@@ -179,7 +240,7 @@ impl ModelSystem for RaftSystem {
     fn timer_limit(&self, timer: Timer) -> Limit {
         match timer {
             Timer::Election => Limit::Elections,
-            Timer::Heartbeat | Timer::Quorum => Limit::Timers,
+            Timer::Heartbeat | Timer::Quorum | Timer::Transfer => Limit::Timers,
         }
     }
 
@@ -195,9 +256,9 @@ impl ModelSystem for RaftSystem {
         properties::goals()
     }
 
-    /// No node has a part of its own, and names are never compared.
+    /// Members have no part of their own, and names are never compared.
     fn is_symmetric(&self) -> bool {
-        true
+        self.setting(&SPARES) == 0
     }
 
     /// Replies of an earlier term are ignored, and terms never go back.
@@ -206,11 +267,16 @@ impl ModelSystem for RaftSystem {
             Message::VoteReply { term, .. } => {
                 term < durable.term && self.bug != Some(Wrong::StaleVoteReplyCounted)
             }
-            Message::AppendReply { term, .. } => term < durable.term,
+            Message::AppendReply { term, .. }
+            | Message::InstallReply { term, .. }
+            | Message::TimeoutNow { term } => term < durable.term,
             Message::PreVoteReply { term, asked, .. } => {
                 term <= durable.term && asked < durable.term
             }
-            Message::PreVote { .. } | Message::Vote { .. } | Message::Append { .. } => false,
+            Message::PreVote { .. }
+            | Message::Vote { .. }
+            | Message::Append { .. }
+            | Message::Install { .. } => false,
         }
     }
 
@@ -219,94 +285,12 @@ impl ModelSystem for RaftSystem {
     }
 
     fn describe(&self, _: NodeId, machine: &Raft, durable: &Durable) -> String {
-        let terms: Vec<String> = machine
-            .log()
-            .entries()
-            .iter()
-            .map(|e| e.term.to_string())
-            .collect();
-        let mut shown = format!(
-            "{} of term {}, log [{}], commit {}",
-            machine.role(),
-            machine.term(),
-            terms.join(" "),
-            machine.commit()
-        );
-        if let Some(value) = machine.store().read(KEY) {
-            write!(shown, ", value {value}").expect("writing to a string");
-        }
-        if durable.log != *machine.log() {
-            write!(shown, ", on disk {} entries", durable.log.last_index())
-                .expect("writing to a string");
-        }
-        if (durable.term, durable.vote) != (machine.term(), machine.vote()) {
-            let vote = durable
-                .vote
-                .map_or("nobody".into(), |vote| vote.to_string());
-            write!(
-                shown,
-                ", on disk term {} with a vote for {vote}",
-                durable.term
-            )
-            .expect("writing to a string");
-        }
-        shown
+        describe::node(&self.founding(), machine, durable)
     }
 
     fn describe_message(&self, message: &Message) -> String {
-        match message {
-            Message::PreVote { asked, last } => {
-                format!("pre-vote for term {asked}? log ends at {}", place(*last))
-            }
-            Message::PreVoteReply {
-                term,
-                asked,
-                granted,
-            } => {
-                format!("pre-vote for term {asked}: {} (term {term})", yes(*granted))
-            }
-            Message::Vote { term, last } => {
-                format!("vote in term {term}? log ends at {}", place(*last))
-            }
-            Message::VoteReply { term, granted } => {
-                format!("vote in term {term}: {}", yes(*granted))
-            }
-            Message::Append {
-                term,
-                previous,
-                entries,
-                commit,
-                round,
-            } => {
-                let terms: Vec<String> = entries.iter().map(|e| e.term.to_string()).collect();
-                format!(
-                    "append in term {term} behind {}: [{}], commit {commit}, round {round}",
-                    place(*previous),
-                    terms.join(" ")
-                )
-            }
-            Message::AppendReply {
-                term,
-                round,
-                result,
-            } => match result {
-                Appended::Matched(index) => {
-                    format!("append in term {term}: matched up to {index}, round {round}")
-                }
-                Appended::Rejected { previous, next } => format!(
-                    "append in term {term}: nothing behind {previous}, try {next}, round {round}"
-                ),
-            },
-        }
+        describe::message(message)
     }
-}
-
-fn place(position: Position) -> String {
-    format!("index {} of term {}", position.index, position.term)
-}
-
-fn yes(granted: bool) -> &'static str {
-    if granted { "yes" } else { "no" }
 }
 
 fn call(operation: &Operation) -> RegisterCall<Option<i64>> {

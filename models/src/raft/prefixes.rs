@@ -1,7 +1,7 @@
 //! Ways to states of a Raft cluster that are worth starting from.
 
 use tribunal_protocol::NodeId;
-use tribunal_protocol::raft::{Message, Raft, Timer};
+use tribunal_protocol::raft::{Change, Message, Raft, Request, Timer};
 
 use super::RaftSystem;
 use crate::system::{Cue, Prefix};
@@ -9,6 +9,7 @@ use crate::system::{Cue, Prefix};
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
 const N3: NodeId = NodeId(3);
+const N4: NodeId = NodeId(4);
 
 pub(super) fn prefixes() -> Vec<Prefix<RaftSystem>> {
     vec![
@@ -66,6 +67,76 @@ pub(super) fn prefixes() -> Vec<Prefix<RaftSystem>> {
                     .map(|(from, to)| Cue::Lose(from, to, any))
                     .to_vec(),
             ],
+        ),
+        prefix(
+            "behind",
+            "n1 leads term 1 and has committed its first entry with n2; n3 heard nothing",
+            [vec![
+                Cue::Expire(N1, Timer::Election),
+                Cue::Lose(N1, N3, any),
+                Cue::Settle(vec![N1, N2]),
+                Cue::Expire(N1, Timer::Heartbeat),
+                Cue::Settle(vec![N1, N2]),
+                Cue::Lose(N1, N3, any),
+            ]],
+        ),
+        prefix(
+            "contested",
+            "n1 and n3 stand in term 1; n2 has voted for n1, and does not know of n3 yet",
+            [vec![
+                Cue::Expire(N1, Timer::Election),
+                Cue::Expire(N3, Timer::Election),
+                Cue::Deliver(N1, N2, is_vote),
+                Cue::Persist(N1),
+                Cue::Persist(N2),
+                Cue::Persist(N3),
+                Cue::Lose(N1, N3, any),
+                Cue::Lose(N3, N1, any),
+            ]],
+        ),
+        Prefix {
+            nodes: 4,
+            ..prefix(
+                "split-change",
+                "n1 leads term 1, and alone has the entry that removes n4",
+                [vec![
+                    Cue::Expire(N1, Timer::Election),
+                    Cue::Settle(vec![N1, N2, N3, N4]),
+                    Cue::Expire(N1, Timer::Heartbeat),
+                    Cue::Settle(vec![N1, N2, N3, N4]),
+                    Cue::Administer(N1, Request::Reconfigure(Change::Remove(N4))),
+                    Cue::Persist(N1),
+                    Cue::LoseAll,
+                ]],
+            )
+        },
+        prefix(
+            "compacted",
+            "n1 leads term 1 and has committed its first entry; n2 has compacted its log, and n1's \
+             append of that entry is under way to it once more",
+            [vec![
+                Cue::Expire(N1, Timer::Election),
+                Cue::Deliver(N1, N3, is_vote),
+                Cue::Persist(N3),
+                Cue::Deliver(N3, N1, any),
+                Cue::Persist(N1),
+                Cue::Lose(N1, N2, is_vote),
+                Cue::Expire(N1, Timer::Heartbeat),
+                Cue::Deliver(N1, N2, is_heartbeat),
+                Cue::Persist(N2),
+                Cue::Deliver(N2, N1, any),
+                Cue::Deliver(N1, N2, any),
+                Cue::Persist(N2),
+                Cue::Settle(vec![N2, N2]),
+                Cue::Deliver(N2, N1, any),
+                Cue::Settle(vec![N1, N3]),
+                Cue::Expire(N1, Timer::Heartbeat),
+                Cue::Settle(vec![N1, N3]),
+                Cue::Deliver(N1, N2, is_heartbeat),
+                Cue::Deliver(N2, N1, any),
+                Cue::Administer(N2, Request::Compact),
+                Cue::Persist(N2),
+            ]],
         ),
     ]
 }
@@ -137,6 +208,10 @@ fn vote(node: NodeId, voter: NodeId) -> Vec<Cue<Raft>> {
 
 fn is_vote(message: &Message) -> bool {
     matches!(message, Message::Vote { .. })
+}
+
+fn is_heartbeat(message: &Message) -> bool {
+    matches!(message, Message::Append { entries, .. } if entries.is_empty())
 }
 
 fn any(_: &Message) -> bool {

@@ -1,10 +1,12 @@
 //! What must hold of a Raft cluster, by the names of the paper's Figure 3,
 //! and what must be reachable.
 
+use std::cmp::Ordering;
+
 use tribunal_protocol::NodeId;
 use tribunal_protocol::object::Answer;
 use tribunal_protocol::quorum::majority;
-use tribunal_protocol::raft::Raft;
+use tribunal_protocol::raft::{Entry, Log, Raft};
 
 use super::RaftSystem;
 use crate::bounds::Limit;
@@ -40,8 +42,14 @@ pub(super) fn properties() -> Vec<Property<RaftSystem>> {
         },
         Property {
             name: "Durability of Acknowledged Writes",
-            about: "what a client was told took effect is on the disks of a majority",
+            about: "what a client was told took effect is on the disks of a majority; while the \
+                    membership may change, on a disk of every majority",
             check: Check::Cluster(durability),
+        },
+        Property {
+            name: "Replica Agreement",
+            about: "nodes that have applied equally much hold the same object",
+            check: Check::Pair(replica_agreement),
         },
         Property {
             name: "Fail Means Never",
@@ -85,7 +93,32 @@ pub(super) fn goals() -> Vec<Goal<RaftSystem>> {
                 let survives = |each: &super::ghost::Committed| {
                     each.term > each.entry.term && ghost.fallen.contains(&each.entry.term)
                 };
-                ghost.committed.iter().any(survives)
+                ghost.committed.values().any(survives)
+            },
+        },
+        Goal {
+            name: "a snapshot is made",
+            about: "some node has a snapshot in place of entries",
+            needs: &[(Limit::Elections, 1), (Limit::Compactions, 1)],
+            reached: |_, cluster| {
+                let mut nodes = cluster.nodes();
+                nodes.any(|node| cluster.durable(node).snapshot.head.last.index > 0)
+            },
+        },
+        Goal {
+            name: "a membership change commits",
+            about: "the entry of a change is committed",
+            needs: &[(Limit::Elections, 1), (Limit::Changes, 1)],
+            reached: |_, cluster| cluster.ghost().membership().is_some(),
+        },
+        Goal {
+            name: "a leader makes way",
+            about: "a leader tells another node to stand, and one is elected in the next term",
+            needs: &[(Limit::Elections, 1), (Limit::Transfers, 1)],
+            reached: |_, cluster| {
+                let ghost = cluster.ghost();
+                let mut made_way = ghost.made_way.iter();
+                made_way.any(|term| ghost.leaders.contains_key(&(term + 1)))
             },
         },
     ]
@@ -104,18 +137,21 @@ fn log_matching(
     let (Some(left), Some(right)) = (cluster.shown(one), cluster.shown(other)) else {
         return Ok(());
     };
-    let (left, right) = (left.log().entries(), right.log().entries());
-    let agree_at = |index: &usize| left[*index].term == right[*index].term;
-    let Some(last) = (0..left.len().min(right.len())).rev().find(agree_at) else {
+    let (left, right) = (left.log(), right.log());
+    let first = left.base().index.max(right.base().index);
+    let last = left.last_index().min(right.last_index());
+    let agree_at = |index: &u64| left.term_at(*index) == right.term_at(*index);
+    let Some(agreed) = (first..=last).rev().find(agree_at) else {
         return Ok(());
     };
-    if left[..=last] == right[..=last] {
+    // At the first one, one of them knows the term alone.
+    let same = |index: u64| left.get(index) == right.get(index);
+    if (first + 1..=agreed).all(same) && agree_at(&first) {
         return Ok(());
     }
     Err(format!(
-        "{one} and {other} have an entry of term {} at index {}, and differ before it or in it",
-        left[last].term,
-        last + 1
+        "{one} and {other} have an entry of term {} at index {agreed}, and differ before it or in it",
+        left.term_at(agreed).unwrap_or_default()
     ))
 }
 
@@ -125,14 +161,23 @@ fn leader_completeness(_: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgeme
         let Some(leader) = cluster.shown(node).filter(|machine| machine.leads()) else {
             continue;
         };
-        for (place, each) in committed.iter().enumerate() {
-            let index = place as u64 + 1;
-            if each.term < leader.term() && leader.log().get(index) != Some(&each.entry) {
-                return Err(lacks(node, leader, index, each.term));
+        for (index, each) in committed {
+            if each.term < leader.term() && !has(leader.log(), *index, &each.entry) {
+                return Err(lacks(node, leader, *index, each.term));
             }
         }
     }
     Ok(())
+}
+
+/// Whether a log has an entry, or begins behind it.
+fn has(log: &Log, index: u64, entry: &Entry) -> bool {
+    let base = log.base();
+    match index.cmp(&base.index) {
+        Ordering::Less => true,
+        Ordering::Equal => base.term == entry.term,
+        Ordering::Greater => log.get(index) == Some(entry),
+    }
 }
 
 fn lacks(node: NodeId, leader: &Raft, index: u64, term: u64) -> String {
@@ -142,18 +187,50 @@ fn lacks(node: NodeId, leader: &Raft, index: u64, term: u64) -> String {
     )
 }
 
-fn durability(_: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgement {
+/// Two memberships that follow each other have majorities of different sizes;
+/// what one commits is safe where every majority of the other meets it.
+fn durability(system: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgement {
     let ghost = cluster.ghost();
-    for (place, each) in ghost.committed.iter().take(ghost.acknowledged).enumerate() {
-        let index = place as u64 + 1;
-        let holds = |node: &NodeId| cluster.durable(*node).log.get(index) == Some(&each.entry);
-        let holders = cluster.nodes().filter(holds).count();
-        if holders < majority(cluster.size()) {
+    let founding = system.founding();
+    let membership = ghost.membership();
+    let voters = membership.map_or(&founding, |membership| &membership.voters);
+    let majority = majority(voters.len());
+    let needed = match system.bounds.get(Limit::Changes) {
+        0 => majority,
+        _ => voters.len() - majority + 1,
+    };
+    for (index, each) in ghost.committed.range(..=ghost.acknowledged) {
+        let holds = |node: &&NodeId| {
+            let durable = cluster.durable(**node);
+            let shown = durable.snapshot.head.last.index >= *index;
+            shown || durable.log.get(*index) == Some(&each.entry)
+        };
+        let holders = voters.iter().filter(holds).count();
+        if holders < needed {
             return Err(format!(
                 "a client was told of the entry at index {index}, and {holders} of {} disks hold it",
-                cluster.size()
+                voters.len()
             ));
         }
+    }
+    Ok(())
+}
+
+fn replica_agreement(
+    _: &RaftSystem,
+    cluster: &Cluster<RaftSystem>,
+    one: NodeId,
+    other: NodeId,
+) -> Judgement {
+    let (Some(left), Some(right)) = (cluster.shown(one), cluster.shown(other)) else {
+        return Ok(());
+    };
+    let differ = left.store().digest() != right.store().digest();
+    if left.commit() == right.commit() && differ {
+        return Err(format!(
+            "{one} and {other} have applied everything up to index {}, and their objects differ",
+            left.commit()
+        ));
     }
     Ok(())
 }

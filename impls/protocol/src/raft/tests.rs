@@ -102,6 +102,7 @@ fn durable(term: u64, vote: Option<NodeId>, terms: &[u64]) -> Durable {
         term,
         vote,
         log: log(terms),
+        ..Durable::default()
     }
 }
 
