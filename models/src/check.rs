@@ -322,10 +322,12 @@ impl<'a, S: ModelSystem> Case<'a, S> {
     fn happened(&self, found: &Found<S>, exhausted: bool) -> Vec<PropertyReport> {
         let asked = |(limit, amount): &(Limit, u8)| self.options.bounds.get(*limit) >= *amount;
         let count = |kind: Kind| {
-            let mut actions = found.coverage.actions.iter();
-            actions
-                .find(|(other, _)| *other == kind)
-                .map_or(0, |(_, count)| *count)
+            let actions = found.coverage.actions.iter();
+            let searched = actions.filter(|(other, _)| *other == kind);
+            let searched: u64 = searched.map(|(_, count)| *count).sum();
+            let prefix = self.prefix.iter().flat_map(|prefix| &prefix.walk.steps);
+            let before = prefix.filter(|(_, action)| action.kind() == kind);
+            searched + before.count() as u64
         };
         let goals = HAPPENINGS
             .iter()

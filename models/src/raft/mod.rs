@@ -78,6 +78,11 @@ const CHUNK: Setting = Setting {
     about: "parts of a snapshot in one message",
     default: 2,
 };
+const SESSIONS: Setting = Setting {
+    name: "sessions",
+    about: "sessions that are open from the start and that nobody uses",
+    default: 0,
+};
 
 impl RaftSystem {
     fn setting(&self, setting: &Setting) -> u8 {
@@ -86,6 +91,15 @@ impl RaftSystem {
 
     fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.bounds.nodes).map(NodeId)
+    }
+
+    /// How many sessions the operations use: one each, where they may be
+    /// asked for again.
+    fn sessions_used(&self) -> u64 {
+        match self.bounds.get(Limit::Retries) {
+            0 => 0,
+            _ => u64::from(self.bounds.get(Limit::Operations)),
+        }
     }
 
     /// The voters of the founding membership.
@@ -113,7 +127,7 @@ impl ModelSystem for RaftSystem {
     }
 
     fn settings() -> &'static [Setting] {
-        &[PRE_VOTE, CHECK_QUORUM, BATCH, SPARES, CHUNK]
+        &[PRE_VOTE, CHECK_QUORUM, BATCH, SPARES, CHUNK, SESSIONS]
     }
 
     fn bugs() -> &'static [Bug] {
@@ -128,7 +142,6 @@ impl ModelSystem for RaftSystem {
     }
 
     fn config(&self, node: NodeId) -> Config {
-        let with_tickets = self.bounds.get(Limit::Retries) > 0;
         Config {
             pre_vote: self.setting(&PRE_VOTE) > 0,
             check_quorum: self.setting(&CHECK_QUORUM) > 0,
@@ -136,11 +149,7 @@ impl ModelSystem for RaftSystem {
             chunk_max: self.setting(&CHUNK) as usize,
             compact_after: None,
             compact_keep: 0,
-            sessions_founding: if with_tickets {
-                u64::from(self.bounds.get(Limit::Operations))
-            } else {
-                0
-            },
+            sessions_founding: self.sessions_used() + u64::from(self.setting(&SESSIONS)),
             bug: self.bug,
             ..Config::new(node, self.founding())
         }
@@ -178,7 +187,7 @@ impl ModelSystem for RaftSystem {
         if let Operation::Read { key } = *operation {
             return Request::Read { key };
         }
-        let ticket = (self.bounds.get(Limit::Retries) > 0).then(|| Ticket {
+        let ticket = (self.sessions_used() > 0).then(|| Ticket {
             session: SessionId(index as u64 + 1),
             serial: 1,
         });

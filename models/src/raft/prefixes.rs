@@ -4,6 +4,7 @@ use tribunal_protocol::NodeId;
 use tribunal_protocol::raft::{Change, Message, Raft, Request, Timer};
 
 use super::RaftSystem;
+use crate::bounds::Limit;
 use crate::system::{Cue, Prefix};
 
 const N1: NodeId = NodeId(1);
@@ -16,10 +17,7 @@ pub(super) fn prefixes() -> Vec<Prefix<RaftSystem>> {
         prefix(
             "elected",
             "n1 leads term 1, and everybody knows that its first entry is committed",
-            [
-                elect(N1, N3),
-                vec![settle(), Cue::Expire(N1, Timer::Heartbeat), settle()],
-            ],
+            [elected()],
         ),
         prefix(
             "leading",
@@ -71,73 +69,90 @@ pub(super) fn prefixes() -> Vec<Prefix<RaftSystem>> {
         prefix(
             "behind",
             "n1 leads term 1 and has committed its first entry with n2; n3 heard nothing",
-            [vec![
-                Cue::Expire(N1, Timer::Election),
-                Cue::Lose(N1, N3, any),
-                Cue::Settle(vec![N1, N2]),
-                Cue::Expire(N1, Timer::Heartbeat),
-                Cue::Settle(vec![N1, N2]),
-                Cue::Lose(N1, N3, any),
-            ]],
+            [behind()],
+        ),
+        prefix(
+            "fallen",
+            "n1 led term 1, committed its first entry with n2, and crashed; n3 heard nothing",
+            [behind(), vec![Cue::Crash(N1, 0), Cue::LoseAll]],
         ),
         prefix(
             "contested",
-            "n1 and n3 stand in term 1; n2 has voted for n1, and does not know of n3 yet",
+            "n1 and n3 stand in term 1; n2 has voted for n1 and does not know of n3 yet",
             [vec![
                 Cue::Expire(N1, Timer::Election),
                 Cue::Expire(N3, Timer::Election),
-                Cue::Deliver(N1, N2, is_vote),
                 Cue::Persist(N1),
-                Cue::Persist(N2),
                 Cue::Persist(N3),
+                Cue::Deliver(N1, N2, is_vote),
+                Cue::Persist(N2),
                 Cue::Lose(N1, N3, any),
                 Cue::Lose(N3, N1, any),
             ]],
         ),
+        prefix(
+            "shrunk",
+            "n1 leads term 1 and has committed the removal of n2, which n3 has in its log",
+            [
+                elected(),
+                vec![
+                    Cue::Administer(N1, Request::Reconfigure(Change::Remove(N2))),
+                    Cue::Lose(N1, N2, any),
+                    Cue::Settle(vec![N1, N3]),
+                ],
+            ],
+        ),
+        Prefix {
+            needs: &[(Limit::Operations, 2), (Limit::Retries, 1)],
+            ..prefix(
+                "restored",
+                "n1 led term 1, committed two operations, compacted its log and crashed",
+                [
+                    elected(),
+                    vec![Cue::Request(0, N1), settle(), Cue::Request(1, N1), settle()],
+                    vec![Cue::Expire(N1, Timer::Heartbeat), settle()],
+                    vec![Cue::Administer(N1, Request::Compact), Cue::Persist(N1)],
+                    vec![Cue::Crash(N1, 0)],
+                ],
+            )
+        },
         Prefix {
             nodes: 4,
             ..prefix(
                 "split-change",
-                "n1 leads term 1, and alone has the entry that removes n4",
-                [vec![
-                    Cue::Expire(N1, Timer::Election),
-                    Cue::Settle(vec![N1, N2, N3, N4]),
-                    Cue::Expire(N1, Timer::Heartbeat),
-                    Cue::Settle(vec![N1, N2, N3, N4]),
-                    Cue::Administer(N1, Request::Reconfigure(Change::Remove(N4))),
-                    Cue::Persist(N1),
-                    Cue::LoseAll,
-                ]],
+                "n1 led term 1 and alone has the entry that removes n4; n2 leads term 2 by the \
+                 votes of n3 and n4, its first appends under way",
+                [
+                    elected_by_all(),
+                    vec![
+                        Cue::Administer(N1, Request::Reconfigure(Change::Remove(N4))),
+                        Cue::Persist(N1),
+                        Cue::LoseAll,
+                    ],
+                    elect(N2, N3),
+                    vote(N2, N4),
+                    vec![Cue::Deliver(N2, N1, is_vote), Cue::Persist(N1)],
+                ],
             )
         },
-        prefix(
-            "compacted",
-            "n1 leads term 1 and has committed its first entry; n2 has compacted its log, and n1's \
-             append of that entry is under way to it once more",
-            [vec![
-                Cue::Expire(N1, Timer::Election),
-                Cue::Deliver(N1, N3, is_vote),
-                Cue::Persist(N3),
-                Cue::Deliver(N3, N1, any),
-                Cue::Persist(N1),
-                Cue::Lose(N1, N2, is_vote),
-                Cue::Expire(N1, Timer::Heartbeat),
-                Cue::Deliver(N1, N2, is_heartbeat),
-                Cue::Persist(N2),
-                Cue::Deliver(N2, N1, any),
-                Cue::Deliver(N1, N2, any),
-                Cue::Persist(N2),
-                Cue::Settle(vec![N2, N2]),
-                Cue::Deliver(N2, N1, any),
-                Cue::Settle(vec![N1, N3]),
-                Cue::Expire(N1, Timer::Heartbeat),
-                Cue::Settle(vec![N1, N3]),
-                Cue::Deliver(N1, N2, is_heartbeat),
-                Cue::Deliver(N2, N1, any),
-                Cue::Administer(N2, Request::Compact),
-                Cue::Persist(N2),
-            ]],
-        ),
+        Prefix {
+            nodes: 4,
+            needs: &[(Limit::Operations, 1)],
+            ..prefix(
+                "leaving",
+                "n1 leads term 1 and is asked for a command, and then to remove itself; its \
+                 appends are under way",
+                [
+                    elected_by_all(),
+                    vec![
+                        Cue::Request(0, N1),
+                        Cue::Persist(N1),
+                        Cue::Administer(N1, Request::Reconfigure(Change::Remove(N1))),
+                        Cue::Persist(N1),
+                    ],
+                ],
+            )
+        },
     ]
 }
 
@@ -171,6 +186,36 @@ fn rivals() -> Vec<Cue<Raft>> {
         ],
     ]
     .concat()
+}
+
+/// n1 leads term 1, and n2 and n3 know that its first entry is committed.
+fn elected() -> Vec<Cue<Raft>> {
+    let rounds = vec![settle(), Cue::Expire(N1, Timer::Heartbeat), settle()];
+    [elect(N1, N3), rounds].concat()
+}
+
+/// n1 leads term 1; n2 knows that its first entry is committed, n3 nothing.
+fn behind() -> Vec<Cue<Raft>> {
+    vec![
+        Cue::Expire(N1, Timer::Election),
+        Cue::Persist(N1),
+        Cue::Lose(N1, N3, any),
+        Cue::Settle(vec![N1, N2]),
+        Cue::Expire(N1, Timer::Heartbeat),
+        Cue::Settle(vec![N1, N2]),
+        Cue::Lose(N1, N3, any),
+    ]
+}
+
+/// n1 leads term 1 of four nodes that know that its first entry is committed.
+fn elected_by_all() -> Vec<Cue<Raft>> {
+    let everybody = || Cue::Settle(vec![N1, N2, N3, N4]);
+    vec![
+        Cue::Expire(N1, Timer::Election),
+        everybody(),
+        Cue::Expire(N1, Timer::Heartbeat),
+        everybody(),
+    ]
 }
 
 fn settle() -> Cue<Raft> {
@@ -208,10 +253,6 @@ fn vote(node: NodeId, voter: NodeId) -> Vec<Cue<Raft>> {
 
 fn is_vote(message: &Message) -> bool {
     matches!(message, Message::Vote { .. })
-}
-
-fn is_heartbeat(message: &Message) -> bool {
-    matches!(message, Message::Append { entries, .. } if entries.is_empty())
 }
 
 fn any(_: &Message) -> bool {

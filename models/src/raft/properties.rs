@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use tribunal_protocol::NodeId;
 use tribunal_protocol::object::Answer;
 use tribunal_protocol::quorum::majority;
-use tribunal_protocol::raft::{Entry, Log, Raft};
+use tribunal_protocol::raft::{Entry, Raft};
 
 use super::RaftSystem;
 use crate::bounds::Limit;
@@ -162,7 +162,7 @@ fn leader_completeness(_: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgeme
             continue;
         };
         for (index, each) in committed {
-            if each.term < leader.term() && !has(leader.log(), *index, &each.entry) {
+            if each.term < leader.term() && !has(leader, *index, &each.entry) {
                 return Err(lacks(node, leader, *index, each.term));
             }
         }
@@ -170,13 +170,13 @@ fn leader_completeness(_: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgeme
     Ok(())
 }
 
-/// Whether a log has an entry, or begins behind it.
-fn has(log: &Log, index: u64, entry: &Entry) -> bool {
-    let base = log.base();
-    match index.cmp(&base.index) {
+/// Whether a node has an entry, or a snapshot that shows what it did.
+fn has(node: &Raft, index: u64, entry: &Entry) -> bool {
+    let shown = node.snapshot().head.last;
+    match index.cmp(&shown.index) {
         Ordering::Less => true,
-        Ordering::Equal => base.term == entry.term,
-        Ordering::Greater => log.get(index) == Some(entry),
+        Ordering::Equal => shown.term == entry.term,
+        Ordering::Greater => node.log().get(index) == Some(entry),
     }
 }
 
