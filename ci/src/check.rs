@@ -184,8 +184,7 @@ impl CheckArgs {
     /// What the flags ask of a system; refuses what it does not have.
     pub fn options(&self, system: &dyn System) -> anyhow::Result<CheckOptions> {
         if let Some(bug) = &self.bug {
-            let what = format!("wrong version of {}", system.name());
-            let bug = names::find(&what, bug, system.bugs(), |bug| bug.name)?;
+            let bug = names::bug(system.name(), system.bugs(), bug)?;
             names::note_where_shown(bug, self.host.granularity().name());
         }
         if let Some(prefix) = &self.from {

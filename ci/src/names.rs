@@ -1,6 +1,8 @@
 //! Names that the user types: found, or refused with the ones that exist and
 //! the nearest of them.
 
+use tribunal_protocol::bugs::Bug;
+
 use crate::exit::usage;
 
 /// The one of `known` that is called `name`; otherwise a usage error that
@@ -51,26 +53,43 @@ fn edits(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
+/// A system's wrong version of that name; a usage error for one that the
+/// catalogue only describes, since nothing is built of it.
+pub fn bug<'a>(system: &str, bugs: &'a [Bug], name: &str) -> anyhow::Result<&'a Bug> {
+    let bug = find(&format!("wrong version of {system}"), name, bugs, |bug| {
+        bug.name
+    })?;
+    if bug.hosts.is_empty() {
+        let about = bug.about;
+        return Err(usage(format!(
+            "{name} is described in the catalogue and not built: {about}"
+        )));
+    }
+    Ok(bug)
+}
+
 /// Says on stderr if a wrong version is asked of a host that the catalogue
 /// does not expect to show it: a verdict of valid would otherwise look like
 /// praise.
-pub fn note_where_shown(bug: &tribunal_protocol::bugs::Bug, host: &str) {
+pub fn note_where_shown(bug: &Bug, host: &str) {
     if bug.hosts.contains(&host) {
         return;
     }
-    let name = bug.name;
-    match bug.hosts {
-        [] => eprintln!("note: {name} is not known to show with anything yet"),
-        hosts => eprintln!(
-            "note: {name} is known to show with: {}; not with {host}",
-            hosts.join(", ")
-        ),
-    }
+    let (name, hosts) = (bug.name, bug.hosts.join(", "));
+    eprintln!("note: {name} is known to show with: {hosts}; not with {host}");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_only_described_is_refused_with_the_reason() {
+        let bugs = tribunal_protocol::raft::BUGS;
+        assert!(bug("raft", bugs, "vote-not-persisted").is_ok());
+        let error = bug("raft", bugs, "rejoin-empty-under-same-id").unwrap_err();
+        assert!(error.to_string().contains("not shown"), "{error}");
+    }
 
     #[test]
     fn a_near_miss_is_suggested_and_a_far_one_is_not() {

@@ -17,7 +17,7 @@ use tribunal_impls::systems::{BUILT_IN, BuiltIn, EXAMPLES};
 use tribunal_protocol::NodeId;
 
 use crate::exit::{failed, usage};
-use crate::names::find;
+use crate::names::{self, find};
 
 /// Plays one node of a built-in system, or of an example machine, until
 /// SIGTERM.
@@ -124,7 +124,7 @@ fn start(options: &NodeOptions) -> anyhow::Result<u8> {
     let runtime_options = runtime_options(options)?;
     let bug = options.bug.as_deref();
     if let Some(bug) = bug {
-        find("wrong version", bug, system.bugs, |bug| bug.name)?;
+        names::bug(system.name, system.bugs, bug)?;
     }
     system
         .serve(runtime_options, bug, options.exit_with_parent)

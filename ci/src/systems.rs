@@ -86,11 +86,6 @@ pub fn start(name: &str, bug: Option<&str>, tuning: Tuning) -> anyhow::Result<Ar
 impl Entry {
     /// One of its wrong versions, or a usage error.
     pub fn bug(&self, name: &str) -> anyhow::Result<&'static Bug> {
-        names::find(
-            &format!("wrong version of {}", self.name),
-            name,
-            self.bugs,
-            |bug| bug.name,
-        )
+        names::bug(self.name, self.bugs, name)
     }
 }

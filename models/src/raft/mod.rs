@@ -72,16 +72,22 @@ const SPARES: Setting = Setting {
     name: "spares",
     about: "nodes, the last ones, that are no members at first",
     default: 0,
+    least: 0,
+    most: 15,
 };
 const CHUNK: Setting = Setting {
     name: "chunk",
     about: "parts of a snapshot in one message",
     default: 2,
+    least: 1,
+    most: u8::MAX,
 };
 const SESSIONS: Setting = Setting {
     name: "sessions",
     about: "sessions that are open from the start and that nobody uses",
     default: 0,
+    least: 0,
+    most: u8::MAX,
 };
 
 impl RaftSystem {
