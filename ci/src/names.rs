@@ -56,16 +56,16 @@ fn edits(one: &str, other: &str) -> usize {
 /// A system's wrong version of that name; a usage error for one that the
 /// catalogue only describes, since nothing is built of it.
 pub fn bug<'a>(system: &str, bugs: &'a [Bug], name: &str) -> anyhow::Result<&'a Bug> {
-    let bug = find(&format!("wrong version of {system}"), name, bugs, |bug| {
-        bug.name
-    })?;
-    if bug.hosts.is_empty() {
-        let about = bug.about;
+    let is_built = |bug: &&Bug| !bug.hosts.is_empty();
+    let described = bugs.iter().find(|bug| bug.name == name && !is_built(bug));
+    if let Some(Bug { about, .. }) = described {
         return Err(usage(format!(
             "{name} is described in the catalogue and not built: {about}"
         )));
     }
-    Ok(bug)
+    let built: Vec<&Bug> = bugs.iter().filter(is_built).collect();
+    let what = format!("wrong version of {system}");
+    find(&what, name, &built, |bug| bug.name).copied()
 }
 
 /// Says on stderr if a wrong version is asked of a host that the catalogue

@@ -140,7 +140,7 @@ async fn bad_options_are_refused() {
         (&["--node", "0"], "--node"),
         (
             &["--bug", "no-such-bug"],
-            "no wrong version is called `no-such-bug`",
+            "no wrong version of raft is called `no-such-bug`",
         ),
         (
             &["--peer", "1=127.0.0.1:1"],
