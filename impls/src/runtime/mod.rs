@@ -16,7 +16,7 @@
 //! | `gate.rs` | what may leave, and when: the promise of every host |
 //! | `timers.rs` | named timers, lengths drawn from a seed |
 //! | `disk.rs`, `journal/` | one frame in flight, written, synced, recovered |
-//! | `peers.rs`, `sessions.rs`, `wire.rs`, `framing.rs`, `outbox.rs` | links |
+//! | `peers.rs`, `sessions.rs`, `incarnations.rs`, `wire.rs`, `framing.rs`, `outbox.rs` | links |
 //! | `port.rs` | clients |
 //! | `process.rs` | the process around it: signals, panics, exit codes |
 //!
@@ -27,6 +27,7 @@ mod event;
 mod framing;
 mod gate;
 mod host;
+mod incarnations;
 mod journal;
 mod outbox;
 mod peers;

@@ -26,6 +26,7 @@ use tribunal_protocol::{Channel, Machine, NodeId};
 
 use super::event::Event;
 use super::framing::{self, FrameError};
+use super::incarnations::Incarnations;
 use super::outbox::{Full, Outbox};
 use super::sessions::{self, Offer};
 use super::wire::{Card, Hello, Reply, SessionName};
@@ -45,6 +46,7 @@ pub(super) struct Hub<M: Machine> {
     /// Where incoming connections of a peer go; empty without sessions.
     offers: BTreeMap<NodeId, mpsc::Sender<Offer>>,
     peers: BTreeMap<NodeId, SocketAddr>,
+    incarnations: Incarnations,
 }
 
 /// The links of a node; they end when this is dropped.
@@ -83,6 +85,7 @@ impl Peers {
             events,
             offers,
             peers,
+            incarnations: Incarnations::default(),
         });
         for (peer, address) in hub.peers.clone() {
             let outbox = Arc::new(Outbox::new(full));
@@ -272,7 +275,10 @@ async fn check_in<M: Machine>(hub: &Hub<M>, stream: TcpStream) -> Result<(), Fra
         return Ok(());
     };
     let from = hello.from;
-    if let Some(why) = hub.card.refusal(&hello, hub.peers.contains_key(&from)) {
+    // A stranger's count is not noted: the card is looked at first.
+    let stranger = hub.card.refusal(&hello, hub.peers.contains_key(&from));
+    let over = || hub.incarnations.refusal(from, hello.incarnation);
+    if let Some(why) = stranger.or_else(over) {
         tracing::error!(%from, why, "refused a peer");
         return incoming.reply(&Reply::Refused(why)).await;
     }
@@ -287,4 +293,48 @@ async fn check_in<M: Machine>(hub: &Hub<M>, stream: TcpStream) -> Result<(), Fra
         None => tracing::info!(peer = %from, "peer's connection closed"),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tribunal_protocol::examples::{coordinator::TwoPhase, single_decree::SingleDecree};
+
+    use super::*;
+
+    /// What a node of machine `M` answers to peers with these incarnations,
+    /// one after the other.
+    async fn answers<M: Machine>(incarnations: &[u64]) -> Vec<Option<String>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (events, _inbox) = mpsc::channel::<Event<M>>(8);
+        let (one, two) = (NodeId(1), NodeId(2));
+        let peers = BTreeMap::from([(one, nobody.local_addr().unwrap())]);
+        let _links = Peers::start(Card::new::<M>("blue", two, 1), peers, listener, events);
+        let mut said = Vec::new();
+        for (number, incarnation) in (1..).zip(incarnations.iter().copied()) {
+            let session = (M::CHANNEL == Channel::Fifo).then_some(SessionName {
+                incarnation,
+                number,
+            });
+            let card = Card::new::<M>("blue", one, incarnation);
+            said.push(match dial(&card, two, address, session).await {
+                Ok(_) => None,
+                Err(DialError::Refused(why)) => Some(why),
+                Err(error) => panic!("{error}"),
+            });
+        }
+        said
+    }
+
+    #[tokio::test]
+    async fn a_lower_incarnation_is_refused_whatever_the_channel() {
+        let over = Some("incarnation 3 of n1 is over: incarnation 5 was here".to_owned());
+        for said in [
+            answers::<SingleDecree>(&[2, 2, 5, 3, 5]).await,
+            answers::<TwoPhase>(&[2, 2, 5, 3, 5]).await,
+        ] {
+            assert_eq!(said, [None, None, None, over.clone(), None]);
+        }
+    }
 }
