@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use tracing_subscriber::EnvFilter;
-use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Options, Spans};
+use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Mutant, Options, Spans};
 use tribunal_impls::systems::{BUILT_IN, BuiltIn, EXAMPLES};
 use tribunal_protocol::NodeId;
 
@@ -92,6 +92,10 @@ pub struct NodeOptions {
     #[arg(long, value_name = "MS", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     pub clock_unit_ms: u64,
 
+    /// Break a rule of the runtime, to see that it is noticed
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub mutant: Option<Mutant>,
+
     /// End as soon as the standard input does
     #[arg(long)]
     pub exit_with_parent: bool,
@@ -157,6 +161,7 @@ fn runtime_options(options: &NodeOptions) -> anyhow::Result<Options> {
             unit: Duration::from_millis(options.clock_unit_ms),
             offset_ms: options.clock_offset_ms,
         },
+        mutant: options.mutant,
     })
 }
 

@@ -94,6 +94,7 @@ fn play(data: std::path::PathBuf) -> u8 {
         checkpoint_bytes: CHECKPOINT_BYTES,
         disk_delay: std::time::Duration::ZERO,
         clock: ClockOptions::default(),
+        mutant: None,
     };
     serve::<Doomed>(options, (), false)
 }

@@ -22,7 +22,6 @@ use tribunal_protocol::{
     Clock, ClockUse, Context, Input, NodeId, Outcome, Output, Outputs, RequestId, View,
 };
 
-use super::disk::Disk;
 use super::event::Event;
 use super::framing;
 use super::gate::{Gatekeeper, Mark};
@@ -30,6 +29,7 @@ use super::journal::JournalError;
 use super::peers::Peers;
 use super::port::{self, Origin};
 use super::timers::Timers;
+use super::writer::Writer;
 use crate::service::{Body, Code, Refusal, Service};
 
 /// How many inputs are stepped before their outputs leave.
@@ -88,7 +88,7 @@ pub(super) struct Host<M: Service> {
     timers: Timers<M::Timer>,
     clock: ClockOptions,
     clock_latest: Clock,
-    disk: Disk<M>,
+    writer: Writer<M>,
     peers: Peers,
     /// The sessions that the machine knows of.
     sessions: BTreeMap<NodeId, u64>,
@@ -107,7 +107,7 @@ pub(super) struct Parts<M: Service> {
     pub(super) durable: M::Durable,
     pub(super) timers: Timers<M::Timer>,
     pub(super) clock: ClockOptions,
-    pub(super) disk: Disk<M>,
+    pub(super) writer: Writer<M>,
     pub(super) peers: Peers,
 }
 
@@ -131,7 +131,7 @@ impl<M: Service> Host<M> {
             timers: parts.timers,
             clock: parts.clock,
             clock_latest,
-            disk: parts.disk,
+            writer: parts.writer,
             peers: parts.peers,
             sessions: BTreeMap::new(),
             to_self: VecDeque::new(),
@@ -155,7 +155,7 @@ impl<M: Service> Host<M> {
         loop {
             self.depart();
             if let Some(frame) = self.gate.take_frame(FRAME_PERSISTS_MAX) {
-                self.disk.write(frame);
+                self.writer.write(frame);
             }
             let deadline = self.timers.next();
             if let Some(deadline) = deadline
@@ -166,7 +166,7 @@ impl<M: Service> Host<M> {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                done = self.disk.done() => {
+                done = self.writer.done() => {
                     done?;
                     let count = self.gate.frame_durable();
                     self.step(Input::Persisted(count));
@@ -181,7 +181,7 @@ impl<M: Service> Host<M> {
                 self.step(Input::Timer(timer));
             }
         }
-        self.disk.stop();
+        self.writer.stop();
         Ok(())
     }
 

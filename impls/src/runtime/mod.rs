@@ -15,20 +15,20 @@
 //! | `host.rs` | the task that owns the machine |
 //! | `gate.rs` | what may leave, and when: the promise of every host |
 //! | `timers.rs` | named timers, lengths drawn from a seed |
-//! | `disk.rs`, `journal/` | one frame in flight, written, synced, recovered |
+//! | `writer.rs`, `journal/` | one frame in flight, written, synced, recovered; on a disk that is a trait |
 //! | `peers.rs`, `sessions.rs`, `incarnations.rs`, `wire.rs`, `framing.rs`, `outbox.rs` | links |
 //! | `port.rs` | clients |
 //! | `process.rs` | the process around it: signals, panics, exit codes |
 //!
 //! Never here: protocol decisions.
 
-mod disk;
 mod event;
 mod framing;
 mod gate;
 mod host;
 mod incarnations;
 mod journal;
+mod mutant;
 mod outbox;
 mod peers;
 mod port;
@@ -36,11 +36,13 @@ mod process;
 mod sessions;
 mod timers;
 mod wire;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -48,15 +50,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tribunal_protocol::NodeId;
 
-use self::disk::Disk;
 pub use self::host::ClockOptions;
 use self::host::{Host, Parts};
-pub use self::journal::{Identity, Journal, JournalError, Recovery};
+pub use self::journal::{
+    Disk, DiskFile, FileSystem, Identity, Journal, JournalError, Recovery, Settings,
+};
+pub use self::mutant::Mutant;
 use self::peers::Peers;
 pub use self::process::{EXIT_DISK, EXIT_PANIC, EXIT_REFUSED, serve};
 pub use self::timers::Spans;
 use self::timers::Timers;
 use self::wire::Card;
+use self::writer::Writer;
 use crate::service::Service;
 
 /// How many inputs wait for the machine before their senders must.
@@ -88,6 +93,8 @@ pub struct Options {
     pub disk_delay: Duration,
     /// The node's clock, for machines that use one.
     pub clock: ClockOptions,
+    /// A rule of the runtime to break; none in a node that is right.
+    pub mutant: Option<Mutant>,
 }
 
 /// The journal's length at which a checkpoint replaces it, unless told.
@@ -153,8 +160,13 @@ pub async fn run<M: Service>(
     let peer_listener = listen("peers", options.peer_listen).await?;
     let client_listener = listen("clients", options.client_listen).await?;
     let identity = Identity::new::<M>(&options.cluster, node);
-    let journal = Journal::<M>::open(&options.data, &identity, options.checkpoint_bytes)
-        .map_err(NodeError::Recover)?;
+    let disk = Arc::new(FileSystem);
+    let settings = Settings {
+        checkpoint_bytes: options.checkpoint_bytes,
+        mutant: options.mutant,
+    };
+    let opened = Journal::<M>::open(disk, &options.data, &identity, settings);
+    let journal = opened.map_err(NodeError::Recover)?;
     let ready_now = Ready {
         peers: peer_listener.local_addr()?,
         clients: client_listener.local_addr()?,
@@ -162,7 +174,7 @@ pub async fn run<M: Service>(
     };
     let incarnation = journal.recovery().incarnation;
     let durable = journal.durable().clone();
-    let disk = Disk::start(journal, options.disk_delay)?;
+    let writer = Writer::start(journal, options.disk_delay)?;
 
     let (events, inbox) = mpsc::channel(EVENTS_MAX);
     let card = Card::new::<M>(&options.cluster, node, incarnation);
@@ -174,7 +186,7 @@ pub async fn run<M: Service>(
         durable,
         timers: Timers::new(options.spans, seed(options.seed, node, incarnation)),
         clock: options.clock,
-        disk,
+        writer,
         peers,
     });
     // Dropped, and so ended, with this function.

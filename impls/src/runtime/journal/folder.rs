@@ -1,15 +1,18 @@
 //! A node's data folder: whose it is, who holds it, and files that are
 //! replaced whole.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
+use std::path::{self, Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tribunal_protocol::{Machine, NodeId};
 
 use super::JournalError;
+use super::disk::{Disk, DiskFile, Lock};
 use super::frames::{self, Found};
+use crate::runtime::Mutant;
 
 /// The layout of the files here; another one is refused.
 const LAYOUT: u32 = 1;
@@ -56,32 +59,38 @@ impl std::fmt::Display for Identity {
 }
 
 /// An open data folder, locked for as long as it lives.
-#[derive(Debug)]
 pub(super) struct Folder {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// The folder itself: locked, and synced when a name in it changes.
-    handle: File,
+    /// The folders in which others were made now, to hold this one.
+    created_in: BTreeSet<PathBuf>,
+    mutant: Option<Mutant>,
+    _lock: Lock,
 }
 
 impl Folder {
     /// Opens the folder, making it if need be, and locks it.
-    ///
-    /// The lock is on the folder itself, so that a folder that turns out to
-    /// be somebody else's is left without a trace.
-    pub(super) fn open(path: &Path) -> Result<Folder, JournalError> {
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        mutant: Option<Mutant>,
+    ) -> Result<Folder, JournalError> {
         let failed = JournalError::io("open", path);
-        fs::create_dir_all(path).map_err(&failed)?;
-        let handle = File::open(path).map_err(&failed)?;
-        match handle.try_lock() {
-            Ok(()) => Ok(Folder {
+        let absolute = path::absolute(path).map_err(&failed)?;
+        let created_in = create_all(&*disk, &absolute).map_err(&failed)?;
+        let lock = disk.lock(path).map_err(JournalError::io("lock", path))?;
+        let Some(lock) = lock else {
+            return Err(JournalError::Locked {
                 path: path.to_owned(),
-                handle,
-            }),
-            Err(TryLockError::WouldBlock) => Err(JournalError::Locked {
-                path: path.to_owned(),
-            }),
-            Err(TryLockError::Error(error)) => Err(JournalError::io("lock", path)(error)),
-        }
+            });
+        };
+        Ok(Folder {
+            disk,
+            path: absolute,
+            created_in,
+            mutant,
+            _lock: lock,
+        })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -90,19 +99,17 @@ impl Folder {
 
     /// The names of all files, sorted.
     pub(super) fn names(&self) -> Result<Vec<String>, JournalError> {
-        let failed = JournalError::io("list", &self.path);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(&failed)? {
-            let name = entry.map_err(&failed)?.file_name();
-            names.push(name.to_string_lossy().into_owned());
-        }
+        let names = self.disk.names(&self.path);
+        let mut names = names.map_err(JournalError::io("list", &self.path))?;
         names.sort_unstable();
         Ok(names)
     }
 
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, JournalError> {
         let path = self.path(name);
-        fs::read(&path).map_err(JournalError::io("read", &path))
+        self.disk
+            .read(&path)
+            .map_err(JournalError::io("read", &path))
     }
 
     /// Writes a file whole: after a crash it holds the old bytes or the new.
@@ -110,11 +117,14 @@ impl Folder {
         let path = self.path(name);
         let temporary = self.path(&format!("{name}{TEMPORARY}"));
         let failed = JournalError::io("write", &temporary);
-        let mut file = File::create(&temporary).map_err(&failed)?;
-        file.write_all(bytes).map_err(&failed)?;
-        file.sync_all()
-            .map_err(JournalError::io("sync", &temporary))?;
-        fs::rename(&temporary, &path).map_err(JournalError::io("rename", &temporary))?;
+        let mut file = self.disk.create(&temporary).map_err(&failed)?;
+        file.write(bytes).map_err(&failed)?;
+        file.sync().map_err(JournalError::io("sync", &temporary))?;
+        let renamed = self.disk.rename(&temporary, &path);
+        renamed.map_err(JournalError::io("rename", &temporary))?;
+        if self.mutant == Some(Mutant::FolderNotSynced) {
+            return Ok(());
+        }
         self.sync()
     }
 
@@ -122,36 +132,68 @@ impl Folder {
     /// removed is never needed again, so that its return does no harm.
     pub(super) fn remove(&self, name: &str) -> Result<(), JournalError> {
         let path = self.path(name);
-        fs::remove_file(&path).map_err(JournalError::io("remove", &path))
+        let removed = self.disk.remove(&path);
+        removed.map_err(JournalError::io("remove", &path))
     }
 
     /// Makes the names in the folder durable.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
-        self.handle
-            .sync_all()
-            .map_err(JournalError::io("sync", &self.path))
+        let synced = self.disk.sync_folder(&self.path);
+        synced.map_err(JournalError::io("sync", &self.path))
     }
 
-    /// Makes the folder's own name durable.
-    pub(super) fn sync_parent(&self) -> Result<(), JournalError> {
-        let path = fs::canonicalize(&self.path).map_err(JournalError::io("find", &self.path))?;
-        let Some(parent) = path.parent() else {
-            return Ok(());
-        };
-        let failed = JournalError::io("sync", parent);
-        File::open(parent)
-            .and_then(|handle| handle.sync_all())
-            .map_err(failed)
+    /// Makes the folder's own name durable, and those of all folders above:
+    /// an earlier start may have made them and ended before it synced them.
+    ///
+    /// Folders in which nothing was made now may keep this node from syncing
+    /// them: it cannot have made anything there before, either.
+    pub(super) fn sync_above(&self) -> Result<(), JournalError> {
+        for folder in self.path.ancestors().skip(1) {
+            match self.disk.sync_folder(folder) {
+                Err(error) if self.created_in.contains(folder) || !is_not_ours(&error) => {
+                    return Err(JournalError::io("sync", folder)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Opens a file for appending.
-    pub(super) fn append(&self, name: &str) -> Result<File, JournalError> {
+    pub(super) fn append(&self, name: &str) -> Result<Box<dyn DiskFile>, JournalError> {
         let path = self.path(name);
-        OpenOptions::new()
-            .append(true)
-            .open(&path)
+        self.disk
+            .append(&path)
             .map_err(JournalError::io("open", &path))
     }
+}
+
+/// Makes a folder and those that it needs above it; gives the folders in
+/// which one was made.
+fn create_all(disk: &dyn Disk, path: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let missing = path
+        .ancestors()
+        .take_while(|folder| !disk.is_folder(folder));
+    let missing: Vec<&Path> = missing.collect();
+    let mut created_in = BTreeSet::new();
+    for folder in missing.into_iter().rev() {
+        match disk.create_folder(folder) {
+            // Somebody else has made it just now; it must be durable as well.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => created_in.extend(folder.parent().map(Path::to_owned)),
+        }
+    }
+    Ok(created_in)
+}
+
+/// Whether an error says that nothing can have been made in a folder.
+fn is_not_ours(error: &io::Error) -> bool {
+    use ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
+    // Some file systems that cannot be written answer a sync with EINVAL.
+    matches!(
+        error.kind(),
+        PermissionDenied | ReadOnlyFilesystem | InvalidInput
+    )
 }
 
 /// The end of the name of a file that is not yet whole.

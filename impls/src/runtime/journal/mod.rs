@@ -1,6 +1,6 @@
 //! The journal: all that a node remembers.
 //!
-//! Opened at a node's start, written by the disk thread alone. Decides
+//! Opened at a node's start, written by the writer alone. Decides
 //! nothing about what is recorded, and nothing about when.
 //!
 //! ```text
@@ -23,23 +23,29 @@
 //! trusted, and the folders that name them, before the node says anything.
 //!
 //! A failed write or sync is never tried again: the kernel may have dropped
-//! the pages and will report success the next time. The node ends instead,
-//! and recovers what the disk really holds.
+//! the pages and will report success the next time. The node ends instead. Its
+//! next start may still read from the page cache what the disk never got
+//! (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020);
+//! one frame is in flight at a time, so it writes the last one once more before
+//! it syncs and trusts it.
 
+mod disk;
 mod folder;
 mod frames;
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tribunal_protocol::Machine;
 
+pub use self::disk::{Disk, DiskFile, FileSystem};
 pub use self::folder::Identity;
 use self::folder::{Folder, TEMPORARY, check_preamble, preamble};
 use self::frames::Found;
+use super::mutant::Mutant;
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -111,21 +117,30 @@ pub struct Recovery {
     pub torn_bytes: u64,
 }
 
+/// How a journal behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// A journal longer than this, and longer than the latest checkpoint, is
+    /// replaced by a checkpoint when it is next written.
+    pub checkpoint_bytes: u64,
+    /// A rule to break; none in a journal that is right.
+    pub mutant: Option<Mutant>,
+}
+
 /// An open journal of machine `M`.
-#[derive(Debug)]
 pub struct Journal<M: Machine> {
     folder: Folder,
     identity: Identity,
     generation: u64,
     /// The sequence number of the next frame.
     sequence: u64,
-    file: File,
+    file: Box<dyn DiskFile>,
     path: PathBuf,
     /// How many bytes of frames the file holds.
     bytes: u64,
     /// How many bytes it may hold before the next generation.
     bytes_max: u64,
-    checkpoint_bytes: u64,
+    settings: Settings,
     durable: M::Durable,
     recovery: Recovery,
 }
@@ -145,15 +160,13 @@ fn generation_of(name: &str, kind: &str) -> Option<u64> {
 impl<M: Machine> Journal<M> {
     /// Opens the data folder of `identity`, or makes it. A folder of another
     /// node, cluster, machine or format is refused and left as it is.
-    ///
-    /// A journal longer than `checkpoint_bytes`, and longer than the latest
-    /// checkpoint, is replaced by a checkpoint when it is next written.
     pub fn open(
+        disk: Arc<dyn Disk>,
         path: &Path,
         identity: &Identity,
-        checkpoint_bytes: u64,
+        settings: Settings,
     ) -> Result<Self, JournalError> {
-        let folder = Folder::open(path)?;
+        let folder = Folder::open(disk, path, settings.mutant)?;
         let names = folder.names()?;
         refuse_strangers(&folder, path, &names)?;
         let generations = Generations::of(&names);
@@ -166,9 +179,9 @@ impl<M: Machine> Journal<M> {
             let first = preamble(JOURNAL, identity, &1_u64);
             folder.replace(&name(JOURNAL, 0), &first)?;
             let generations = Generations::of(&folder.names()?);
-            return Self::recover(folder, identity, generations, None, checkpoint_bytes);
+            return Self::recover(folder, identity, generations, None, settings);
         }
-        Self::recover(folder, identity, generations, incarnation, checkpoint_bytes)
+        Self::recover(folder, identity, generations, incarnation, settings)
     }
 
     fn recover(
@@ -176,7 +189,7 @@ impl<M: Machine> Journal<M> {
         identity: &Identity,
         generations: Generations,
         incarnation: Option<u64>,
-        checkpoint_bytes: u64,
+        settings: Settings,
     ) -> Result<Self, JournalError> {
         let generation = generations.newest();
         let mut read = Read::<M>::checkpoint(&folder, identity, generation)?;
@@ -189,11 +202,15 @@ impl<M: Machine> Journal<M> {
         }
 
         // Nothing was changed up to here; from here on the folder is ours.
-        let file = folder.append(&name(JOURNAL, generation))?;
-        if read.torn_bytes > 0 {
-            file.set_len(read.end)
-                .map_err(JournalError::io("cut", &path))?;
+        let mut file = folder.append(&name(JOURNAL, generation))?;
+        let keeps = settings.mutant == Some(Mutant::TornTailKept);
+        if read.torn_bytes > 0 && !keeps {
+            file.cut(read.end).map_err(JournalError::io("cut", &path))?;
         }
+        // If its sync had failed, its pages are clean and the disk has not got
+        // them: without this the sync to come would do nothing.
+        let again = file.rewrite(read.end - read.last_frame.len() as u64, &read.last_frame);
+        again.map_err(JournalError::io("write", &path))?;
         let mut journal = Journal {
             folder,
             identity: identity.clone(),
@@ -202,11 +219,14 @@ impl<M: Machine> Journal<M> {
             file,
             path,
             bytes: read.end - read.start,
-            bytes_max: checkpoint_bytes.max(read.checkpoint_length),
-            checkpoint_bytes,
+            bytes_max: settings.checkpoint_bytes.max(read.checkpoint_length),
+            settings,
             durable: read.durable,
             recovery: Recovery {
-                incarnation: incarnation.unwrap_or(0) + 1,
+                incarnation: match (incarnation, settings.mutant) {
+                    (Some(same), Some(Mutant::IncarnationNotRaised)) => same,
+                    (before, _) => before.unwrap_or(0) + 1,
+                },
                 frames: read.frames,
                 torn_bytes: read.torn_bytes,
             },
@@ -219,18 +239,24 @@ impl<M: Machine> Journal<M> {
     /// the start.
     fn make_sure(&mut self, generations: &Generations) -> Result<(), JournalError> {
         self.file
-            .sync_all()
+            .sync()
             .map_err(JournalError::io("sync", &self.path))?;
         if self.generation > 0 {
-            let path = self.folder.path(&name(CHECKPOINT, self.generation));
-            let synced = File::open(&path).and_then(|file| file.sync_all());
+            let checkpoint = name(CHECKPOINT, self.generation);
+            let path = self.folder.path(&checkpoint);
+            let synced = self.folder.append(&checkpoint)?.sync();
             synced.map_err(JournalError::io("sync", &path))?;
         }
+        // What was superseded may go only when what superseded it has its
+        // name for good: the old one could vanish and the new one, too.
+        self.folder.sync()?;
         for superfluous in generations.superfluous() {
             self.folder.remove(&superfluous)?;
         }
-        self.folder.sync_parent()?;
         let incarnation = self.recovery.incarnation;
+        if incarnation == 1 {
+            self.folder.sync_above()?;
+        }
         let bytes = preamble(INCARNATION, &self.identity, &incarnation);
         // Syncs the folder, too.
         self.folder.replace(INCARNATION, &bytes)
@@ -252,11 +278,13 @@ impl<M: Machine> Journal<M> {
         let payload = encode(&self.path, persists)?;
         let frame = frames::encode(self.sequence, &payload);
         self.file
-            .write_all(&frame)
+            .write(&frame)
             .map_err(JournalError::io("write", &self.path))?;
-        self.file
-            .sync_data()
-            .map_err(JournalError::io("sync", &self.path))?;
+        let synced = match self.file.sync() {
+            Err(_) if self.settings.mutant == Some(Mutant::SyncRetried) => self.file.sync(),
+            first => first,
+        };
+        synced.map_err(JournalError::io("sync", &self.path))?;
         self.sequence += 1;
         self.bytes += frame.len() as u64;
         for record in persists.iter().flatten() {
@@ -290,7 +318,7 @@ impl<M: Machine> Journal<M> {
         }
         self.generation = next;
         self.bytes = 0;
-        self.bytes_max = self.checkpoint_bytes.max(checkpoint.len() as u64);
+        self.bytes_max = self.settings.checkpoint_bytes.max(checkpoint.len() as u64);
         Ok(())
     }
 }
@@ -306,6 +334,8 @@ struct Read<M: Machine> {
     start: u64,
     end: u64,
     torn_bytes: u64,
+    /// The bytes of the last frame.
+    last_frame: Vec<u8>,
 }
 
 impl<M: Machine> Read<M> {
@@ -322,6 +352,7 @@ impl<M: Machine> Read<M> {
             start: 0,
             end: 0,
             torn_bytes: 0,
+            last_frame: Vec::new(),
         };
         if generation == 0 {
             return Ok(read);
@@ -364,6 +395,7 @@ impl<M: Machine> Read<M> {
             return Err(JournalError::damaged(&path, start, &why));
         }
         let mut at = start;
+        let mut last = start..start;
         loop {
             match frames::next(&bytes, at, self.sequence) {
                 Found::Frame { payload, end } => {
@@ -373,6 +405,7 @@ impl<M: Machine> Read<M> {
                     }
                     self.sequence += 1;
                     self.frames += 1;
+                    last = at..end;
                     at = end;
                 }
                 Found::End => break,
@@ -384,6 +417,7 @@ impl<M: Machine> Read<M> {
             }
         }
         (self.start, self.end) = (start as u64, at as u64);
+        self.last_frame = bytes[last].to_vec();
         Ok(())
     }
 }
@@ -504,5 +538,7 @@ fn decode<T: DeserializeOwned>(
     })
 }
 
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod tests;

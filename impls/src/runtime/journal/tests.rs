@@ -51,7 +51,23 @@ fn identity() -> Identity {
 }
 
 fn open(folder: &TempDir) -> Result<Journal<Numbers>, JournalError> {
-    Journal::open(folder.path(), &identity(), 1 << 20)
+    open_with(folder, &identity(), 1 << 20)
+}
+
+fn open_with(
+    folder: &TempDir,
+    identity: &Identity,
+    checkpoint_bytes: u64,
+) -> Result<Journal<Numbers>, JournalError> {
+    Journal::open(
+        Arc::new(FileSystem),
+        folder.path(),
+        identity,
+        Settings {
+            checkpoint_bytes,
+            mutant: None,
+        },
+    )
 }
 
 /// A folder in which each of `frames` was written by itself.
@@ -88,7 +104,7 @@ fn write_contents(files: &BTreeMap<String, Vec<u8>>) -> TempDir {
 /// Refused, with a reason, and nothing in the folder changed.
 fn refuses(folder: &TempDir, identity: &Identity, reason: &str) {
     let before = contents(folder.path());
-    let error = Journal::<Numbers>::open(folder.path(), identity, 1 << 20).unwrap_err();
+    let error = open_with(folder, identity, 1 << 20).err().unwrap();
     assert!(error.to_string().contains(reason), "{error}");
     assert_eq!(
         contents(folder.path()),
@@ -224,7 +240,7 @@ fn a_lost_file_is_refused() {
     for lost in ["journal-0001", "checkpoint-0001"] {
         let mut files = after.clone();
         files.remove(lost);
-        let error = open(&write_contents(&files)).unwrap_err();
+        let error = open(&write_contents(&files)).err().unwrap();
         assert!(error.to_string().contains("journal-000"), "{error}");
     }
 }
@@ -271,7 +287,7 @@ fn a_checkpoint_replaces_the_journal_and_is_continued() {
 #[test]
 fn a_checkpoint_is_due_when_the_journal_outgrows_its_size_and_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = Journal::<Numbers>::open(folder.path(), &identity(), 1).unwrap();
+    let mut journal = open_with(&folder, &identity(), 1).unwrap();
     assert!(!journal.checkpoint_is_due());
     journal.append(&[vec![7; 500]]).unwrap();
     assert!(journal.checkpoint_is_due());
@@ -282,7 +298,7 @@ fn a_checkpoint_is_due_when_the_journal_outgrows_its_size_and_the_last_checkpoin
         "the checkpoint is longer than the journal"
     );
     drop(journal);
-    let journal = Journal::<Numbers>::open(folder.path(), &identity(), 1).unwrap();
+    let journal = open_with(&folder, &identity(), 1).unwrap();
     assert!(!journal.checkpoint_is_due());
 }
 

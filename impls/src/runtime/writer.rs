@@ -1,4 +1,4 @@
-//! The disk: a thread of its own that writes and syncs frames, one at a time.
+//! The writer: a thread of its own that writes and syncs frames, one at a time.
 //!
 //! A write or sync that blocks must not keep the node from answering what
 //! waits for no disk; and a thread that does nothing else needs no locks.
@@ -15,23 +15,23 @@ use super::journal::{Journal, JournalError};
 /// The persists of one group commit.
 type Frame<M> = Vec<Vec<<M as Machine>::Record>>;
 
-/// The host's end of the disk thread.
+/// The host's end of the writer's thread.
 #[derive(Debug)]
-pub(super) struct Disk<M: Machine> {
+pub(super) struct Writer<M: Machine> {
     frames: mpsc::Sender<Frame<M>>,
     done: async_mpsc::UnboundedReceiver<Result<(), JournalError>>,
     thread: JoinHandle<()>,
 }
 
-impl<M: Machine> Disk<M> {
+impl<M: Machine> Writer<M> {
     /// Starts the thread, which owns the journal from here on. `delay` is
     /// added to each frame before it is written: a slower disk.
     pub(super) fn start(journal: Journal<M>, delay: Duration) -> std::io::Result<Self> {
         let (frames, inbox) = mpsc::channel();
         let (outbox, done) = async_mpsc::unbounded_channel();
         let work = move || write_frames(journal, &inbox, &outbox, delay);
-        let thread = thread::Builder::new().name("disk".into()).spawn(work)?;
-        Ok(Disk {
+        let thread = thread::Builder::new().name("writer".into()).spawn(work)?;
+        Ok(Writer {
             frames,
             done,
             thread,
