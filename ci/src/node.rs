@@ -92,6 +92,10 @@ pub struct NodeOptions {
     #[arg(long, value_name = "MS", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     pub clock_unit_ms: u64,
 
+    /// Record what the node does, for `tribunal verify RUN --trace`
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+
     /// Break a rule of the runtime, to see that it is noticed
     #[arg(long, value_name = "NAME", hide = true)]
     pub mutant: Option<Mutant>,
@@ -126,12 +130,11 @@ fn start(options: &NodeOptions) -> anyhow::Result<u8> {
     let systems: Vec<&BuiltIn> = BUILT_IN.iter().chain(EXAMPLES).collect();
     let system = *find("system", &options.system, &systems, |system| system.name)?;
     let runtime_options = runtime_options(options)?;
-    let bug = options.bug.as_deref();
-    if let Some(bug) = bug {
+    if let Some(bug) = options.bug.as_deref() {
         names::bug(system.name, system.bugs, bug)?;
     }
     system
-        .serve(runtime_options, bug, options.exit_with_parent)
+        .serve(runtime_options, options.exit_with_parent)
         .map_err(|error| usage(error.to_string()))
 }
 
@@ -161,6 +164,8 @@ fn runtime_options(options: &NodeOptions) -> anyhow::Result<Options> {
             unit: Duration::from_millis(options.clock_unit_ms),
             offset_ms: options.clock_offset_ms,
         },
+        trace: options.trace.clone(),
+        bug: options.bug.clone(),
         mutant: options.mutant,
     })
 }

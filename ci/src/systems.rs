@@ -71,13 +71,17 @@ pub fn runnable(name: &str) -> anyhow::Result<Entry> {
         .ok_or_else(|| usage(name))
 }
 
+/// What serves a system, or a usage error.
+pub fn served(name: &str) -> anyhow::Result<&'static BuiltIn> {
+    runnable(name)?
+        .runs
+        .ok_or_else(|| usage(format!("{name} cannot be run")))
+}
+
 /// Makes a system ready to be run: right, or with the rule broken that `bug`
 /// names.
 pub fn start(name: &str, bug: Option<&str>, tuning: Tuning) -> anyhow::Result<Arc<dyn System>> {
-    let runs = runnable(name)?
-        .runs
-        .ok_or_else(|| usage(format!("{name} cannot be run")))?;
-    let local = Local::new(runs).context("find this program")?;
+    let local = Local::new(served(name)?).context("find this program")?;
     Ok(Arc::new(
         local.with_bug(bug.map(str::to_owned)).with_tuning(tuning),
     ))

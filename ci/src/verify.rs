@@ -10,9 +10,11 @@
 //! |---|---|
 //! | [`recorded`] | what a run concluded, from its folder |
 //! | [`show`] | the report for people |
+//! | [`trace`] | what the nodes of a run did, held against their machine |
 
 mod recorded;
 mod show;
+mod trace;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -46,6 +48,10 @@ pub struct VerifyArgs {
     /// workload in the file's header says]
     #[arg(long, value_name = "SPEC")]
     pub spec: Option<String>,
+    /// Judge what the nodes of a run did instead: its traces, recorded by
+    /// `tribunal run --trace`, against the machine
+    #[arg(long, conflicts_with_all = ["spec", "from", "nil"])]
+    pub trace: bool,
     /// How the files are written
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub from: From,
@@ -123,6 +129,9 @@ struct Case {
 
 /// Judges the histories and prints what was concluded.
 pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
+    if args.trace {
+        return trace::run(&args.files, format);
+    }
     let begun = Instant::now();
     let spec = args.spec.as_deref().map(spec_named).transpose()?;
     let mut set_aside = SetAside::of(args.files.len());
@@ -288,6 +297,7 @@ mod tests {
         VerifyArgs {
             files: vec![file.to_owned()],
             spec: None,
+            trace: false,
             from: From::Jsonl,
             nil: None,
             timeout: "1m".parse().unwrap(),

@@ -35,6 +35,8 @@ pub struct NodePlan {
     pub data: PathBuf,
     /// A name that sets this cluster apart from any other on the machine.
     pub cluster: String,
+    /// Where it is to record what it does, if it is asked to.
+    pub trace: Option<PathBuf>,
 }
 
 /// A command line to run.

@@ -9,6 +9,7 @@
 //! | [`service`] | the words between clients and our own servers |
 //! | [`client`] | a client of our own servers, and the rules of outcomes |
 //! | [`systems`] | the built-in systems |
+//! | [`trace`] | what a node did, held against its machine |
 //!
 //! Never here: protocol decisions.
 
@@ -17,3 +18,4 @@ pub mod client;
 pub mod runtime;
 pub mod service;
 pub mod systems;
+pub mod trace;

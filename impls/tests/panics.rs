@@ -94,6 +94,8 @@ fn play(data: std::path::PathBuf) -> u8 {
         checkpoint_bytes: CHECKPOINT_BYTES,
         disk_delay: std::time::Duration::ZERO,
         clock: ClockOptions::default(),
+        trace: None,
+        bug: None,
         mutant: None,
     };
     serve::<Doomed>(options, (), false)

@@ -157,6 +157,8 @@ async fn start(node: u8, listen: SocketAddr, peer: SocketAddr, data: &std::path:
         // session breaks is let out during the next one.
         disk_delay: Duration::from_millis(if node == 2 { 40 } else { 0 }),
         clock: ClockOptions::default(),
+        trace: None,
+        bug: None,
         mutant: None,
     };
     let (stop, stopped) = oneshot::channel();

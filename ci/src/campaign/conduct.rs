@@ -237,6 +237,7 @@ impl Running {
                 peers: links.peers(*node),
                 data: folder.node(*node).join("data"),
                 cluster: cluster.clone(),
+                trace: campaign.trace.then(|| folder.trace(*node)),
             })
             .collect();
         ports.extend(client_ports);

@@ -65,6 +65,7 @@ pub struct Campaign {
     pub heartbeat: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_delay: Option<Time>,
+    pub trace: bool,
     pub check_timeout: Time,
     pub check_memory: Size,
 }
@@ -111,6 +112,7 @@ impl Campaign {
             election_timeout: options.election_timeout,
             heartbeat: options.heartbeat,
             disk_delay: options.disk_delay,
+            trace: options.trace.unwrap_or(false),
             check_timeout: options.check_timeout.unwrap_or(seconds(120)),
             check_memory: options.check_memory.unwrap_or(Size(2 << 30)),
         };

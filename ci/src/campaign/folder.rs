@@ -33,7 +33,7 @@ const NAMED: usize = 8;
 ///       schedule.json    which faults, when; written before the run
 ///       history.jsonl    what clients and the nemesis did
 ///       verdict.json     what was concluded, as `--format json` prints it
-///       nodes/1/         data and log of node n1
+///       nodes/1/         data, log and, if asked for, trace of node n1
 ///     latest             points to the newest
 /// ```
 #[derive(Clone, Debug)]
@@ -100,8 +100,23 @@ impl Folder {
 
     /// A node's folder, which holds its data folder and its log.
     pub fn node(&self, node: u8) -> PathBuf {
-        self.absolute.join("nodes").join(node.to_string())
+        node_folder(&self.absolute, node)
     }
+
+    /// Where a node records what it does.
+    pub fn trace(&self, node: u8) -> PathBuf {
+        trace_of(&self.absolute, node)
+    }
+}
+
+/// A node's folder in that of a run.
+fn node_folder(run: &Path, node: u8) -> PathBuf {
+    run.join("nodes").join(node.to_string())
+}
+
+/// A node's trace in the folder of a run.
+pub fn trace_of(run: &Path, node: u8) -> PathBuf {
+    node_folder(run, node).join(tribunal_impls::trace::FILE)
 }
 
 /// The greatest number that a run of the system has here.

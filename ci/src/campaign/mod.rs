@@ -16,7 +16,7 @@
 
 mod cluster;
 mod conduct;
-mod config;
+pub mod config;
 mod cpu;
 mod digests;
 mod execute;
@@ -129,17 +129,7 @@ pub fn run(args: RunArgs, format: Format) -> anyhow::Result<Conclusion> {
 /// Runs the campaign of a run's folder again.
 pub fn replay(args: ReplayArgs, format: Format) -> anyhow::Result<Conclusion> {
     let began = Instant::now();
-    if !args.run.is_dir() {
-        return Err(usage(format!(
-            "{}: expected the folder of a run",
-            args.run.display()
-        )));
-    }
-    let asked = args.run.join(CAMPAIGN);
-    if !asked.exists() {
-        return Err(no_run(&args.run, CAMPAIGN, "replay"));
-    }
-    let campaign = Campaign::resolve(Options::read(&asked)?)?;
+    let campaign = recorded(&args.run, "replay")?;
     let beside = || {
         let real = args.run.canonicalize().ok()?;
         Some(real.parent()?.to_owned())
@@ -150,6 +140,21 @@ pub fn replay(args: ReplayArgs, format: Format) -> anyhow::Result<Conclusion> {
         .or_else(beside)
         .unwrap_or_else(|| OUT.into());
     run_and_show(&campaign, &out, false, format, began)
+}
+
+/// The campaign of a run's folder, which `command` needs.
+pub fn recorded(run: &Path, command: &str) -> anyhow::Result<Campaign> {
+    if !run.is_dir() {
+        return Err(usage(format!(
+            "{}: expected the folder of a run",
+            run.display()
+        )));
+    }
+    let asked = run.join(CAMPAIGN);
+    if !asked.exists() {
+        return Err(no_run(run, CAMPAIGN, command));
+    }
+    Campaign::resolve(Options::read(&asked)?)
 }
 
 fn run_and_show(

@@ -94,6 +94,9 @@ pub struct Options {
     /// Slow every node's disk down by this much a write [default: 0s]
     #[arg(long, value_name = "TIME", help_heading = "Nodes")]
     pub disk_delay: Option<Time>,
+    /// Record what every node does, for `tribunal verify RUN --trace`
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Judging")]
+    pub trace: Option<bool>,
     /// How long one checker may take [default: 2m]
     #[arg(long, value_name = "TIME", help_heading = "Judging")]
     pub check_timeout: Option<Time>,
@@ -231,6 +234,7 @@ impl Options {
             election_timeout: self.election_timeout.or(other.election_timeout),
             heartbeat: self.heartbeat.or(other.heartbeat),
             disk_delay: self.disk_delay.or(other.disk_delay),
+            trace: self.trace.or(other.trace),
             check_timeout: self.check_timeout.or(other.check_timeout),
             check_memory: self.check_memory.or(other.check_memory),
         }

@@ -50,6 +50,7 @@ impl Cluster {
                 .collect(),
             data: folder.path().join(format!("n{node}")),
             cluster: "test".to_owned(),
+            trace: Some(folder.path().join(format!("n{node}.trace"))),
         };
         Cluster {
             system: Local::new(system)

@@ -18,6 +18,8 @@ use std::collections::VecDeque;
 
 use tribunal_protocol::Gate;
 
+use super::mutant::Mutant;
+
 /// Holds outputs of type `T` back until the persists, of records `R`, that
 /// they wait for are durable.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Gatekeeper<R, T> {
     /// How many outputs were ever taken, and how many have left.
     taken: u64,
     left: u64,
+    /// Whether what is in flight counts as durable: never in a right runtime.
+    trusts_in_flight: bool,
 }
 
 /// A moment: everything taken before it, and nothing taken since.
@@ -59,11 +63,20 @@ impl<R, T> Default for Gatekeeper<R, T> {
             durable: 0,
             taken: 0,
             left: 0,
+            trusts_in_flight: false,
         }
     }
 }
 
 impl<R, T> Gatekeeper<R, T> {
+    /// A gate that is right, or one with a rule broken.
+    pub fn new(mutant: Option<Mutant>) -> Self {
+        Gatekeeper {
+            trusts_in_flight: mutant == Some(Mutant::OutputsBeforeSync),
+            ..Gatekeeper::default()
+        }
+    }
+
     /// Takes a persist: one atomic batch of records.
     pub fn persist(&mut self, records: Vec<R>) {
         self.asked += 1;
@@ -83,7 +96,11 @@ impl<R, T> Gatekeeper<R, T> {
     /// The next output that may leave now.
     pub fn pop(&mut self) -> Option<T> {
         let next = self.held.front()?;
-        if next.behind > self.durable {
+        let trusted = match self.trusts_in_flight {
+            true => self.in_flight as u64,
+            false => 0,
+        };
+        if next.behind > self.durable + trusted {
             return None;
         }
         self.left += 1;

@@ -22,15 +22,18 @@ use tribunal_protocol::{
     Clock, ClockUse, Context, Input, NodeId, Outcome, Output, Outputs, RequestId, View,
 };
 
+use super::NodeError;
 use super::event::Event;
 use super::framing;
 use super::gate::{Gatekeeper, Mark};
-use super::journal::JournalError;
+use super::mutant::Mutant;
 use super::peers::Peers;
 use super::port::{self, Origin};
 use super::timers::Timers;
 use super::writer::Writer;
 use crate::service::{Body, Code, Refusal, Service};
+use crate::trace::Recorder;
+use crate::trace::line::{Fingerprint, Role, answered, sent};
 
 /// How many inputs are stepped before their outputs leave.
 const INPUTS_MAX: usize = 256;
@@ -70,6 +73,15 @@ enum Departure<M: Service> {
     },
 }
 
+impl<M: Service> Departure<M> {
+    fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Departure::Send { to, message, .. } => sent::<M>(*to, message),
+            Departure::Answer { id, outcome } => answered::<M>(id.0, outcome),
+        }
+    }
+}
+
 /// Somebody who asked how the node is, and what is to be said once all that
 /// the machine had asked for until then has left.
 struct Inquiry {
@@ -97,6 +109,8 @@ pub(super) struct Host<M: Service> {
     waiting: HashMap<RequestId, Origin>,
     request_next: u64,
     inquiries: VecDeque<Inquiry>,
+    recorder: Recorder,
+    mutant: Option<Mutant>,
 }
 
 /// What a host is made of.
@@ -109,6 +123,10 @@ pub(super) struct Parts<M: Service> {
     pub(super) clock: ClockOptions,
     pub(super) writer: Writer<M>,
     pub(super) peers: Peers,
+    pub(super) recorder: Recorder,
+    /// Which wrong version of the protocol it plays, for the trace.
+    pub(super) bug: Option<String>,
+    pub(super) mutant: Option<Mutant>,
 }
 
 impl<M: Service> Host<M> {
@@ -121,13 +139,23 @@ impl<M: Service> Host<M> {
         };
         let mut outputs = Outputs::new();
         let machine = M::recover(context, &parts.durable, &mut outputs);
+        let role = || Role {
+            node: parts.node,
+            peers: parts.peers.numbers().collect(),
+            bug: parts.bug.clone(),
+        };
+        let made = (&machine, outputs.as_slice());
+        let (incarnation, durable) = (parts.incarnation, &parts.durable);
+        parts
+            .recorder
+            .start(role, incarnation, durable, clock_latest, made);
         let mut host = Host {
             node: parts.node,
             config: parts.config,
             incarnation: parts.incarnation,
             machine,
             outputs,
-            gate: Gatekeeper::default(),
+            gate: Gatekeeper::new(parts.mutant),
             timers: parts.timers,
             clock: parts.clock,
             clock_latest,
@@ -138,6 +166,8 @@ impl<M: Service> Host<M> {
             waiting: HashMap::new(),
             request_next: 0,
             inquiries: VecDeque::new(),
+            recorder: parts.recorder,
+            mutant: parts.mutant,
         };
         host.collect();
         host
@@ -148,12 +178,12 @@ impl<M: Service> Host<M> {
         mut self,
         mut events: mpsc::Receiver<Event<M>>,
         stop: impl Future<Output = ()>,
-    ) -> Result<(), JournalError> {
+    ) -> Result<(), NodeError> {
         let mut stop = pin!(stop);
         let mut batch = Vec::with_capacity(INPUTS_MAX);
         let mut alarm = pin!(sleep_until(Instant::now()));
         loop {
-            self.depart();
+            self.depart()?;
             if let Some(frame) = self.gate.take_frame(FRAME_PERSISTS_MAX) {
                 self.writer.write(frame);
             }
@@ -182,7 +212,7 @@ impl<M: Service> Host<M> {
             }
         }
         self.writer.stop();
-        Ok(())
+        Ok(self.recorder.stop()?)
     }
 
     fn on_event(&mut self, event: Event<M>) {
@@ -217,7 +247,11 @@ impl<M: Service> Host<M> {
             config: &self.config,
             clock: self.clock_latest,
         };
+        let taken = self.recorder.taken(&input);
         self.machine.step(context, input, &mut self.outputs);
+        let outputs = self.outputs.as_slice();
+        self.recorder
+            .step(taken, self.clock_latest, &self.machine, outputs);
         self.collect();
     }
 
@@ -245,9 +279,9 @@ impl<M: Service> Host<M> {
     }
 
     /// Lets out whatever may leave.
-    fn depart(&mut self) {
+    fn depart(&mut self) -> Result<(), NodeError> {
         loop {
-            while let Some(departure) = self.gate.pop() {
+            for departure in self.leaving()? {
                 match departure {
                     Departure::Send { to, message, .. } if to == self.node => {
                         self.to_self.push_back(message);
@@ -274,6 +308,22 @@ impl<M: Service> Host<M> {
                 .origin
                 .reply(Ok(port::status(&inquiry.view, self.incarnation)));
         }
+        Ok(())
+    }
+
+    /// What leaves now, in order; its trace is with the kernel.
+    fn leaving(&mut self) -> Result<Vec<Departure<M>>, NodeError> {
+        let mut leaving: Vec<_> = std::iter::from_fn(|| self.gate.pop()).collect();
+        if leaving.is_empty() {
+            return Ok(leaving);
+        }
+        if self.mutant == Some(Mutant::OutputsReordered) {
+            leaving.reverse();
+        }
+        self.recorder
+            .leaves(leaving.iter().map(Departure::fingerprint));
+        self.recorder.flush()?;
+        Ok(leaving)
     }
 
     fn send(&self, to: NodeId, message: &M::Message, session: Option<u64>) {

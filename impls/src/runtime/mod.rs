@@ -63,6 +63,8 @@ use self::timers::Timers;
 use self::wire::Card;
 use self::writer::Writer;
 use crate::service::Service;
+use crate::trace::Recorder;
+use crate::trace::recorder::RecordError;
 
 /// How many inputs wait for the machine before their senders must.
 const EVENTS_MAX: usize = 1024;
@@ -93,6 +95,10 @@ pub struct Options {
     pub disk_delay: Duration,
     /// The node's clock, for machines that use one.
     pub clock: ClockOptions,
+    /// Where to record what the node does, if anywhere.
+    pub trace: Option<PathBuf>,
+    /// Which wrong version of the protocol it plays, if any.
+    pub bug: Option<String>,
     /// A rule of the runtime to break; none in a node that is right.
     pub mutant: Option<Mutant>,
 }
@@ -140,6 +146,9 @@ pub enum NodeError {
     /// node must not go on.
     #[error("write to the disk")]
     Disk(#[source] JournalError),
+    /// What the node does could not be recorded.
+    #[error("record what it does")]
+    Trace(#[from] RecordError),
     /// A thread or the like could not be made.
     #[error("get what a process needs")]
     System(#[from] io::Error),
@@ -174,7 +183,11 @@ pub async fn run<M: Service>(
     };
     let incarnation = journal.recovery().incarnation;
     let durable = journal.durable().clone();
-    let writer = Writer::start(journal, options.disk_delay)?;
+    let recorder = match &options.trace {
+        Some(path) => Recorder::open(path)?,
+        None => Recorder::default(),
+    };
+    let writer = Writer::start(journal, options.disk_delay, recorder.clone())?;
 
     let (events, inbox) = mpsc::channel(EVENTS_MAX);
     let card = Card::new::<M>(&options.cluster, node, incarnation);
@@ -188,12 +201,18 @@ pub async fn run<M: Service>(
         clock: options.clock,
         writer,
         peers,
+        recorder: recorder.clone(),
+        bug: options.bug,
+        mutant: options.mutant,
     });
     // Dropped, and so ended, with this function.
     let mut clients = JoinSet::new();
     clients.spawn(port::serve(node, client_listener, events));
     ready(&ready_now);
-    host.run(inbox, stop).await.map_err(NodeError::Disk)
+    host.run(inbox, stop).await.inspect_err(|error| {
+        // What ends the node is said on stderr; its trace may be what failed.
+        let _ = recorder.crash(&error.to_string());
+    })
 }
 
 fn check(options: &Options) -> Result<(), NodeError> {

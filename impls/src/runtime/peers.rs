@@ -105,6 +105,11 @@ impl Peers {
         }
     }
 
+    /// The other nodes.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = NodeId> {
+        self.outboxes.keys().copied()
+    }
+
     /// Puts a frame on its way. Where messages belong to sessions, one that
     /// was asked for outside of any is lost.
     pub(super) fn send(&self, to: NodeId, session: Option<u64>, frame: Vec<u8>) {

@@ -18,7 +18,7 @@ use crate::service::Service;
 /// its data folder.
 pub const EXIT_REFUSED: u8 = 254;
 
-/// The exit code of a node whose disk failed.
+/// The exit code of a node whose disk failed, or the file of its trace.
 pub const EXIT_DISK: u8 = 255;
 
 /// The exit code of a node that panicked.
@@ -79,7 +79,7 @@ fn explain(error: &NodeError) -> u8 {
     }
     say(&line);
     match error {
-        NodeError::Disk(_) => EXIT_DISK,
+        NodeError::Disk(_) | NodeError::Trace(_) => EXIT_DISK,
         _ => EXIT_REFUSED,
     }
 }

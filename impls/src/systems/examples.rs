@@ -6,75 +6,67 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::examples::{coordinator, lock, single_decree};
 use tribunal_protocol::{Gate, NodeId};
 
-use super::{BuiltIn, UnknownBug, everybody};
-use crate::runtime;
+use super::{BuiltIn, Playable, UnknownBug, everybody};
 use crate::service::{Body, Code, Refusal, Service};
+use crate::trace::Role;
 
 /// The example machines, each with its one wrong version.
 pub const EXAMPLES: &[BuiltIn] = &[
-    BuiltIn {
-        name: "single-decree",
-        about: "Paxos for one value: `propose` answers with the value that was chosen",
-        bugs: &[hasty(
+    BuiltIn::new::<single_decree::SingleDecree>(
+        "single-decree",
+        "Paxos for one value: `propose` answers with the value that was chosen",
+        &[hasty(
             "a promise is spoken before it is durable",
             "Agreement",
         )],
-        serve: |options, bug, exit_with_parent| {
-            let config = single_decree::Config {
-                id: options.node,
-                nodes: everybody(&options).collect(),
-                promise: gate(bug)?,
-            };
-            Ok(runtime::serve::<single_decree::SingleDecree>(
-                options,
-                config,
-                exit_with_parent,
-            ))
-        },
-    },
-    BuiltIn {
-        name: "coordinator",
-        about: "two-phase commit of one transaction: `commit` answers whether it was committed",
-        bugs: &[hasty(
+    ),
+    BuiltIn::new::<coordinator::TwoPhase>(
+        "coordinator",
+        "two-phase commit of one transaction: `commit` answers whether it was committed",
+        &[hasty(
             "a decision is told before it is durable",
             "Agreement",
         )],
-        serve: |options, bug, exit_with_parent| {
-            let coordinates = |node: &NodeId| *node == coordinator::COORDINATOR;
-            let config = coordinator::Config {
-                id: options.node,
-                participants: everybody(&options)
-                    .filter(|node| !coordinates(node))
-                    .collect(),
-                decision: gate(bug)?,
-            };
-            Ok(runtime::serve::<coordinator::TwoPhase>(
-                options,
-                config,
-                exit_with_parent,
-            ))
-        },
-    },
-    BuiltIn {
-        name: "lock",
-        about: "a lock leased by clock: `acquire` answers until when it is held",
-        bugs: &[hasty(
+    ),
+    BuiltIn::new::<lock::Lock>(
+        "lock",
+        "a lock leased by clock: `acquire` answers until when it is held",
+        &[hasty(
             "a lease is granted before it is durable",
             "Mutual Exclusion",
         )],
-        serve: |options, bug, exit_with_parent| {
-            let config = lock::Config {
-                id: options.node,
-                grant: gate(bug)?,
-            };
-            Ok(runtime::serve::<lock::Lock>(
-                options,
-                config,
-                exit_with_parent,
-            ))
-        },
-    },
+    ),
 ];
+
+impl Playable for single_decree::SingleDecree {
+    fn config(role: &Role) -> Result<single_decree::Config, UnknownBug> {
+        Ok(single_decree::Config {
+            id: role.node,
+            nodes: everybody(role).collect(),
+            promise: gate(role)?,
+        })
+    }
+}
+
+impl Playable for coordinator::TwoPhase {
+    fn config(role: &Role) -> Result<coordinator::Config, UnknownBug> {
+        let coordinates = |node: &NodeId| *node == coordinator::COORDINATOR;
+        Ok(coordinator::Config {
+            id: role.node,
+            participants: everybody(role).filter(|node| !coordinates(node)).collect(),
+            decision: gate(role)?,
+        })
+    }
+}
+
+impl Playable for lock::Lock {
+    fn config(role: &Role) -> Result<lock::Config, UnknownBug> {
+        Ok(lock::Config {
+            id: role.node,
+            grant: gate(role)?,
+        })
+    }
+}
 
 const HASTY: &str = "hasty";
 
@@ -91,8 +83,8 @@ const fn hasty(about: &'static str, property: &'static str) -> Bug {
 }
 
 /// The gate that decides whether a machine is the right or the wrong one.
-fn gate(bug: Option<&str>) -> Result<Gate, UnknownBug> {
-    match bug {
+fn gate(role: &Role) -> Result<Gate, UnknownBug> {
+    match role.bug.as_deref() {
         None => Ok(Gate::Durable),
         Some(HASTY) => Ok(Gate::Now),
         Some(other) => Err(UnknownBug {

@@ -117,6 +117,9 @@ impl System for Local {
             flag("--peer", format!("{peer}={address}"));
         }
         flag("--data", plan.data.to_string_lossy().into_owned());
+        if let Some(trace) = &plan.trace {
+            flag("--trace", trace.to_string_lossy().into_owned());
+        }
         if let Some(bug) = &self.bug {
             flag("--bug", bug.clone());
         }
@@ -182,6 +185,7 @@ mod tests {
             peers: BTreeMap::from([(2, "127.0.0.1:9002".parse().unwrap())]),
             data: "/data/1".into(),
             cluster: "blue".into(),
+            trace: Some("/nodes/1/trace.jsonl".into()),
         };
         let system = Local::new(BuiltIn::named("raft").unwrap()).unwrap();
         let system = system
@@ -195,7 +199,7 @@ mod tests {
         assert_eq!(
             command.arguments.join(" "),
             "node raft --node 1 --cluster blue --listen 127.0.0.1:7001 --client 127.0.0.1:8001 \
-             --peer 2=127.0.0.1:9002 --data /data/1 --bug vote-not-persisted --election-ms 400 \
+             --peer 2=127.0.0.1:9002 --data /data/1 --trace /nodes/1/trace.jsonl --bug vote-not-persisted --election-ms 400 \
              --exit-with-parent"
         );
     }

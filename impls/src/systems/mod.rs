@@ -9,14 +9,18 @@ mod local;
 mod raft;
 pub mod store;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 
 pub use self::examples::EXAMPLES;
 pub use self::local::{Local, Tuning};
-use crate::runtime::Options;
+use crate::runtime::{self, Options};
+use crate::service::Service;
+use crate::trace::{self, Judged, Role, TraceError};
 
 /// A machine that can be served.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +31,8 @@ pub struct BuiltIn {
     pub about: &'static str,
     /// Its wrong versions.
     pub bugs: &'static [Bug],
-    serve: fn(Options, Option<&str>, bool) -> Result<u8, UnknownBug>,
+    serve: fn(Options, bool) -> Result<u8, UnknownBug>,
+    judge: fn(&BTreeMap<NodeId, PathBuf>) -> Result<Judged, TraceError>,
 }
 
 /// Every machine that can be served.
@@ -39,23 +44,56 @@ impl BuiltIn {
         BUILT_IN.iter().find(|system| system.name == name)
     }
 
-    /// Plays a node in this process until it is told to stop, with the rule
-    /// broken that `bug` names; gives the exit code. See
-    /// [`runtime::serve`](crate::runtime::serve).
-    pub fn serve(
-        &self,
-        options: Options,
-        bug: Option<&str>,
-        exit_with_parent: bool,
-    ) -> Result<u8, UnknownBug> {
-        (self.serve)(options, bug, exit_with_parent)
+    /// A machine under a name.
+    const fn new<M: Playable>(
+        name: &'static str,
+        about: &'static str,
+        bugs: &'static [Bug],
+    ) -> BuiltIn {
+        BuiltIn {
+            name,
+            about,
+            bugs,
+            serve: serve::<M>,
+            judge: |traces| {
+                let config = |role: &Role| M::config(role).map_err(|unknown| unknown.to_string());
+                trace::judge::<M>(traces, &config)
+            },
+        }
+    }
+
+    /// Plays a node in this process until it is told to stop; gives the exit
+    /// code. See [`runtime::serve`](crate::runtime::serve).
+    pub fn serve(&self, options: Options, exit_with_parent: bool) -> Result<u8, UnknownBug> {
+        (self.serve)(options, exit_with_parent)
+    }
+
+    /// Holds the traces of a run's nodes against its machine.
+    pub fn judge_traces(&self, traces: &BTreeMap<NodeId, PathBuf>) -> Result<Judged, TraceError> {
+        (self.judge)(traces)
     }
 }
 
+/// A machine whose configuration is made from the part that a node plays.
+trait Playable: Service {
+    /// The configuration; an error for a wrong version that there is not.
+    fn config(role: &Role) -> Result<Self::Config, UnknownBug>;
+}
+
+fn serve<M: Playable>(options: Options, exit_with_parent: bool) -> Result<u8, UnknownBug> {
+    let role = Role {
+        node: options.node,
+        peers: options.peers.keys().copied().collect(),
+        bug: options.bug.clone(),
+    };
+    let config = M::config(&role)?;
+    Ok(runtime::serve::<M>(options, config, exit_with_parent))
+}
+
 /// A node and its peers.
-fn everybody(options: &Options) -> impl Iterator<Item = NodeId> + use<> {
-    let peers: Vec<NodeId> = options.peers.keys().copied().collect();
-    peers.into_iter().chain([options.node])
+fn everybody(role: &Role) -> impl Iterator<Item = NodeId> + use<> {
+    let peers = role.peers.clone();
+    peers.into_iter().chain([role.node])
 }
 
 /// A wrong version that no catalogue lists.

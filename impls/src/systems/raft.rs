@@ -5,17 +5,16 @@ use tribunal_protocol::object::{Answer, Operation};
 use tribunal_protocol::raft::{BUGS, Config, Raft, Request, Wrong};
 
 use super::store::{self, Asked};
-use super::{BuiltIn, UnknownBug, everybody};
-use crate::runtime::{self, Options};
+use super::{BuiltIn, Playable, UnknownBug, everybody};
 use crate::service::{Body, Refusal, Service};
+use crate::trace::Role;
 
 /// The entry among the built-in systems.
-pub(super) const RAFT: BuiltIn = BuiltIn {
-    name: "raft",
-    about: "a replicated log under one leader a term; reads by ReadIndex, client sessions",
-    bugs: BUGS,
-    serve,
-};
+pub(super) const RAFT: BuiltIn = BuiltIn::new::<Raft>(
+    "raft",
+    "a replicated log under one leader a term; reads by ReadIndex, client sessions",
+    BUGS,
+);
 
 impl Service for Raft {
     fn request(kind: &str, body: &Body) -> Result<Request, Refusal> {
@@ -32,12 +31,14 @@ impl Service for Raft {
     }
 }
 
-fn serve(options: Options, bug: Option<&str>, exit_with_parent: bool) -> Result<u8, UnknownBug> {
-    let config = Config {
-        bug: bug.map(|name| wrong_version(name, BUGS)).transpose()?,
-        ..Config::new(options.node, everybody(&options))
-    };
-    Ok(runtime::serve::<Raft>(options, config, exit_with_parent))
+impl Playable for Raft {
+    fn config(role: &Role) -> Result<Config, UnknownBug> {
+        let bug = role.bug.as_deref();
+        Ok(Config {
+            bug: bug.map(|name| wrong_version(name, BUGS)).transpose()?,
+            ..Config::new(role.node, everybody(role))
+        })
+    }
 }
 
 fn wrong_version(name: &str, bugs: &'static [Bug]) -> Result<Wrong, UnknownBug> {
