@@ -33,7 +33,7 @@ fn run(arguments: &[&str]) -> (i32, Value, String) {
 #[test]
 fn a_campaign_under_faults_ends_in_a_verdict_and_leaves_nothing_behind() {
     let (out, path) = folder();
-    let (code, report, stderr) = run(&["--time", "6s", "--seed", "1", "--out", &path]);
+    let (code, report, stderr) = run(&["--time", "6s", "--seed", "1", "--trace", "--out", &path]);
     assert_eq!(code, 0, "{}: {stderr}", report["reason"]);
     assert_eq!(report["verdict"], "valid");
     assert!(

@@ -104,3 +104,19 @@ fn a_folder_of_runs_is_refused_with_its_runs() {
         done.stderr
     );
 }
+
+#[test]
+fn the_traces_of_a_run_without_any_are_asked_for_in_vain() {
+    let (_out, path) = runs();
+    let asked = format!("{path}/latest/campaign.toml");
+    fs::write(asked, "system = \"raft\"\n").expect("it is mine");
+    let done = tribunal(&["verify", "--trace", &format!("{path}/latest")]);
+    assert_eq!(done.code, 254, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("try `tribunal run raft --trace`"),
+        "{}",
+        done.stderr
+    );
+    let done = tribunal(&["verify", "--trace", "--spec", "kv", &path]);
+    assert_eq!(done.code, 254, "{}", done.stderr);
+}

@@ -16,6 +16,8 @@ use tribunal_impls::adapter::{
 use tribunal_impls::client::Connection;
 use tribunal_impls::service::Body;
 use tribunal_impls::systems::{BuiltIn, EXAMPLES, Local, Tuning};
+use tribunal_impls::trace::{Judged, TraceError, Violation};
+use tribunal_protocol::NodeId;
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +27,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tribunal");
 /// Nodes of one cluster, numbered from 1.
 pub struct Cluster {
     pub system: Local,
+    built_in: &'static BuiltIn,
     pub plans: Vec<NodePlan>,
     /// More arguments for every node.
     pub arguments: Vec<&'static str>,
@@ -36,7 +39,7 @@ impl Cluster {
     /// Plans a cluster and starts nothing.
     pub fn new(system: &str, nodes: u8) -> Cluster {
         let example = EXAMPLES.iter().find(|example| example.name == system);
-        let system = example.or_else(|| BuiltIn::named(system)).unwrap();
+        let built_in = example.or_else(|| BuiltIn::named(system)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let addresses = free_addresses(2 * usize::from(nodes));
         let (peers, clients) = addresses.split_at(usize::from(nodes));
@@ -53,7 +56,8 @@ impl Cluster {
             trace: Some(folder.path().join(format!("n{node}.trace"))),
         };
         Cluster {
-            system: Local::new(system)
+            built_in,
+            system: Local::new(built_in)
                 .unwrap()
                 .with_program(PROGRAM)
                 .with_tuning(Tuning {
@@ -201,11 +205,41 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
+impl Cluster {
+    /// Kills what runs, and holds what the nodes have recorded against their
+    /// machine: what is wrong, if anything is.
+    pub fn judge_traces(&mut self) -> Option<Violation> {
         for (_, mut process) in std::mem::take(&mut self.processes) {
             let _ = process.kill();
             let _ = process.wait();
+        }
+        self.try_judge_traces().unwrap().violation
+    }
+
+    /// What there is, held against the machine.
+    pub fn try_judge_traces(&self) -> Result<Judged, TraceError> {
+        self.built_in.judge_traces(&self.traces())
+    }
+
+    /// Where nodes have recorded what they did.
+    pub fn traces(&self) -> BTreeMap<NodeId, PathBuf> {
+        let traces = self
+            .plans
+            .iter()
+            .map(|plan| (NodeId(plan.node), plan.trace.clone()));
+        let named = traces.filter_map(|(node, trace)| Some((node, trace?)));
+        named.filter(|(_, trace)| trace.exists()).collect()
+    }
+}
+
+impl Drop for Cluster {
+    /// Whatever a test is about, the nodes in it must have done what their
+    /// machine asked for.
+    fn drop(&mut self) {
+        let violation = self.judge_traces();
+        let may_be_wrong = self.arguments.contains(&"--mutant");
+        if !std::thread::panicking() && !may_be_wrong {
+            assert_eq!(violation, None);
         }
         if std::thread::panicking() {
             for node in self.numbers() {

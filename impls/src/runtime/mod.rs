@@ -174,7 +174,7 @@ pub async fn run<M: Service>(
         checkpoint_bytes: options.checkpoint_bytes,
         mutant: options.mutant,
     };
-    let opened = Journal::<M>::open(disk, &options.data, &identity, settings);
+    let opened = Journal::<M>::open_on(disk, &options.data, &identity, settings);
     let journal = opened.map_err(NodeError::Recover)?;
     let ready_now = Ready {
         peers: peer_listener.local_addr()?,

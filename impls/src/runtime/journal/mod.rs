@@ -158,9 +158,23 @@ fn generation_of(name: &str, kind: &str) -> Option<u64> {
 }
 
 impl<M: Machine> Journal<M> {
-    /// Opens the data folder of `identity`, or makes it. A folder of another
-    /// node, cluster, machine or format is refused and left as it is.
+    /// Opens the data folder of `identity` on this machine's file system, or
+    /// makes it. A folder of another node, cluster, machine or format is
+    /// refused and left as it is.
     pub fn open(
+        path: &Path,
+        identity: &Identity,
+        checkpoint_bytes: u64,
+    ) -> Result<Self, JournalError> {
+        let settings = Settings {
+            checkpoint_bytes,
+            mutant: None,
+        };
+        Self::open_on(Arc::new(FileSystem), path, identity, settings)
+    }
+
+    /// The same on any disk, and with a rule broken if one is named.
+    pub fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
         identity: &Identity,

@@ -59,15 +59,7 @@ fn open_with(
     identity: &Identity,
     checkpoint_bytes: u64,
 ) -> Result<Journal<Numbers>, JournalError> {
-    Journal::open(
-        Arc::new(FileSystem),
-        folder.path(),
-        identity,
-        Settings {
-            checkpoint_bytes,
-            mutant: None,
-        },
-    )
+    Journal::open(folder.path(), identity, checkpoint_bytes)
 }
 
 /// A folder in which each of `frames` was written by itself.

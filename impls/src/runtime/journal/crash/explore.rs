@@ -212,7 +212,7 @@ impl Explorer {
             checkpoint_bytes: u64::MAX,
             mutant: self.mutant,
         };
-        Journal::open(
+        Journal::open_on(
             Arc::new(Handle(Arc::clone(disk))),
             Path::new(DATA),
             &identity,
