@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use tracing_subscriber::EnvFilter;
-use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Mutant, Options, Spans};
+use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Mutant, Options, SlowDisk, Spans};
 use tribunal_impls::systems::{BUILT_IN, BuiltIn, EXAMPLES};
 use tribunal_protocol::NodeId;
 
@@ -75,6 +75,11 @@ pub struct NodeOptions {
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub disk_delay_ms: u64,
 
+    /// A disk that is slower now and then: added as well, drawn each time
+    /// from 0 to this
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub disk_jitter_ms: u64,
+
     /// How many bytes of journal before a checkpoint replaces it
     #[arg(long, value_name = "BYTES", default_value_t = CHECKPOINT_BYTES)]
     pub checkpoint_bytes: u64,
@@ -99,6 +104,10 @@ pub struct NodeOptions {
     /// Break a rule of the runtime, to see that it is noticed
     #[arg(long, value_name = "NAME", hide = true)]
     pub mutant: Option<Mutant>,
+
+    /// Let clients ask for a crash between two outputs: for a harness
+    #[arg(long)]
+    pub crashable: bool,
 
     /// End as soon as the standard input does
     #[arg(long)]
@@ -159,7 +168,11 @@ fn runtime_options(options: &NodeOptions) -> anyhow::Result<Options> {
         },
         seed: options.seed,
         checkpoint_bytes: options.checkpoint_bytes,
-        disk_delay: Duration::from_millis(options.disk_delay_ms),
+        disk: SlowDisk {
+            delay: Duration::from_millis(options.disk_delay_ms),
+            jitter: Duration::from_millis(options.disk_jitter_ms),
+        },
+        crashable: options.crashable,
         clock: ClockOptions {
             unit: Duration::from_millis(options.clock_unit_ms),
             offset_ms: options.clock_offset_ms,

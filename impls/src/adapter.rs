@@ -74,6 +74,23 @@ pub trait System: Send + Sync {
     /// What a running node says of itself; an error while it is not ready.
     fn status<'a>(&'a self, plan: &'a NodePlan) -> Pending<'a, Result<NodeStatus, ClientError>>;
 
+    /// The exit code of a node that has crashed at the place it was asked to;
+    /// none where nodes cannot be asked.
+    fn crash_code(&self) -> Option<i32> {
+        None
+    }
+
+    /// Asks a node to crash after the output of that kind and number, from 1,
+    /// counted from now; or nowhere any more.
+    fn crash_at<'a>(
+        &'a self,
+        _plan: &'a NodePlan,
+        _place: Option<(&'a str, u64)>,
+    ) -> Pending<'a, Result<(), ClientError>> {
+        let why = "its nodes cannot be asked to crash at a place";
+        Box::pin(async move { Err(ClientError::Protocol(why.to_owned())) })
+    }
+
     /// A client that talks to `plan`'s node first. `options` say how it may
     /// behave; `plans` are all nodes, for following redirects.
     fn client(

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
-use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, EXIT_PANIC, Options, Spans, serve};
+use tribunal_impls::runtime::{
+    CHECKPOINT_BYTES, ClockOptions, EXIT_PANIC, Options, SlowDisk, Spans, serve,
+};
 use tribunal_impls::service::{Body, Refusal, Service};
 use tribunal_protocol::{Channel, ClockUse, Context, Input, Machine, NodeId, Outputs, Span, View};
 
@@ -92,7 +94,8 @@ fn play(data: std::path::PathBuf) -> u8 {
         spans: Spans::default(),
         seed: 1,
         checkpoint_bytes: CHECKPOINT_BYTES,
-        disk_delay: std::time::Duration::ZERO,
+        disk: SlowDisk::default(),
+        crashable: false,
         clock: ClockOptions::default(),
         trace: None,
         bug: None,

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tribunal_impls::client::Connection;
-use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Options, Spans, run};
+use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Options, SlowDisk, Spans, run};
 use tribunal_impls::service::{Body, Refusal, Service};
 use tribunal_protocol::{
     Channel, ClockUse, Context, Input, Machine, NodeId, Output, Outputs, View,
@@ -155,7 +155,11 @@ async fn start(node: u8, listen: SocketAddr, peer: SocketAddr, data: &std::path:
         checkpoint_bytes: CHECKPOINT_BYTES,
         // Longer than a link needs to come back: what waits for the disk when a
         // session breaks is let out during the next one.
-        disk_delay: Duration::from_millis(if node == 2 { 40 } else { 0 }),
+        disk: SlowDisk {
+            delay: Duration::from_millis(if node == 2 { 40 } else { 0 }),
+            jitter: Duration::ZERO,
+        },
+        crashable: false,
         clock: ClockOptions::default(),
         trace: None,
         bug: None,

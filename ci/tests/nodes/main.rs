@@ -335,3 +335,65 @@ async fn a_lock_is_never_leased_to_two_at_once() {
         cluster.start(1);
     }
 }
+
+#[tokio::test]
+async fn a_node_crashes_between_two_outputs_where_it_is_asked_to() {
+    for (after, answered) in [("persist", false), ("answer", true), ("send", false)] {
+        let mut cluster = Cluster::new("raft", 2);
+        cluster.start_all();
+        let leader = cluster.leader().await;
+        let mut client = cluster.client(leader, false);
+        surely(&mut *client, &write(1, 1)).await;
+        let body = format!(r#"{{"type": "crash_at", "after": "{after}", "ordinal": 1}}"#);
+        let reply = cluster.ask(leader, &body).await;
+        assert_eq!(reply["type"], "crash_at_ok", "{after}");
+        let outcome = client.invoke(&write(1, 2)).await;
+        assert_eq!(
+            outcome == Completion::Ok(Value::Int(2)),
+            answered,
+            "{after}: {outcome:?}"
+        );
+        assert_eq!(cluster.exit_code(leader), Some(86), "{after}");
+        let said = cluster.said(leader);
+        let mark = format!("n{leader} crashes after {after} 1, as it was asked");
+        assert!(said.contains(&mark), "{said}");
+        cluster.start(leader);
+        let found = surely(&mut *cluster.client(3 - leader, true), &read(1)).await;
+        assert!(!answered || found == Value::Int(2), "{after}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_place_to_crash_is_refused_where_it_cannot_be_meant() {
+    let mut cluster = Cluster::new("raft", 1);
+    cluster.start(1);
+    let cases = [
+        (
+            r#"{"type": "crash_at", "after": "lunch", "ordinal": 1}"#,
+            "one of send",
+        ),
+        (
+            r#"{"type": "crash_at", "after": "send", "ordinal": 0}"#,
+            "a number from 1",
+        ),
+    ];
+    for (body, expected) in cases {
+        let reply = cluster.ask(1, body).await;
+        assert_eq!(reply["type"], "error", "{body}");
+        assert!(
+            reply["text"].as_str().unwrap().contains(expected),
+            "{reply:?}"
+        );
+    }
+    // Asked for and given up again.
+    for body in [
+        r#"{"type": "crash_at", "after": "answer", "ordinal": 3}"#,
+        r#"{"type": "crash_at"}"#,
+    ] {
+        assert_eq!(cluster.ask(1, body).await["type"], "crash_at_ok");
+    }
+    cluster.leader().await;
+    for value in 0..5 {
+        surely(&mut *cluster.client(1, false), &write(1, value)).await;
+    }
+}

@@ -2,6 +2,7 @@
 
 use tribunal_protocol::{Machine, NodeId};
 
+use super::crash::CrashPoint;
 use super::port::Origin;
 
 /// Something from outside.
@@ -14,4 +15,9 @@ pub(super) enum Event<M: Machine> {
     Request { origin: Origin, request: M::Request },
     /// Somebody wants to know how the node is.
     Status { origin: Origin },
+    /// The harness wants the node to end at a place, or nowhere any more.
+    CrashAt {
+        origin: Origin,
+        point: Option<CrashPoint>,
+    },
 }

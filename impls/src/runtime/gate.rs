@@ -46,10 +46,21 @@ pub struct Mark {
     taken: u64,
 }
 
+/// An output that leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left<T> {
+    /// The output.
+    pub output: T,
+    /// Whether a persist that was asked for before it is not durable.
+    pub early: bool,
+}
+
 #[derive(Debug)]
 struct Held<T> {
     /// How many persists must be durable before the output may leave.
     behind: u64,
+    /// How many persists were asked for before it.
+    after: u64,
     output: T,
 }
 
@@ -90,11 +101,16 @@ impl<R, T> Gatekeeper<R, T> {
             Gate::Now => 0,
         };
         self.taken += 1;
-        self.held.push_back(Held { behind, output });
+        let after = self.asked;
+        self.held.push_back(Held {
+            behind,
+            after,
+            output,
+        });
     }
 
     /// The next output that may leave now.
-    pub fn pop(&mut self) -> Option<T> {
+    pub fn pop(&mut self) -> Option<Left<T>> {
         let next = self.held.front()?;
         let trusted = match self.trusts_in_flight {
             true => self.in_flight as u64,
@@ -104,7 +120,11 @@ impl<R, T> Gatekeeper<R, T> {
             return None;
         }
         self.left += 1;
-        self.held.pop_front().map(|held| held.output)
+        let durable = self.durable;
+        self.held.pop_front().map(|held| Left {
+            early: held.after > durable,
+            output: held.output,
+        })
     }
 
     /// This moment.
@@ -151,7 +171,9 @@ mod tests {
     const NOTHING: [u32; 0] = [];
 
     fn leave(gate: &mut Gate1) -> Vec<u32> {
-        std::iter::from_fn(|| gate.pop()).collect()
+        std::iter::from_fn(|| gate.pop())
+            .map(|left| left.output)
+            .collect()
     }
 
     #[test]
@@ -232,8 +254,10 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut gate = Gate1::default();
         let (mut asked, mut durable) = (0_usize, 0_usize);
-        // For each output, in order: how many persists stood before it.
+        // For each output, in order: for how many persists it waits.
         let mut before: Vec<usize> = Vec::new();
+        // The same, whether it waits for them or not.
+        let mut stood: Vec<usize> = Vec::new();
         let mut left = 0;
         for _ in 0..300 {
             match random.random_range(0..5) {
@@ -248,6 +272,7 @@ mod tests {
                         if waits { Gate::Durable } else { Gate::Now },
                     );
                     before.push(if waits { asked } else { 0 });
+                    stood.push(asked);
                 }
                 2 => {
                     let frame = gate.take_frame(random.random_range(1..4));
@@ -257,9 +282,10 @@ mod tests {
                 }
                 3 => durable += gate.frame_durable(),
                 _ => {
-                    for output in std::iter::from_fn(|| gate.pop()) {
+                    for Left { output, early } in std::iter::from_fn(|| gate.pop()) {
                         assert_eq!(output as usize, left, "seed {seed}: outputs out of order");
                         assert!(before[left] <= durable, "seed {seed}: left too early");
+                        assert_eq!(early, stood[left] > durable, "seed {seed}: said when");
                         left += 1;
                     }
                     let next = before.get(left);

@@ -14,21 +14,25 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tribunal_protocol::{
     Clock, ClockUse, Context, Input, NodeId, Outcome, Output, Outputs, RequestId, View,
 };
 
 use super::NodeError;
+use super::crash::{CrashAfter, CrashPoint};
 use super::event::Event;
 use super::framing;
-use super::gate::{Gatekeeper, Mark};
+use super::gate::{Gatekeeper, Left, Mark};
 use super::mutant::Mutant;
+use super::outbox::Outbox;
 use super::peers::Peers;
 use super::port::{self, Origin};
+use super::process;
 use super::timers::Timers;
 use super::writer::Writer;
 use crate::service::{Body, Code, Refusal, Service};
@@ -40,6 +44,10 @@ const INPUTS_MAX: usize = 256;
 
 /// How many persists one frame carries.
 const FRAME_PERSISTS_MAX: usize = 4096;
+
+/// How long a node that is about to end waits for its last output to reach
+/// the kernel.
+const LAST_OUTPUT_LIMIT: Duration = Duration::from_millis(100);
 
 /// A reading of the node's clock for machines that use one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +119,16 @@ pub(super) struct Host<M: Service> {
     inquiries: VecDeque<Inquiry>,
     recorder: Recorder,
     mutant: Option<Mutant>,
+    /// Where the node is to end.
+    crash: Option<CrashPoint>,
+    /// It is there; what must reach the kernel first.
+    doomed: Option<Doom>,
+}
+
+/// The end of a node that has come to its place.
+struct Doom {
+    place: CrashPoint,
+    last: Option<Arc<Outbox>>,
 }
 
 /// What a host is made of.
@@ -168,6 +186,8 @@ impl<M: Service> Host<M> {
             inquiries: VecDeque::new(),
             recorder: parts.recorder,
             mutant: parts.mutant,
+            crash: None,
+            doomed: None,
         };
         host.collect();
         host
@@ -183,8 +203,15 @@ impl<M: Service> Host<M> {
         let mut batch = Vec::with_capacity(INPUTS_MAX);
         let mut alarm = pin!(sleep_until(Instant::now()));
         loop {
-            self.depart()?;
-            if let Some(frame) = self.gate.take_frame(FRAME_PERSISTS_MAX) {
+            if self.doomed.is_none() {
+                self.depart()?;
+            }
+            if let Some(doom) = self.doomed.take() {
+                self.end(doom).await;
+            }
+            let apart = self.crash.is_some_and(|place| place.is_persist());
+            let persists_max = if apart { 1 } else { FRAME_PERSISTS_MAX };
+            if let Some(frame) = self.gate.take_frame(persists_max) {
                 self.writer.write(frame);
             }
             let deadline = self.timers.next();
@@ -199,6 +226,9 @@ impl<M: Service> Host<M> {
                 done = self.writer.done() => {
                     done?;
                     let count = self.gate.frame_durable();
+                    if self.passes(CrashAfter::Persist, false, None) {
+                        continue;
+                    }
                     self.step(Input::Persisted(count));
                 }
                 _ = events.recv_many(&mut batch, INPUTS_MAX) => {}
@@ -237,6 +267,10 @@ impl<M: Service> Host<M> {
                 origin,
                 view: self.machine.view(&self.config),
             }),
+            Event::CrashAt { origin, point } => {
+                self.crash = point;
+                origin.reply(Ok(Body::new()));
+            }
         }
     }
 
@@ -281,24 +315,22 @@ impl<M: Service> Host<M> {
     /// Lets out whatever may leave.
     fn depart(&mut self) -> Result<(), NodeError> {
         loop {
-            for departure in self.leaving()? {
-                match departure {
-                    Departure::Send { to, message, .. } if to == self.node => {
-                        self.to_self.push_back(message);
-                    }
-                    Departure::Send {
-                        to,
-                        message,
-                        session,
-                    } => self.send(to, &message, session),
-                    Departure::Answer { id, outcome } => self.answer(id, outcome),
-                }
+            let leaving = self.leaving()?;
+            let nothing = leaving.is_empty();
+            for Left { output, early } in leaving {
+                self.dispatch(output, early);
             }
-            let Some(message) = self.to_self.pop_front() else {
-                break;
-            };
-            let from = self.node;
-            self.step(Input::Message { from, message });
+            if self.doomed.is_some() {
+                return Ok(());
+            }
+            match self.to_self.pop_front() {
+                Some(message) => {
+                    let from = self.node;
+                    self.step(Input::Message { from, message });
+                }
+                None if nothing => break,
+                None => {}
+            }
         }
         while let Some(inquiry) = self
             .inquiries
@@ -311,17 +343,68 @@ impl<M: Service> Host<M> {
         Ok(())
     }
 
-    /// What leaves now, in order; its trace is with the kernel.
-    fn leaving(&mut self) -> Result<Vec<Departure<M>>, NodeError> {
-        let mut leaving: Vec<_> = std::iter::from_fn(|| self.gate.pop()).collect();
+    fn dispatch(&mut self, departure: Departure<M>, early: bool) {
+        let (kind, last) = match departure {
+            Departure::Send { to, message, .. } if to == self.node => {
+                self.to_self.push_back(message);
+                return;
+            }
+            Departure::Send {
+                to,
+                message,
+                session,
+            } => {
+                self.send(to, &message, session);
+                (CrashAfter::Send, self.peers.outbox(to))
+            }
+            Departure::Answer { id, outcome } => (CrashAfter::Answer, self.answer(id, outcome)),
+        };
+        self.passes(kind, early, last);
+    }
+
+    /// An output has left; whether the node is to end here.
+    fn passes(&mut self, output: CrashAfter, early: bool, last: Option<Arc<Outbox>>) -> bool {
+        let Some(place) = &mut self.crash else {
+            return false;
+        };
+        if !place.passes(output, early) {
+            return false;
+        }
+        let place = *place;
+        self.doomed = Some(Doom { place, last });
+        true
+    }
+
+    /// Ends the process as a crash does, as soon as what has left is with the
+    /// kernel; a peer that takes nothing is not waited for.
+    async fn end(&self, doom: Doom) -> ! {
+        self.writer.halt();
+        if let Some(last) = doom.last {
+            let _ = timeout(LAST_OUTPUT_LIMIT, last.drained()).await;
+        }
+        let mark = format!(
+            "{} crashes after {}, as it was asked",
+            self.node, doom.place
+        );
+        // What it could not write is missing from its end, as in any crash.
+        let _ = self.recorder.crash(&mark);
+        process::crash(&mark)
+    }
+
+    /// What leaves now, in order; its trace is with the kernel. One by one for
+    /// a node that is to end between two.
+    fn leaving(&mut self) -> Result<Vec<Left<Departure<M>>>, NodeError> {
+        let count_max = if self.crash.is_some() { 1 } else { usize::MAX };
+        let leaving = std::iter::from_fn(|| self.gate.pop()).take(count_max);
+        let mut leaving: Vec<_> = leaving.collect();
         if leaving.is_empty() {
             return Ok(leaving);
         }
         if self.mutant == Some(Mutant::OutputsReordered) {
             leaving.reverse();
         }
-        self.recorder
-            .leaves(leaving.iter().map(Departure::fingerprint));
+        let outputs = leaving.iter().map(|left| left.output.fingerprint());
+        self.recorder.leaves(outputs);
         self.recorder.flush()?;
         Ok(leaving)
     }
@@ -333,16 +416,19 @@ impl<M: Service> Host<M> {
         }
     }
 
-    fn answer(&mut self, id: RequestId, outcome: Outcome<M::Response>) {
+    /// Gives where the answer waits for its connection.
+    fn answer(&mut self, id: RequestId, outcome: Outcome<M::Response>) -> Option<Arc<Outbox>> {
         let Some(origin) = self.waiting.remove(&id) else {
             tracing::error!(
                 ?id,
                 "the machine answers a request twice, or one that nobody made"
             );
-            return;
+            return None;
         };
+        let outbox = origin.outbox();
         let result = in_words::<M>(origin.kind(), outcome);
         origin.reply(result);
+        Some(outbox)
     }
 }
 

@@ -18,10 +18,13 @@
 //! | `writer.rs`, `journal/` | one frame in flight, written, synced, recovered; on a disk that is a trait |
 //! | `peers.rs`, `sessions.rs`, `incarnations.rs`, `wire.rs`, `framing.rs`, `outbox.rs` | links |
 //! | `port.rs` | clients |
+//! | `crash.rs` | crashes on demand, between two outputs |
+//! | `mutant.rs` | wrong versions of all this |
 //! | `process.rs` | the process around it: signals, panics, exit codes |
 //!
 //! Never here: protocol decisions.
 
+mod crash;
 mod event;
 mod framing;
 mod gate;
@@ -43,13 +46,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tribunal_protocol::NodeId;
 
+pub use self::crash::CrashAfter;
 pub use self::host::ClockOptions;
 use self::host::{Host, Parts};
 pub use self::journal::{
@@ -57,10 +60,11 @@ pub use self::journal::{
 };
 pub use self::mutant::Mutant;
 use self::peers::Peers;
-pub use self::process::{EXIT_DISK, EXIT_PANIC, EXIT_REFUSED, serve};
+pub use self::process::{EXIT_CRASH_AT, EXIT_DISK, EXIT_PANIC, EXIT_REFUSED, serve};
 pub use self::timers::Spans;
 use self::timers::Timers;
 use self::wire::Card;
+pub use self::writer::SlowDisk;
 use self::writer::Writer;
 use crate::service::Service;
 use crate::trace::Recorder;
@@ -91,8 +95,10 @@ pub struct Options {
     pub seed: u64,
     /// How long the journal grows before a checkpoint replaces it.
     pub checkpoint_bytes: u64,
-    /// Added to each frame before it is written: a slower disk.
-    pub disk_delay: Duration,
+    /// How slow its disk is made.
+    pub disk: SlowDisk,
+    /// Whether it ends itself at a place, if it is asked to: for harnesses.
+    pub crashable: bool,
     /// The node's clock, for machines that use one.
     pub clock: ClockOptions,
     /// Where to record what the node does, if anywhere.
@@ -165,7 +171,7 @@ pub async fn run<M: Service>(
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     check(&options)?;
-    let node = options.node;
+    let (node, crashable) = (options.node, options.crashable);
     let peer_listener = listen("peers", options.peer_listen).await?;
     let client_listener = listen("clients", options.client_listen).await?;
     let identity = Identity::new::<M>(&options.cluster, node);
@@ -187,7 +193,8 @@ pub async fn run<M: Service>(
         Some(path) => Recorder::open(path)?,
         None => Recorder::default(),
     };
-    let writer = Writer::start(journal, options.disk_delay, recorder.clone())?;
+    let drawn_from = seed(options.seed, node, incarnation);
+    let writer = Writer::start(journal, options.disk, drawn_from, recorder.clone())?;
 
     let (events, inbox) = mpsc::channel(EVENTS_MAX);
     let card = Card::new::<M>(&options.cluster, node, incarnation);
@@ -197,7 +204,7 @@ pub async fn run<M: Service>(
         config,
         incarnation,
         durable,
-        timers: Timers::new(options.spans, seed(options.seed, node, incarnation)),
+        timers: Timers::new(options.spans, drawn_from),
         clock: options.clock,
         writer,
         peers,
@@ -207,7 +214,7 @@ pub async fn run<M: Service>(
     });
     // Dropped, and so ended, with this function.
     let mut clients = JoinSet::new();
-    clients.spawn(port::serve(node, client_listener, events));
+    clients.spawn(port::serve(node, client_listener, events, crashable));
     ready(&ready_now);
     host.run(inbox, stop).await.inspect_err(|error| {
         // What ends the node is said on stderr; its trace may be what failed.

@@ -33,12 +33,15 @@ pub(super) struct Outbox {
     full: Full,
     state: Mutex<State>,
     changed: Notify,
+    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Vec<u8>>,
     bytes: usize,
+    /// How many are on their way to the kernel.
+    writing: usize,
     /// The session whose messages are taken.
     session: Option<u64>,
     broken: bool,
@@ -52,6 +55,7 @@ impl Outbox {
             full,
             state: Mutex::default(),
             changed: Notify::new(),
+            emptied: Notify::new(),
         }
     }
 
@@ -110,6 +114,22 @@ impl Outbox {
             if let Err(error) = writer.write_all(&chunk).await {
                 return error;
             }
+            self.state().writing = 0;
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Waits until the kernel has everything.
+    pub(super) async fn drained(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            {
+                let state = self.state();
+                if state.bytes + state.writing == 0 {
+                    return;
+                }
+            }
+            emptied.await;
         }
     }
 
@@ -127,6 +147,7 @@ impl Outbox {
                     state.bytes -= bytes.len();
                     chunk.extend(bytes);
                 }
+                state.writing = chunk.len();
                 state.finished
             };
             if !chunk.is_empty() {
@@ -206,5 +227,25 @@ mod tests {
         outbox.push(Some(1), vec![3]);
         outbox.push(Some(2), vec![4]);
         assert_eq!(taken(&outbox).unwrap(), [4]);
+    }
+
+    #[tokio::test]
+    async fn it_is_drained_once_the_kernel_has_everything() {
+        let outbox = Outbox::new(Full::DropsOldest);
+        outbox.push(None, vec![7; 2 * WRITE_MAX]);
+        outbox.push(None, vec![8; 10]);
+        let (mut near, mut far) = tokio::io::duplex(64);
+        let mut read = Vec::new();
+        let reading = async { tokio::io::AsyncReadExt::read_to_end(&mut far, &mut read).await };
+        tokio::select! {
+            _ = outbox.write_to(&mut near) => unreachable!("nothing ends it"),
+            _ = reading => unreachable!("nor this"),
+            () = outbox.drained() => {}
+        }
+        drop(near);
+        tokio::io::AsyncReadExt::read_to_end(&mut far, &mut read)
+            .await
+            .unwrap();
+        assert_eq!(read.len(), 2 * WRITE_MAX + 10);
     }
 }

@@ -110,6 +110,11 @@ impl Peers {
         self.outboxes.keys().copied()
     }
 
+    /// Where messages to a peer wait for the connection.
+    pub(super) fn outbox(&self, peer: NodeId) -> Option<Arc<Outbox>> {
+        self.outboxes.get(&peer).cloned()
+    }
+
     /// Puts a frame on its way. Where messages belong to sessions, one that
     /// was asked for outside of any is lost.
     pub(super) fn send(&self, to: NodeId, session: Option<u64>, frame: Vec<u8>) {

@@ -2,8 +2,8 @@
 //!
 //! Requests of one connection may be answered in any order; `in_reply_to`
 //! tells which is meant. A client that only closes its own direction still
-//! gets every answer. The words are in [`crate::service`]; `init` and
-//! `status` are answered here, for every system alike.
+//! gets every answer. The words are in [`crate::service`]; `init`,
+//! `status` and `crash_at` are answered here, for every system alike.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tribunal_protocol::{NodeId, View};
 
+use super::crash::{CrashAfter, CrashPoint};
 use super::event::Event;
 use super::outbox::{Full, Outbox};
 use crate::service::{Body, Code, Refusal, Service};
@@ -41,6 +42,11 @@ pub(super) struct Origin {
 type Unanswered = mpsc::Sender<Infallible>;
 
 impl Origin {
+    /// Where the answer waits for the connection.
+    pub(super) fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(&self.outbox)
+    }
+
     /// The type of the body that is answered.
     pub(super) fn kind(&self) -> &str {
         &self.kind
@@ -87,13 +93,14 @@ pub(super) async fn serve<M: Service>(
     node: NodeId,
     listener: TcpListener,
     events: mpsc::Sender<Event<M>>,
+    crashable: bool,
 ) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_client(node, stream, events.clone()));
+                    connections.spawn(serve_client(node, stream, events.clone(), crashable));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a client");
@@ -105,14 +112,19 @@ pub(super) async fn serve<M: Service>(
     }
 }
 
-async fn serve_client<M: Service>(node: NodeId, stream: TcpStream, events: mpsc::Sender<Event<M>>) {
+async fn serve_client<M: Service>(
+    node: NodeId,
+    stream: TcpStream,
+    events: mpsc::Sender<Event<M>>,
+    crashable: bool,
+) {
     let outbox = Arc::new(Outbox::new(Full::Breaks));
     let _ = stream.set_nodelay(true);
     let (reader, mut writer) = stream.into_split();
     let reader = BufReader::new(reader);
     let (unanswered, mut all_answered) = mpsc::channel(1);
     let reading = async {
-        read_requests(node, reader, &outbox, unanswered, &events).await?;
+        read_requests(node, reader, &outbox, unanswered, &events, crashable).await?;
         all_answered.recv().await;
         outbox.finish();
         pending::<io::Result<Infallible>>().await
@@ -130,6 +142,7 @@ async fn read_requests<M: Service>(
     outbox: &Arc<Outbox>,
     unanswered: Unanswered,
     events: &mpsc::Sender<Event<M>>,
+    crashable: bool,
 ) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
@@ -163,6 +176,12 @@ async fn read_requests<M: Service>(
                 continue;
             }
             Ok(Asked::Status) => Event::Status { origin },
+            Ok(Asked::CrashAt(_)) if !crashable => {
+                let why = "`crash_at` is for nodes that were started with --crashable";
+                origin.reply(Err(Refusal::new(Code::NOT_SUPPORTED, why)));
+                continue;
+            }
+            Ok(Asked::CrashAt(point)) => Event::CrashAt { origin, point },
             Ok(Asked::Request(request)) => Event::Request { origin, request },
         };
         if events.send(event).await.is_err() {
@@ -174,6 +193,7 @@ async fn read_requests<M: Service>(
 enum Asked<M: Service> {
     Nothing,
     Status,
+    CrashAt(Option<CrashPoint>),
     Request(M::Request),
 }
 
@@ -224,6 +244,24 @@ fn read_body<M: Service>(
     match kind.as_str() {
         "init" => Ok(Asked::Nothing),
         "status" => Ok(Asked::Status),
+        "crash_at" => crash_point(body).map(Asked::CrashAt),
         kind => M::request(kind, body).map(Asked::Request),
     }
+}
+
+/// Where a node is to end: `after` which kind of output, and which `ordinal`
+/// of them from now on; nowhere without `after`.
+fn crash_point(body: &Body) -> Result<Option<CrashPoint>, Refusal> {
+    let Some(after) = body.get("after") else {
+        return Ok(None);
+    };
+    let after: CrashAfter = after
+        .as_str()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|expected: String| Refusal::malformed(&expected, "after"))?;
+    let ordinal = body.get("ordinal").and_then(Json::as_u64);
+    let ordinal = ordinal.filter(|ordinal| *ordinal > 0);
+    let ordinal = ordinal.ok_or_else(|| Refusal::malformed("a number from 1", "ordinal"))?;
+    Ok(Some(CrashPoint::new(after, ordinal)))
 }

@@ -3,10 +3,13 @@
 //! A write or sync that blocks must not keep the node from answering what
 //! waits for no disk; and a thread that does nothing else needs no locks.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc as async_mpsc;
 use tribunal_protocol::Machine;
 
@@ -23,24 +26,50 @@ pub(super) struct Writer<M: Machine> {
     frames: mpsc::Sender<Frame<M>>,
     done: async_mpsc::UnboundedReceiver<Result<(), NodeError>>,
     thread: JoinHandle<()>,
+    halted: Arc<AtomicBool>,
+}
+
+/// How much slower than the real one a disk is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlowDisk {
+    /// Added to each frame before it is written.
+    pub delay: Duration,
+    /// Added as well: drawn anew each time, evenly from nothing to this.
+    pub jitter: Duration,
+}
+
+impl SlowDisk {
+    fn draw(&self, random: &mut ChaCha8Rng) -> Duration {
+        self.delay + self.jitter.mul_f64(random.random_range(0.0..1.0))
+    }
 }
 
 impl<M: Machine> Writer<M> {
-    /// Starts the thread, which owns the journal from here on. `delay` is
-    /// added to each frame before it is written: a slower disk.
+    /// Starts the thread, which owns the journal from here on. How slow each
+    /// write is, is drawn from `seed`.
     pub(super) fn start(
         journal: Journal<M>,
-        delay: Duration,
+        slow: SlowDisk,
+        seed: u64,
         recorder: Recorder,
     ) -> std::io::Result<Self> {
         let (frames, inbox) = mpsc::channel();
         let (outbox, done) = async_mpsc::unbounded_channel();
-        let work = move || write_frames(journal, &inbox, &outbox, delay, &recorder);
+        let halted = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            journal,
+            slow,
+            random: ChaCha8Rng::seed_from_u64(seed),
+            recorder,
+            halted: Arc::clone(&halted),
+        };
+        let work = move || work.write_frames(&inbox, &outbox);
         let thread = thread::Builder::new().name("writer".into()).spawn(work)?;
         Ok(Writer {
             frames,
             done,
             thread,
+            halted,
         })
     }
 
@@ -60,6 +89,11 @@ impl<M: Machine> Writer<M> {
         }
     }
 
+    /// Nothing is written any more that has not begun to be.
+    pub(super) fn halt(&self) {
+        self.halted.store(true, Ordering::SeqCst);
+    }
+
     /// Lets the frame in flight finish and ends the thread.
     pub(super) fn stop(self) {
         drop(self.frames);
@@ -67,39 +101,50 @@ impl<M: Machine> Writer<M> {
     }
 }
 
-fn write_frames<M: Machine>(
-    mut journal: Journal<M>,
-    inbox: &mpsc::Receiver<Frame<M>>,
-    outbox: &async_mpsc::UnboundedSender<Result<(), NodeError>>,
-    delay: Duration,
-    recorder: &Recorder,
-) {
-    while let Ok(frame) = inbox.recv() {
-        let written = write_frame(&mut journal, &frame, delay, recorder);
-        let failed = written.is_err();
-        if outbox.send(written).is_err() || failed {
-            return;
-        }
-        if journal.checkpoint_is_due()
-            && let Err(error) = journal.checkpoint()
-        {
-            let _ = outbox.send(Err(NodeError::Disk(error)));
-            return;
-        }
-    }
+/// What the thread works with.
+struct Work<M: Machine> {
+    journal: Journal<M>,
+    slow: SlowDisk,
+    random: ChaCha8Rng,
+    recorder: Recorder,
+    halted: Arc<AtomicBool>,
 }
 
-fn write_frame<M: Machine>(
-    journal: &mut Journal<M>,
-    frame: &Frame<M>,
-    delay: Duration,
-    recorder: &Recorder,
-) -> Result<(), NodeError> {
-    recorder.handed(frame.len())?;
-    if !delay.is_zero() {
-        thread::sleep(delay);
+impl<M: Machine> Work<M> {
+    fn write_frames(
+        mut self,
+        inbox: &mpsc::Receiver<Frame<M>>,
+        outbox: &async_mpsc::UnboundedSender<Result<(), NodeError>>,
+    ) {
+        while let Ok(frame) = inbox.recv() {
+            let written = self.write(&frame);
+            let failed = written.is_err();
+            if self.is_halted() || outbox.send(written).is_err() || failed {
+                return;
+            }
+            if self.journal.checkpoint_is_due()
+                && let Err(error) = self.journal.checkpoint()
+            {
+                let _ = outbox.send(Err(NodeError::Disk(error)));
+                return;
+            }
+        }
     }
-    journal.append(frame).map_err(NodeError::Disk)?;
-    recorder.durable(frame.len());
-    Ok(())
+
+    fn write(&mut self, frame: &Frame<M>) -> Result<(), NodeError> {
+        self.recorder.handed(frame.len())?;
+        let delay = self.slow.draw(&mut self.random);
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+        if !self.is_halted() {
+            self.journal.append(frame).map_err(NodeError::Disk)?;
+            self.recorder.durable(frame.len());
+        }
+        Ok(())
+    }
+
+    fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::SeqCst)
+    }
 }

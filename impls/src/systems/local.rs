@@ -13,6 +13,7 @@ use crate::adapter::{
     Client, ClientError, ClientOptions, CommandLine, NodePlan, NodeStatus, Pending, System,
 };
 use crate::client::{Connection, StoreClient};
+use crate::runtime::EXIT_CRASH_AT;
 use crate::runtime::Spans;
 use crate::service::Body;
 
@@ -31,6 +32,8 @@ pub struct Tuning {
     pub election_ms: Option<u64>,
     /// `--disk-delay-ms`: a slower disk.
     pub disk_delay_ms: Option<u64>,
+    /// `--disk-jitter-ms`: a disk that is slower now and then.
+    pub disk_jitter_ms: Option<u64>,
     /// `--checkpoint-bytes`.
     pub checkpoint_bytes: Option<u64>,
 }
@@ -53,6 +56,7 @@ impl Tuning {
             ("--heartbeat-ms", self.heartbeat_ms),
             ("--election-ms", self.election_ms),
             ("--disk-delay-ms", self.disk_delay_ms),
+            ("--disk-jitter-ms", self.disk_jitter_ms),
             ("--checkpoint-bytes", self.checkpoint_bytes),
         ];
         let given = flags
@@ -124,7 +128,7 @@ impl System for Local {
             flag("--bug", bug.clone());
         }
         arguments.extend(self.tuning.arguments());
-        arguments.push("--exit-with-parent".to_owned());
+        arguments.extend(["--crashable", "--exit-with-parent"].map(str::to_owned));
         CommandLine {
             program: self.program.clone(),
             arguments,
@@ -135,6 +139,23 @@ impl System for Local {
     fn status<'a>(&'a self, plan: &'a NodePlan) -> Pending<'a, Result<NodeStatus, ClientError>> {
         Box::pin(async {
             let asked = tokio::time::timeout(STATUS_TIMEOUT, ask_status(plan));
+            asked
+                .await
+                .unwrap_or(Err(ClientError::Timeout(STATUS_TIMEOUT)))
+        })
+    }
+
+    fn crash_code(&self) -> Option<i32> {
+        Some(EXIT_CRASH_AT.into())
+    }
+
+    fn crash_at<'a>(
+        &'a self,
+        plan: &'a NodePlan,
+        place: Option<(&'a str, u64)>,
+    ) -> Pending<'a, Result<(), ClientError>> {
+        Box::pin(async move {
+            let asked = tokio::time::timeout(STATUS_TIMEOUT, ask_crash(plan, place));
             asked
                 .await
                 .unwrap_or(Err(ClientError::Timeout(STATUS_TIMEOUT)))
@@ -152,6 +173,24 @@ impl System for Local {
             .map(|plan| (plan.node, plan.client_listen))
             .collect();
         Box::new(StoreClient::new(plan.node, nodes, options.clone()))
+    }
+}
+
+async fn ask_crash(plan: &NodePlan, place: Option<(&str, u64)>) -> Result<(), ClientError> {
+    let mut connection = Connection::open(plan.client_listen).await?;
+    let mut body = Body::new();
+    body.insert("type".into(), "crash_at".into());
+    if let Some((after, ordinal)) = place {
+        body.insert("after".into(), after.into());
+        body.insert("ordinal".into(), ordinal.into());
+    }
+    let reply = connection.ask(&format!("n{}", plan.node), body).await?;
+    match reply.get("type").and_then(Json::as_str) {
+        Some("crash_at_ok") => Ok(()),
+        _ => {
+            let why = reply.get("text").and_then(Json::as_str);
+            Err(ClientError::Protocol(why.unwrap_or("no reason").to_owned()))
+        }
     }
 }
 
@@ -200,7 +239,7 @@ mod tests {
             command.arguments.join(" "),
             "node raft --node 1 --cluster blue --listen 127.0.0.1:7001 --client 127.0.0.1:8001 \
              --peer 2=127.0.0.1:9002 --data /data/1 --trace /nodes/1/trace.jsonl --bug vote-not-persisted --election-ms 400 \
-             --exit-with-parent"
+             --crashable --exit-with-parent"
         );
     }
 }
