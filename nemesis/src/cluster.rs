@@ -8,9 +8,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::fault::{Cut, Node};
+use crate::fault::{CrashPlace, Cut, Node};
 use crate::links::{Counters, Link, LinkError, Probe, Settled};
-use crate::process::{Killed, Paused, ProcessError, ProcessState, Resumed};
+use crate::process::{Exit, Killed, Paused, ProcessError, ProcessState, Resumed};
 
 /// A future that a trait object can return.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -38,6 +38,13 @@ pub trait Cluster: Send + Sync {
     /// after a restart until it is, or until a limit.
     fn ready(&self, node: Node) -> Pending<'_, Result<(), String>>;
 
+    /// The exit code of a node that has crashed at the place it was asked to;
+    /// none where nodes cannot be asked.
+    fn crash_code(&self) -> Option<i32>;
+
+    /// Asks a node to crash itself at a place; or nowhere any more.
+    fn crash_at(&self, node: Node, place: Option<CrashPlace>) -> Pending<'_, Result<(), String>>;
+
     /// Control of its processes.
     fn processes(&self) -> &dyn Processes;
 
@@ -53,8 +60,14 @@ pub trait Processes: Send + Sync {
     /// Kills it with SIGKILL; returns once its wait status was seen.
     fn kill(&self, node: Node) -> Pending<'_, Result<Killed, ProcessError>>;
 
+    /// Waits until it is dead; at once for one that is.
+    fn ended(&self, node: Node) -> Pending<'_, Exit>;
+
     /// Starts it again with the same command; returns its new process id.
     fn restart(&self, node: Node) -> Pending<'_, Result<u32, ProcessError>>;
+
+    /// From now on its end with this exit code is no surprise; or with none.
+    fn expect_exit(&self, node: Node, code: Option<i32>) -> Result<(), ProcessError>;
 
     /// Stops it with SIGSTOP; returns once every thread was seen stopped.
     fn pause(&self, node: Node) -> Pending<'_, Result<Paused, ProcessError>>;

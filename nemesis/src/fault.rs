@@ -100,6 +100,51 @@ words! {
         Pause = "pause",
         /// The links between two sides are cut, later healed.
         Partition = "partition",
+        /// A node crashes itself between two outputs, restarted later.
+        CrashAt = "crash-at",
+    }
+}
+
+impl FaultKind {
+    /// Those that every system stands whose processes and links are ours: what
+    /// a campaign asks for unless it is told.
+    pub const USUAL: &'static [FaultKind] =
+        &[FaultKind::Kill, FaultKind::Pause, FaultKind::Partition];
+
+    /// Those that hit processes, and have targets.
+    pub const ON_PROCESSES: &'static [FaultKind] =
+        &[FaultKind::Kill, FaultKind::Pause, FaultKind::CrashAt];
+}
+
+words! {
+    /// After which kind of output a node crashes itself.
+    CrashAfter, "an output", {
+        /// A message to another node.
+        Send = "send",
+        /// An answer to a client.
+        Answer = "answer",
+        /// A message that leaves ahead of a persist that was asked for before.
+        EarlySend = "early-send",
+        /// An answer that leaves ahead of a persist that was asked for before.
+        EarlyAnswer = "early-answer",
+        /// A persist: durable, and nothing that waited for it has left.
+        Persist = "persist",
+    }
+}
+
+/// Where a node crashes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrashPlace {
+    /// After which kind of output.
+    pub after: CrashAfter,
+    /// After which of them, from 1, counted from when the node is asked.
+    pub ordinal: u64,
+}
+
+impl fmt::Display for CrashPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.after, self.ordinal)
     }
 }
 
@@ -192,7 +237,7 @@ pub fn faults() -> &'static [FaultInfo] {
     &FAULTS
 }
 
-const FAULTS: [FaultInfo; 3] = [
+const FAULTS: [FaultInfo; 4] = [
     FaultInfo {
         fault: FaultKind::Kill,
         about: "SIGKILL to node processes, restarted later over the same data; targets one, minority, majority, leader, all",
@@ -222,6 +267,18 @@ const FAULTS: [FaultInfo; 3] = [
         heal: "every link carries again unless another fault cuts it too, verified by all held \
                bytes delivered (or waiting for the receiving node alone, or gone with their \
                connection) and by a probe that passes each link",
+    },
+    FaultInfo {
+        fault: FaultKind::CrashAt,
+        about: "a node crashes itself between two outputs, restarted later over the same data; targets one, \
+                minority, majority, leader, all; after send, answer, early-send, early-answer, persist",
+        install: "each target is asked to end itself after its n-th output of a kind, counted from \
+                  then: once that output is with the kernel, and before anything else leaves or \
+                  begins to be written. The first of several targets to come to its place takes \
+                  the others with it by SIGKILL. What it had written survives, synced or not. \
+                  Only for systems whose nodes can be asked.",
+        evidence: "the wait status of the process: the exit code that stands for just this crash",
+        heal: "as for kill; a node that did not come to its place in time is told to forget it",
     },
 ];
 
@@ -256,12 +313,12 @@ mod tests {
     #[test]
     fn an_unknown_fault_names_the_known_ones_and_the_nearest() {
         let error = "partion".parse::<FaultKind>().unwrap_err().to_string();
-        let expected = "expected a fault, one of kill, pause, partition; found \"partion\" (did you mean partition?)";
+        let expected = "expected a fault, one of kill, pause, partition, crash-at; found \"partion\" (did you mean partition?)";
         assert_eq!(error, expected);
         let error = "flood".parse::<FaultKind>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "expected a fault, one of kill, pause, partition; found \"flood\""
+            "expected a fault, one of kill, pause, partition, crash-at; found \"flood\""
         );
     }
 

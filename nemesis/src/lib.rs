@@ -35,6 +35,9 @@ pub mod report;
 pub mod schedule;
 
 pub use cluster::{Cluster, Leader, Network, Pending, Processes};
-pub use fault::{Cut, FaultInfo, FaultKind, Node, Shape, Target, faults, node_name, parse_node};
+pub use fault::{
+    CrashAfter, CrashPlace, Cut, FaultInfo, FaultKind, Node, Shape, Target, faults, node_name,
+    parse_node,
+};
 pub use nemesis::Nemesis;
 pub use report::{Edge, Evidence, FaultReport, Healing, Notice, Outcome, Times};

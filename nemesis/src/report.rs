@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tribunal_histories::Value;
 
-use crate::fault::{Cut, FaultKind, Node, Shape, node_name};
+use crate::fault::{CrashPlace, Cut, FaultKind, Node, Shape, node_name};
 
 /// Whether a fault was put in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,6 +82,9 @@ pub struct FaultReport {
     /// How a partition cut its links.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cut: Option<Cut>,
+    /// Where a node crashed itself, or was to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub crash: Option<CrashPlace>,
     /// The names of the nodes that it hit, as they were resolved.
     pub targets: Vec<String>,
     /// Whether it was put in place.
@@ -109,6 +112,7 @@ impl FaultReport {
             fault,
             shape: None,
             cut: None,
+            crash: None,
             targets: Vec::new(),
             outcome: Outcome::Installed,
             reason: None,

@@ -20,8 +20,8 @@ use tribunal_nemesis::nemesis::Limits;
 use tribunal_nemesis::process::{NodeCommand, ProcessState, Supervisor};
 use tribunal_nemesis::schedule::Schedule;
 use tribunal_nemesis::{
-    Cluster, Cut, Edge, FaultReport, Leader, Nemesis, Network, Node, Notice, Outcome, Pending,
-    Processes,
+    Cluster, CrashPlace, Cut, Edge, FaultReport, Leader, Nemesis, Network, Node, Notice, Outcome,
+    Pending, Processes,
 };
 
 const NODES: usize = 3;
@@ -50,6 +50,22 @@ impl Cluster for TestCluster {
                 true => Err("still asleep".to_owned()),
                 false => Ok(()),
             }
+        })
+    }
+
+    fn crash_code(&self) -> Option<i32> {
+        Some(86)
+    }
+
+    /// A node is asked by a file that bears its name.
+    fn crash_at(&self, node: Node, place: Option<CrashPlace>) -> Pending<'_, Result<(), String>> {
+        let asked = self.folder.path().join(format!("crash-n{node}"));
+        Box::pin(async move {
+            let done = match place {
+                Some(_) => std::fs::write(asked, ""),
+                None => std::fs::remove_file(asked),
+            };
+            done.map_err(|error| error.to_string())
         })
     }
 
@@ -233,6 +249,70 @@ async fn a_kill_is_effective_by_wait_status_and_healed_when_ready() {
         end.value
     );
     assert_eq!(end.report, reports[0]);
+}
+
+/// Ends with a code once it is asked to, if it is the first node.
+const CRASHES: &str = r#"
+    [ $0 = n1 ] || exec sleep 1000
+    while [ ! -e crash-$0 ]; do sleep 0.01; done
+    rm crash-$0
+    exit CODE"#;
+
+fn crash_at(targets: &str) -> String {
+    format!(
+        r#"{{"at":"0s","for":"300ms","fault":"crash-at","crash":{{"after":"send","ordinal":2}},"targets":{targets}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_crash_at_a_place_is_effective_by_its_own_exit_code_and_takes_the_others_with_it() {
+    let mut run = run_with(&CRASHES.replace("CODE", "86"), false).await;
+    let reports = run.reports(&crash_at("\"all\"")).await;
+    assert_healed(&reports[0]);
+    let says = &reports[0].evidence.says;
+    for part in [
+        "n1, n2, n3 asked to crash after send 2",
+        "n1 exited with code 86",
+        "died by SIGKILL",
+        "n3 ready again after",
+    ] {
+        assert!(says.contains(part), "{says}");
+    }
+    assert!(run.all_run());
+    let begin = run.notice().await.value.to_string();
+    assert!(
+        begin.contains(r#""crash":{"after":"send","ordinal":2}"#),
+        "{begin}"
+    );
+}
+
+#[tokio::test]
+async fn a_crash_that_nobody_comes_to_has_no_effect_and_is_forgotten() {
+    let run = run().await;
+    let reports = run.reports(&crash_at(r#"["n1","n2"]"#)).await;
+    let report = &reports[0];
+    assert!(!report.effective && report.healed, "{report:?}");
+    let reason = report.reason.as_ref().unwrap();
+    assert!(
+        reason.contains("no target came to send 2 in time"),
+        "{reason}"
+    );
+    assert!(!run.cluster.folder.path().join("crash-n1").exists());
+    assert!(run.all_run());
+}
+
+#[tokio::test]
+async fn an_end_of_another_kind_is_not_the_crash_that_was_asked_for() {
+    let run = run_with(&CRASHES.replace("CODE", "3"), false).await;
+    let reports = run.reports(&crash_at(r#"["n1"]"#)).await;
+    let report = &reports[0];
+    assert!(!report.effective, "{report:?}");
+    let reason = report.reason.as_ref().unwrap();
+    assert!(
+        reason.contains("n1 exited with code 3, which is not"),
+        "{reason}"
+    );
+    assert!(run.all_run());
 }
 
 #[tokio::test]

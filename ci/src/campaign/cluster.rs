@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tribunal_impls::adapter::{NodePlan, NodeStatus, System};
 use tribunal_nemesis::links::Links;
 use tribunal_nemesis::process::Supervisor;
-use tribunal_nemesis::{Cluster, Leader, Network, Node, Pending, Processes};
+use tribunal_nemesis::{Cluster, CrashPlace, Leader, Network, Node, Pending, Processes};
 
 /// How long a node may take to say how it is; a paused one never does.
 const STATUS_LIMIT: Duration = Duration::from_millis(500);
@@ -82,6 +82,19 @@ impl Cluster for Stage {
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => Err(format!("no answer within {STATUS_LIMIT:?}")),
             }
+        })
+    }
+
+    fn crash_code(&self) -> Option<i32> {
+        self.system.crash_code()
+    }
+
+    fn crash_at(&self, node: Node, place: Option<CrashPlace>) -> Pending<'_, Result<(), String>> {
+        Box::pin(async move {
+            let plan = self.plan(node).ok_or("no such node")?;
+            let place = place.map(|place| (place.after.name(), place.ordinal));
+            let told = self.system.crash_at(plan, place).await;
+            told.map_err(|error| error.to_string())
         })
     }
 

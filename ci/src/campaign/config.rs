@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use tribunal_impls::systems::Tuning;
 use tribunal_nemesis::schedule::{self, Schedule, ScheduleError, ScheduleOptions};
-use tribunal_nemesis::{Cut, FaultKind, Shape};
+use tribunal_nemesis::{CrashAfter, Cut, FaultKind, Shape};
 
 use super::options::Options;
 use super::words::{Aim, List, Net};
@@ -44,6 +44,8 @@ pub struct Campaign {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cuts: Option<List<Cut>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash_after: Option<List<CrashAfter>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fault_interval: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault_lasts: Option<Time>,
@@ -65,6 +67,8 @@ pub struct Campaign {
     pub heartbeat: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_delay: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_jitter: Option<Time>,
     pub trace: bool,
     pub check_timeout: Time,
     pub check_memory: Size,
@@ -91,11 +95,12 @@ impl Campaign {
             workload,
             faults: options
                 .faults
-                .unwrap_or_else(|| List(FaultKind::ALL.to_vec())),
+                .unwrap_or_else(|| List(FaultKind::USUAL.to_vec())),
             schedule: options.schedule,
             targets: options.targets,
             shapes: options.shapes,
             cuts: options.cuts,
+            crash_after: options.crash_after,
             fault_interval: options.fault_interval,
             fault_lasts: options.fault_lasts,
             quiet: options.quiet,
@@ -112,6 +117,7 @@ impl Campaign {
             election_timeout: options.election_timeout,
             heartbeat: options.heartbeat,
             disk_delay: options.disk_delay,
+            disk_jitter: options.disk_jitter,
             trace: options.trace.unwrap_or(false),
             check_timeout: options.check_timeout.unwrap_or(seconds(120)),
             check_memory: options.check_memory.unwrap_or(Size(2 << 30)),
@@ -169,6 +175,8 @@ impl Campaign {
         }
         options.shapes = self.shapes.clone().map_or_else(Vec::new, |list| list.0);
         options.cuts = self.cuts.clone().map_or_else(Vec::new, |list| list.0);
+        let after = self.crash_after.clone();
+        options.crash_after = after.map_or_else(Vec::new, |list| list.0);
         options.interval = self.fault_interval.map(|time| time.0);
         options.lasts = self.fault_lasts.map(|time| time.0);
         options.quiet = self.quiet.map(|time| time.0);
@@ -207,6 +215,7 @@ impl Campaign {
             heartbeat_ms: ms(self.heartbeat),
             election_ms: ms(self.election_timeout),
             disk_delay_ms: ms(self.disk_delay),
+            disk_jitter_ms: ms(self.disk_jitter),
             ..Tuning::default()
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
-use tribunal_nemesis::{Cut, FaultKind, Shape};
+use tribunal_nemesis::{CrashAfter, Cut, FaultKind, Shape};
 
 use super::words::{Aim, List, Net};
 use crate::exit::usage;
@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", help_heading = "Faults",
         conflicts_with_all = ["faults", "targets", "shapes", "cuts", "fault_interval", "fault_lasts", "quiet"])]
     pub schedule: Option<PathBuf>,
-    /// Whom kill and pause may hit: one, minority, majority, leader, all; for one of them: kill:leader [default: any]
+    /// Whom kill, pause and crash-at may hit: one, minority, majority, leader, all; for one of them: kill:leader [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub targets: Option<List<Aim>>,
     /// How partitions divide: isolate-one, isolate-leader, majority-minority, halves [default: any]
@@ -46,6 +46,9 @@ pub struct Options {
     /// How partitions cut a link: hold, reset [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub cuts: Option<List<Cut>>,
+    /// After which outputs crash-at ends a node: send, answer, early-send, early-answer, persist [default: any]
+    #[arg(long, value_name = "LIST", help_heading = "Faults")]
+    pub crash_after: Option<List<CrashAfter>>,
     /// Mean time between the beginnings of two faults of a kind [default: a fifth of the time, 1s to 10s]
     #[arg(long, value_name = "TIME", help_heading = "Faults")]
     pub fault_interval: Option<Time>,
@@ -94,6 +97,9 @@ pub struct Options {
     /// Slow every node's disk down by this much a write [default: 0s]
     #[arg(long, value_name = "TIME", help_heading = "Nodes")]
     pub disk_delay: Option<Time>,
+    /// Slow it down more now and then: by up to this much, drawn for each write [default: 0s]
+    #[arg(long, value_name = "TIME", help_heading = "Nodes")]
+    pub disk_jitter: Option<Time>,
     /// Record what every node does, for `tribunal verify RUN --trace`
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Judging")]
     pub trace: Option<bool>,
@@ -177,6 +183,7 @@ impl Options {
             || self.targets.is_some()
             || self.shapes.is_some()
             || self.cuts.is_some()
+            || self.crash_after.is_some()
             || self.fault_interval.is_some()
             || self.fault_lasts.is_some()
             || self.quiet.is_some();
@@ -199,6 +206,7 @@ impl Options {
         self.targets = self.targets.filter(|aims| !aims.0.is_empty());
         self.shapes = self.shapes.filter(|_| asked(FaultKind::Partition));
         self.cuts = self.cuts.filter(|_| asked(FaultKind::Partition));
+        self.crash_after = self.crash_after.filter(|_| asked(FaultKind::CrashAt));
         let any = !faults.0.is_empty();
         self.fault_interval = self.fault_interval.filter(|_| any);
         self.fault_lasts = self.fault_lasts.filter(|_| any);
@@ -218,6 +226,7 @@ impl Options {
             targets: self.targets.or(other.targets),
             shapes: self.shapes.or(other.shapes),
             cuts: self.cuts.or(other.cuts),
+            crash_after: self.crash_after.or(other.crash_after),
             fault_interval: self.fault_interval.or(other.fault_interval),
             fault_lasts: self.fault_lasts.or(other.fault_lasts),
             quiet: self.quiet.or(other.quiet),
@@ -234,6 +243,7 @@ impl Options {
             election_timeout: self.election_timeout.or(other.election_timeout),
             heartbeat: self.heartbeat.or(other.heartbeat),
             disk_delay: self.disk_delay.or(other.disk_delay),
+            disk_jitter: self.disk_jitter.or(other.disk_jitter),
             trace: self.trace.or(other.trace),
             check_timeout: self.check_timeout.or(other.check_timeout),
             check_memory: self.check_memory.or(other.check_memory),

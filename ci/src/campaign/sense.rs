@@ -22,6 +22,7 @@ impl Campaign {
             ("--election-timeout", self.election_timeout),
             ("--heartbeat", self.heartbeat),
             ("--disk-delay", self.disk_delay),
+            ("--disk-jitter", self.disk_jitter),
         ];
         for (flag, time) in of_nodes {
             let fine = time.filter(|time| !time.0.subsec_nanos().is_multiple_of(1_000_000));
@@ -54,6 +55,9 @@ impl Campaign {
         }
         if let Some(cuts) = &self.cuts {
             self.check_aim(&format!("--cuts {cuts}"), &partition)?;
+        }
+        if let Some(after) = &self.crash_after {
+            self.check_aim(&format!("--crash-after {after}"), &[FaultKind::CrashAt])?;
         }
         let of_any = [
             ("--fault-interval", self.fault_interval),

@@ -53,7 +53,7 @@ pub enum Net {
 /// Whom a kind of fault may hit: `leader`, or for one kind only, `kill:leader`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aim {
-    /// Which kind; both that hit processes where not given.
+    /// Which kind; all that hit processes where not given.
     pub fault: Option<FaultKind>,
     /// Whom.
     pub target: Target,
@@ -62,8 +62,8 @@ pub struct Aim {
 impl Aim {
     /// Which kinds of fault it is about.
     pub fn kinds(&self) -> Vec<FaultKind> {
-        self.fault
-            .map_or(vec![FaultKind::Kill, FaultKind::Pause], |kind| vec![kind])
+        let all = || FaultKind::ON_PROCESSES.to_vec();
+        self.fault.map_or_else(all, |kind| vec![kind])
     }
 }
 

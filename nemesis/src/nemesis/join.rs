@@ -24,3 +24,18 @@ pub(super) async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) ->
     .await;
     done.into_iter().flatten().collect()
 }
+
+/// Waits for the first of some futures; gives its place and what it gave. For
+/// ever, if there are none.
+pub(super) async fn first<F: Future>(futures: impl IntoIterator<Item = F>) -> (usize, F::Output) {
+    let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    poll_fn(move |context| {
+        for (place, future) in waiting.iter_mut().enumerate() {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready((place, output));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

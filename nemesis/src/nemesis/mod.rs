@@ -5,6 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `processes` | kill and pause |
+//! | `crash` | crashes at a place |
 //! | `partition` | partitions |
 //! | `heal` | whether the links of a partition carry again |
 //! | `wait` | time limits, stopping early |
@@ -34,13 +35,14 @@ use crate::process::ProcessState;
 use crate::report::{Edge, FaultReport, Healing, Notice, Outcome};
 use crate::schedule::{Schedule, ScheduledFault, Targets};
 
+mod crash;
 mod heal;
 mod join;
 mod partition;
 mod processes;
 mod wait;
 
-use join::join_all;
+use join::{first, join_all};
 use wait::within;
 
 /// How long things may take before they are reported as not having happened.
@@ -225,6 +227,7 @@ impl Shared {
         let mut report = FaultReport::new(id, fault.fault, self.now_ns());
         report.shape = fault.shape;
         report.cut = fault.cut;
+        report.crash = fault.crash;
         if !due {
             return self.skip(report, "the load ended before it was due");
         }
@@ -236,6 +239,10 @@ impl Shared {
         match fault.fault {
             FaultKind::Kill | FaultKind::Pause => self.on_processes(report, &nodes, heal_at).await,
             FaultKind::Partition => self.partition(report, &nodes, heal_at).await,
+            FaultKind::CrashAt => match fault.crash {
+                Some(place) => self.crash_at(report, place, &nodes, heal_at).await,
+                None => self.skip(report, "the schedule does not say where"),
+            },
         }
     }
 
@@ -326,7 +333,7 @@ impl Shared {
             let troubled = |name: &String| trouble.keys().any(|node| node_name(*node) == *name);
             let again = match report.fault {
                 FaultKind::Partition => self.all_links_carry().await,
-                FaultKind::Kill | FaultKind::Pause => !report.targets.iter().any(troubled),
+                _ => !report.targets.iter().any(troubled),
             };
             if again {
                 report.because("healed only when everything was");
@@ -393,7 +400,12 @@ fn value_of(report: &FaultReport, edge: Edge) -> Value {
         map.remove(name);
     }
     if beginning {
-        map.retain(|name, _| matches!(name.as_str(), "shape" | "cut" | "targets" | "reason"));
+        map.retain(|name, _| {
+            matches!(
+                name.as_str(),
+                "shape" | "cut" | "crash" | "targets" | "reason"
+            )
+        });
     }
     map.retain(|_, value| *value != Value::Null);
     map.insert("edge".to_owned(), edge.into());

@@ -54,7 +54,7 @@ impl Shared {
 
     /// Takes those of `nodes` that run and are under no other fault; the
     /// report says why the others are left out.
-    fn claim(&self, report: &mut FaultReport, nodes: &[Node]) -> Vec<Node> {
+    pub(super) fn claim(&self, report: &mut FaultReport, nodes: &[Node]) -> Vec<Node> {
         let mut state = self.lock();
         let mut taken = Vec::new();
         for node in nodes.iter().copied() {
@@ -82,12 +82,12 @@ impl Shared {
         taken
     }
 
-    fn release(&self, nodes: &[Node]) {
+    pub(super) fn release(&self, nodes: &[Node]) {
         let mut state = self.lock();
         state.claims.retain(|node, _| !nodes.contains(node));
     }
 
-    async fn kill(&self, report: &mut FaultReport, nodes: &[Node]) -> Vec<Node> {
+    pub(super) async fn kill(&self, report: &mut FaultReport, nodes: &[Node]) -> Vec<Node> {
         self.lock().killed.extend(nodes);
         let tries = nodes
             .iter()
@@ -110,7 +110,7 @@ impl Shared {
         hit
     }
 
-    async fn restart(&self, report: &mut FaultReport, nodes: &[Node]) -> bool {
+    pub(super) async fn restart(&self, report: &mut FaultReport, nodes: &[Node]) -> bool {
         let tries = nodes.iter().map(|node| self.restart_node(*node));
         let mut pids = BTreeMap::new();
         let mut ready_after = BTreeMap::new();

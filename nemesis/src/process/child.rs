@@ -111,9 +111,18 @@ impl Child {
             return Err(Errno::ESRCH);
         }
         if let Some(asked) = asked {
-            inner.asked = asked;
+            inner.asked = match (inner.asked, asked) {
+                // It may have come to its place just before.
+                (Asked::Crash(code), Asked::Kill) => Asked::CrashOrKill(code),
+                (_, asked) => asked,
+            };
         }
         killpg(self.group(), signal)
+    }
+
+    /// Notes what was asked of the process, without a signal.
+    pub fn expect(&self, asked: Asked) {
+        self.lock().asked = asked;
     }
 
     /// Waits until the state is as wanted; the state, or none after `limit`.
@@ -125,6 +134,16 @@ impl Child {
         let mut seen = self.state.subscribe();
         let reached = tokio::time::timeout(limit, seen.wait_for(wanted)).await;
         reached.ok()?.ok().map(|state| *state)
+    }
+
+    /// Waits until it is dead.
+    pub async fn ended(&self) -> Exit {
+        let mut seen = self.state.subscribe();
+        let dead = |state: &ProcessState| matches!(state, ProcessState::Exited { .. });
+        match seen.wait_for(dead).await.map(|state| *state) {
+            Ok(ProcessState::Exited { exit, .. }) => exit,
+            _ => Exit::Unknown,
+        }
     }
 
     /// Blocks until the process was reaped, at most `limit`.
@@ -216,6 +235,8 @@ fn explains(asked: Asked, exit: Exit) -> bool {
     match (asked, exit) {
         (Asked::Nothing, _) => false,
         (Asked::Kill, exit) => exit.by_kill(),
+        (Asked::Crash(code), exit) => exit == Exit::Code(code),
+        (Asked::CrashOrKill(code), exit) => exit == Exit::Code(code) || exit.by_kill(),
         // 143 is what shells and Java make of SIGTERM; a kill ends the grace.
         (Asked::Stop, Exit::Code(code)) => code == 0 || code == 128 + TERM,
         (Asked::Stop, exit) => exit == Exit::Signal(TERM) || exit.by_kill(),
@@ -244,6 +265,9 @@ mod tests {
         assert!(!explains(Asked::Nothing, Exit::Code(0)));
         assert!(explains(Asked::Kill, Exit::Signal(9)));
         assert!(!explains(Asked::Kill, Exit::Code(101)));
+        assert!(explains(Asked::Crash(86), Exit::Code(86)));
+        assert!(!explains(Asked::Crash(86), Exit::Code(101)));
+        assert!(!explains(Asked::Crash(86), Exit::Signal(9)));
         assert!(explains(Asked::Stop, Exit::Code(0)));
         assert!(explains(Asked::Stop, Exit::Signal(15)));
         assert!(!explains(Asked::Stop, Exit::Code(101)));

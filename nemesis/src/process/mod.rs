@@ -115,6 +115,10 @@ pub enum Asked {
     Nothing,
     /// To die at once.
     Kill,
+    /// To crash itself, which shows by this exit code.
+    Crash(i32),
+    /// To crash itself, and to die at once before it had.
+    CrashOrKill(i32),
     /// To end in its own time.
     Stop,
 }

@@ -252,8 +252,23 @@ impl Processes for Supervisor {
         Box::pin(self.kill(node))
     }
 
+    fn ended(&self, node: Node) -> Pending<'_, Exit> {
+        Box::pin(async move {
+            match self.child(node) {
+                Ok(child) => child.ended().await,
+                // What was never started never ends.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
+
     fn restart(&self, node: Node) -> Pending<'_, Result<u32, ProcessError>> {
         Box::pin(self.restart(node))
+    }
+
+    fn expect_exit(&self, node: Node, code: Option<i32>) -> Result<(), ProcessError> {
+        let asked = code.map_or(Asked::Nothing, Asked::Crash);
+        self.living(node).map(|child| child.expect(asked))
     }
 
     fn pause(&self, node: Node) -> Pending<'_, Result<Paused, ProcessError>> {

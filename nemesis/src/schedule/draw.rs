@@ -15,7 +15,10 @@ use std::time::Duration;
 use super::dice::{Dice, stream};
 use super::options::{DrawError, LASTS_MS_MIN, Pace, ScheduleOptions};
 use super::{Schedule, ScheduledFault, Targets};
-use crate::fault::{Cut, FaultKind, Node, Shape, Target};
+use crate::fault::{CrashAfter, CrashPlace, Cut, FaultKind, Node, Shape, Target};
+
+/// How many powers of two bound the ordinals of outputs.
+const ORDINALS_LOG: u64 = 6;
 
 /// How often a fault's targets are drawn anew when its nodes are taken.
 const TRIES: usize = 8;
@@ -71,6 +74,8 @@ struct KindDraw {
     fault: FaultKind,
     dice: Dice,
     menu: Menu,
+    /// After which outputs a node may crash itself.
+    crash_after: Vec<CrashAfter>,
     nodes: usize,
 }
 
@@ -85,7 +90,7 @@ impl KindDraw {
                     .collect(),
                 or_all(&options.cuts, Cut::ALL),
             ),
-            FaultKind::Kill | FaultKind::Pause => {
+            FaultKind::Kill | FaultKind::Pause | FaultKind::CrashAt => {
                 let allowed = options.targets.get(&fault).map_or(&[][..], Vec::as_slice);
                 let mut allowed = or_all(allowed, Target::ALL);
                 allowed.retain(|target| target.sizes(nodes).is_some());
@@ -105,6 +110,7 @@ impl KindDraw {
             fault,
             dice,
             menu,
+            crash_after: or_all(&options.crash_after, CrashAfter::ALL),
             nodes,
         })
     }
@@ -173,6 +179,7 @@ impl KindDraw {
             fault: self.fault,
             shape,
             cut,
+            crash: (self.fault == FaultKind::CrashAt).then(|| self.draw_place()),
             targets,
         };
         let fits = shape.is_some() || placed.fits(slot, &fault);
@@ -180,6 +187,17 @@ impl KindDraw {
             placed.faults.push((fault, slot.sure));
         }
         fits
+    }
+
+    /// Draws where a node crashes itself: soon more often than late, since a
+    /// place that it does not come to in time is none.
+    fn draw_place(&mut self) -> CrashPlace {
+        let after = self.dice.below(self.crash_after.len() as u64) as usize;
+        let most = 1 << self.dice.below(ORDINALS_LOG);
+        CrashPlace {
+            after: self.crash_after[after],
+            ordinal: self.dice.between(1, most),
+        }
     }
 
     /// Draws shape, cut and targets; none if no node is free for them.

@@ -8,7 +8,8 @@
 //! {"seed":7,"faults":[
 //!   {"at":"1.25s","for":"2s","fault":"kill","targets":["n2","n4"]},
 //!   {"at":"3s","for":"1.5s","fault":"pause","targets":"leader"},
-//!   {"at":"4s","for":"2s","fault":"partition","shape":"halves","cut":"hold","targets":["n1","n3"]}
+//!   {"at":"4s","for":"2s","fault":"partition","shape":"halves","cut":"hold","targets":["n1","n3"]},
+//!   {"at":"5s","for":"1s","fault":"crash-at","crash":{"after":"answer","ordinal":3},"targets":["n2"]}
 //! ]}
 //! ```
 //!
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::fault::{Cut, FaultKind, Node, Shape, node_name, parse_node};
+use crate::fault::{CrashPlace, Cut, FaultKind, Node, Shape, node_name, parse_node};
 
 mod dice;
 mod draw;
@@ -61,6 +62,9 @@ pub struct ScheduledFault {
     /// How a partition cuts its links.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cut: Option<Cut>,
+    /// Where a node crashes itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub crash: Option<CrashPlace>,
     /// Whom it hits; for a partition, the nodes of one side.
     pub targets: Targets,
 }

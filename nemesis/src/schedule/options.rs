@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Seconds;
 use super::dice::Dice;
-use crate::fault::{Cut, FaultKind, Shape, Target};
+use crate::fault::{CrashAfter, Cut, FaultKind, Shape, Target};
 
 /// A fault shorter than this may be over before anything could notice it.
 pub(super) const LASTS_MS_MIN: u64 = 200;
@@ -26,6 +26,8 @@ pub struct ScheduleOptions {
     pub shapes: Vec<Shape>,
     /// How a partition may cut its links; either way if empty.
     pub cuts: Vec<Cut>,
+    /// After which outputs a node may crash itself; after any if empty.
+    pub crash_after: Vec<CrashAfter>,
     /// Mean time from the beginning of one fault to the beginning of the next
     /// of its kind; a fifth of the duration, 1 to 10 s, if not given.
     pub interval: Option<Duration>,
@@ -88,6 +90,7 @@ impl ScheduleOptions {
             targets: BTreeMap::new(),
             shapes: Vec::new(),
             cuts: Vec::new(),
+            crash_after: Vec::new(),
             interval: None,
             lasts: None,
             quiet: None,

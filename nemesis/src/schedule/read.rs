@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::options::counted;
 use super::{Schedule, ScheduledFault, Targets};
-use crate::fault::{Cut, FaultKind, Node, Shape, node_name};
+use crate::fault::{CrashAfter, Cut, FaultKind, Node, Shape, node_name};
 
 /// Why a schedule could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +127,22 @@ fn check(mut fault: ScheduledFault, nodes: usize) -> Result<ScheduledFault, Stri
             return Err(format!("expected a node of n1 to {last}, found {found}"));
         }
     }
+    match (fault.fault, fault.crash) {
+        (FaultKind::CrashAt, Some(place)) if place.ordinal > 0 => {}
+        (FaultKind::CrashAt, _) => {
+            let known: Vec<&str> = CrashAfter::ALL.iter().map(|after| after.name()).collect();
+            return Err(format!(
+                "expected `crash`: its `ordinal` from 1, and `after` one of {}",
+                known.join(", ")
+            ));
+        }
+        (kind, Some(_)) => {
+            return Err(format!(
+                "expected no `crash` of a {kind}: only crash-at has one"
+            ));
+        }
+        (_, None) => {}
+    }
     match (fault.fault, fault.shape) {
         (FaultKind::Partition, Some(shape)) => {
             check_side(shape, &fault.targets, nodes)?;
@@ -212,7 +228,7 @@ mod tests {
         let cases = [
             (
                 r#"{"at":"1s","for":"1s","fault":"flood","targets":"all"}"#,
-                "s.json:2:39: expected a fault, one of kill, pause, partition; found \"flood\"",
+                "s.json:2:39: expected a fault, one of kill, pause, partition, crash-at; found \"flood\"",
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"kill","targets":["n9"]}"#,
@@ -233,6 +249,14 @@ mod tests {
             (
                 r#"{"at":"1s","for":"1s","fault":"pause","shape":"halves","targets":["n1"]}"#,
                 "s.json:2:3: expected no `shape` of a pause: only a partition has one",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"crash-at","targets":["n1"]}"#,
+                "s.json:2:3: expected `crash`: its `ordinal` from 1, and `after` one of send, answer, early-send, early-answer, persist",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"kill","crash":{"after":"send","ordinal":1},"targets":["n1"]}"#,
+                "s.json:2:3: expected no `crash` of a kill: only crash-at has one",
             ),
         ];
         for (fault, expected) in cases {

@@ -4,18 +4,16 @@ use expect_test::expect;
 
 use super::*;
 
-const EVERY: [FaultKind; 3] = [FaultKind::Kill, FaultKind::Pause, FaultKind::Partition];
-
 /// Every way to ask that the loops below try, with a seed for each.
 fn asked() -> impl Iterator<Item = (u64, ScheduleOptions)> {
     (0..4_000_u64).map(|seed| {
         let mut dice = Dice(stream(seed, "tests"));
         let nodes = dice.between(2, 7) as usize;
         let duration = Duration::from_millis(dice.between(10_000, 60_000));
-        let kinds = dice.between(1, 7);
-        let faults: Vec<FaultKind> = (0..3)
+        let kinds = dice.between(1, 15);
+        let faults: Vec<FaultKind> = (0..4)
             .filter(|i| kinds >> i & 1 == 1)
-            .map(|i| EVERY[i])
+            .map(|i| FaultKind::ALL[i])
             .collect();
         let mut options = ScheduleOptions::new(&faults, nodes, duration);
         if dice.below(3) == 0 {
@@ -132,7 +130,8 @@ fn one_fault_of_each_kind_is_sure() {
 #[test]
 fn only_what_is_allowed_is_drawn() {
     for seed in 0..300 {
-        let mut options = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(30));
+        let mut options = ScheduleOptions::new(FaultKind::ALL, 5, Duration::from_secs(30));
+        options.crash_after = vec![CrashAfter::Answer];
         options.targets.insert(FaultKind::Kill, vec![Target::One]);
         options
             .targets
@@ -145,6 +144,11 @@ fn only_what_is_allowed_is_drawn() {
                     assert!(matches!(&fault.targets, Targets::Nodes(n) if n.len() == 1))
                 }
                 FaultKind::Pause => assert_eq!(fault.targets, Targets::Leader),
+                FaultKind::CrashAt => {
+                    let place = fault.crash.unwrap();
+                    assert_eq!(place.after, CrashAfter::Answer);
+                    assert!((1..=32).contains(&place.ordinal));
+                }
                 FaultKind::Partition => {
                     assert_eq!(
                         (fault.shape, fault.cut),
@@ -160,7 +164,7 @@ fn only_what_is_allowed_is_drawn() {
 fn everything_there_is_gets_drawn() {
     let mut seen = std::collections::BTreeSet::new();
     for seed in 0..200 {
-        let options = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(20));
+        let options = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(20));
         for fault in draw(seed, &options).unwrap().faults {
             let size = match &fault.targets {
                 Targets::Nodes(nodes) => nodes.len().to_string(),
@@ -188,7 +192,7 @@ fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
         };
         assert_eq!(
             faults_of(&[FaultKind::Partition]),
-            faults_of(&EVERY),
+            faults_of(FaultKind::ALL),
             "seed {seed}"
         );
     }
@@ -197,20 +201,20 @@ fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
 #[test]
 fn what_cannot_be_is_refused() {
     let refused = |options: ScheduleOptions| draw(1, &options).unwrap_err().to_string();
-    let lone = ScheduleOptions::new(&EVERY, 1, Duration::from_secs(20));
+    let lone = ScheduleOptions::new(FaultKind::USUAL, 1, Duration::from_secs(20));
     expect!["expected a target that one node can have for partition, found isolate-one, isolate-leader, majority-minority, halves"]
         .assert_eq(&refused(lone));
-    let short = ScheduleOptions::new(&EVERY, 5, Duration::from_millis(200));
+    let short = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_millis(200));
     expect!["expected a time of at least 0.248s for any fault to fit, found 0.2s"]
         .assert_eq(&refused(short));
-    let mut dense = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(20));
+    let mut dense = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(20));
     dense.interval = Some(Duration::from_secs(1));
     dense.lasts = Some(Duration::from_secs(1));
     expect![
         "expected a mean interval of faults of more than the mean length of faults, 1s, found 1s"
     ]
     .assert_eq(&refused(dense));
-    let mut long = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(20));
+    let mut long = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(20));
     long.lasts = Some(Duration::from_secs(30));
     expect!["expected a mean length of faults of at most 16.143s, found 30s"]
         .assert_eq(&refused(long));
@@ -218,7 +222,7 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn a_seed_gives_this_very_schedule() {
-    let options = ScheduleOptions::new(&EVERY, 5, Duration::from_secs(12));
+    let options = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(12));
     expect![[r#"
         {
           "seed": 7,

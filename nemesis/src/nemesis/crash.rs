@@ -1,0 +1,152 @@
+//! Crashes at a place: nodes that end themselves between two outputs.
+//!
+//! ```text
+//!   ask every target ──> the first comes to its place ──> kill the others ── restart all
+//!                   '──> none does in time ──> tell all to forget it
+//! ```
+
+use std::time::Instant;
+
+use super::{Shared, first, join_all, within};
+use crate::fault::{CrashPlace, Node, node_name};
+use crate::process::Exit;
+use crate::report::{Edge, FaultReport, Outcome};
+
+impl Shared {
+    /// Lets `nodes` crash at a place, until `heal_at`.
+    pub(super) async fn crash_at(
+        &self,
+        mut report: FaultReport,
+        place: CrashPlace,
+        nodes: &[Node],
+        heal_at: Instant,
+    ) {
+        let Some(code) = self.cluster.crash_code() else {
+            return self.skip(report, "the system's nodes cannot be asked to crash");
+        };
+        let claimed = self.claim(&mut report, nodes);
+        if claimed.is_empty() {
+            return self.skip(report, "no target could take it");
+        }
+        report.aim(&claimed);
+        self.begin(&mut report);
+        self.lock().killed.extend(&claimed);
+        let asked = self.ask(&mut report, &claimed, place, code).await;
+        if asked.len() < claimed.len() {
+            report.outcome = Outcome::Indeterminate;
+        }
+        let came = tokio::select! {
+            ended = self.first_to_end(&asked) => Some(ended),
+            _ = self.until(heal_at) => self.forget(&mut report, &asked, place).await,
+        };
+        let hit = match came {
+            Some((node, exit)) => self.came(&mut report, &asked, node, exit, code).await,
+            None => false,
+        };
+        self.note_effective(&mut report, hit);
+        self.until(heal_at).await;
+        report.times.heal_began_ns = Some(self.now_ns());
+        let healed = self.restart(&mut report, &claimed).await;
+        self.note_healed(&mut report, healed);
+        self.release(&claimed);
+        self.announce(&report, Edge::End);
+    }
+
+    /// Asks nodes to crash; gives those that have understood.
+    async fn ask(
+        &self,
+        report: &mut FaultReport,
+        nodes: &[Node],
+        place: CrashPlace,
+        code: i32,
+    ) -> Vec<Node> {
+        let processes = self.cluster.processes();
+        let tries = nodes.iter().map(|node| async {
+            processes
+                .expect_exit(*node, Some(code))
+                .map_err(|error| error.to_string())?;
+            self.tell(*node, Some(place)).await
+        });
+        let mut asked = Vec::new();
+        for (node, result) in nodes.iter().copied().zip(join_all(tries).await) {
+            match result {
+                Ok(()) => asked.push(node),
+                Err(why) => {
+                    report.because(format!("{} was not asked: {why}", node_name(node)));
+                    // It may have ended; then nothing is expected of it anyway.
+                    let _ = processes.expect_exit(node, None);
+                }
+            }
+        }
+        let names: Vec<String> = asked.iter().copied().map(node_name).collect();
+        report
+            .evidence
+            .say(format!("{} asked to crash after {place}", names.join(", ")));
+        asked
+    }
+
+    async fn tell(&self, node: Node, place: Option<CrashPlace>) -> Result<(), String> {
+        let told = within(self.limits.leader, self.cluster.crash_at(node, place)).await;
+        told.unwrap_or_else(|| Err("no answer in time".to_owned()))
+    }
+
+    /// Waits for the first of nodes to end; for ever, if there are none.
+    async fn first_to_end(&self, nodes: &[Node]) -> (Node, Exit) {
+        let processes = self.cluster.processes();
+        let ends = nodes.iter().map(|node| processes.ended(*node));
+        let (place, exit) = first(ends).await;
+        (nodes[place], exit)
+    }
+
+    /// A node has ended; the others are taken with it. Whether it was the
+    /// crash that was asked for.
+    async fn came(
+        &self,
+        report: &mut FaultReport,
+        asked: &[Node],
+        node: Node,
+        exit: Exit,
+        code: i32,
+    ) -> bool {
+        let name = node_name(node);
+        let others: Vec<Node> = asked.iter().copied().filter(|n| *n != node).collect();
+        if !others.is_empty() {
+            self.kill(report, &others).await;
+        }
+        report.evidence.fact("crashed", name.as_str());
+        report.evidence.say(format!("{name} {exit}"));
+        let own = exit == Exit::Code(code);
+        if !own {
+            report.because(format!(
+                "{name} {exit}, which is not the crash it was asked for"
+            ));
+        }
+        own
+    }
+
+    /// Time is up: nodes must not crash any more. One may have done so just
+    /// before it heard.
+    async fn forget(
+        &self,
+        report: &mut FaultReport,
+        nodes: &[Node],
+        place: CrashPlace,
+    ) -> Option<(Node, Exit)> {
+        let processes = self.cluster.processes();
+        let told = join_all(nodes.iter().map(|node| self.tell(*node, None))).await;
+        for (node, told) in nodes.iter().copied().zip(told) {
+            if let crate::process::ProcessState::Exited { exit, .. } = processes.state(node) {
+                return Some((node, exit));
+            }
+            match told {
+                Ok(()) => {
+                    // Alive a moment ago; an end from now on is a surprise.
+                    let _ = processes.expect_exit(node, None);
+                }
+                Err(why) => report.because(format!("{} may crash yet: {why}", node_name(node))),
+            }
+        }
+        report.because(format!("no target came to {place} in time"));
+        None
+    }
+}
