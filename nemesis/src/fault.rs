@@ -121,11 +121,11 @@ words! {
     CrashAfter, "an output", {
         /// A message to another node.
         Send = "send",
-        /// An answer to a client.
+        /// An answer to a client that its request took effect.
         Answer = "answer",
         /// A message that leaves ahead of a persist that was asked for before.
         EarlySend = "early-send",
-        /// An answer that leaves ahead of a persist that was asked for before.
+        /// Such an answer that leaves ahead of a persist that was asked for before.
         EarlyAnswer = "early-answer",
         /// A persist: durable, and nothing that waited for it has left.
         Persist = "persist",

@@ -16,11 +16,12 @@ use std::str::FromStr;
 pub enum CrashAfter {
     /// A message to another node.
     Send,
-    /// An answer to a client.
+    /// An answer to a client that its request took effect; a refusal promises
+    /// nothing.
     Answer,
     /// A message that left ahead of a persist that was asked for before.
     EarlySend,
-    /// An answer that left ahead of a persist that was asked for before.
+    /// Such an answer that left ahead of a persist that was asked for before.
     EarlyAnswer,
     /// A persist: durable, and nothing that waited for it has left.
     Persist,

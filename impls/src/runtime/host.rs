@@ -357,7 +357,14 @@ impl<M: Service> Host<M> {
                 self.send(to, &message, session);
                 (CrashAfter::Send, self.peers.outbox(to))
             }
-            Departure::Answer { id, outcome } => (CrashAfter::Answer, self.answer(id, outcome)),
+            Departure::Answer { id, outcome } => {
+                let promises = matches!(outcome, Outcome::Ok(_));
+                let last = self.answer(id, outcome);
+                if !promises {
+                    return;
+                }
+                (CrashAfter::Answer, last)
+            }
         };
         self.passes(kind, early, last);
     }
