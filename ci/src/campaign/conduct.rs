@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tribunal_histories::Recorder;
-use tribunal_impls::adapter::{ClientOptions, NodePlan};
+use tribunal_impls::adapter::{ClientOptions, NodePlan, System};
 use tribunal_impls::runtime::EXIT_REFUSED;
 use tribunal_nemesis::links::Links;
 use tribunal_nemesis::ports::{self, PortLease};
@@ -38,7 +38,6 @@ use super::load::{self, Pace};
 use super::progress::Progress;
 use super::report::Cpu;
 use super::trial::Trial;
-use crate::systems;
 
 /// How long a cluster may take to serve its first operation.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -114,6 +113,7 @@ enum Start {
 
 /// Conducts a run up to the point where the cluster could be stopped.
 pub async fn conduct(
+    system: Arc<dyn System>,
     campaign: &Campaign,
     schedule: &Schedule,
     folder: &Folder,
@@ -121,7 +121,7 @@ pub async fn conduct(
     mut interrupt: Interrupt,
 ) -> anyhow::Result<(Record, Running)> {
     progress.phase("start");
-    let mut running = Running::start(campaign, folder).await?;
+    let mut running = Running::start(system, campaign, folder).await?;
     let trial = Arc::new(prepare(campaign, folder, &running.stage, progress)?);
     let mut record = Record::of(Arc::clone(&trial));
     let _ticker = tick(&trial);
@@ -211,10 +211,13 @@ impl Record {
 
 impl Running {
     /// Starts links and node processes.
-    async fn start(campaign: &Campaign, folder: &Folder) -> anyhow::Result<Running> {
+    async fn start(
+        system: Arc<dyn System>,
+        campaign: &Campaign,
+        folder: &Folder,
+    ) -> anyhow::Result<Running> {
         let cpu_before = cpu::used();
         let phases = Phases::new("start");
-        let system = systems::start(&campaign.system, campaign.bug.as_deref(), campaign.tuning())?;
         let nodes: Vec<u8> = (1..=campaign.nodes).collect();
         let mut ports = ports::lease(2 * nodes.len()).context("find free ports")?;
         let client_ports = ports.split_off(nodes.len());

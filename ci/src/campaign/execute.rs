@@ -16,6 +16,7 @@ use super::meter::Meter;
 use super::progress::Progress;
 use super::report::{Check, Phase, Report, conclude};
 use super::{judge, linearizability};
+use crate::systems;
 
 /// A finished run.
 pub struct Run {
@@ -40,6 +41,8 @@ pub async fn run(
     began: Instant,
 ) -> anyhow::Result<Run> {
     let schedule = campaign.faults_of_run()?;
+    let system = systems::start(&campaign.system, campaign.bug.as_deref(), campaign.tuning())?;
+    campaign.check_abilities(&*system, &campaign.requested_faults(&schedule))?;
     let folder = Folder::create(out, campaign)?;
     write(&folder.campaign(), &campaign.to_toml()?)?;
     write(&folder.schedule(), &schedule.to_json())?;
@@ -50,7 +53,8 @@ pub async fn run(
         campaign.seed,
         folder.shown().display()
     ));
-    let conducted = conduct::conduct(campaign, &schedule, &folder, &progress, interrupt).await;
+    let conducted =
+        conduct::conduct(system, campaign, &schedule, &folder, &progress, interrupt).await;
     let (mut record, mut running) = conducted.inspect_err(|_| progress.finish())?;
     let running = match leave_running {
         true => {

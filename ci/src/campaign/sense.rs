@@ -2,6 +2,7 @@
 //! nothing together, each refused with what to type instead. Before anything
 //! of the run exists.
 
+use tribunal_impls::adapter::System;
 use tribunal_nemesis::FaultKind;
 use tribunal_nemesis::schedule::{self, DrawError};
 
@@ -40,6 +41,21 @@ impl Campaign {
                  {why}; try an election timeout of several heartbeats"
             ))
         })
+    }
+
+    /// Refuses faults that the system's nodes cannot be asked for.
+    pub(super) fn check_abilities(
+        &self,
+        system: &dyn System,
+        faults: &[FaultKind],
+    ) -> anyhow::Result<()> {
+        if faults.contains(&FaultKind::CrashAt) && system.crash_code().is_none() {
+            return Err(usage(format!(
+                "the nodes of {} cannot be asked to crash at a place; leave out crash-at, or try kill",
+                system.name()
+            )));
+        }
+        Ok(())
     }
 
     /// Refuses what is said about faults that there will not be.
@@ -104,6 +120,10 @@ impl Campaign {
 
 #[cfg(test)]
 mod tests {
+    use tribunal_impls::adapter::{
+        Client, ClientError, ClientOptions, CommandLine, NodePlan, NodeStatus, Pending,
+    };
+
     use super::*;
     use crate::campaign::config::tests::campaign;
     use crate::campaign::options::Options;
@@ -132,6 +152,33 @@ mod tests {
         assert!(said("kill,partition", cuts).is_ok());
         let pace: fn(&mut Options) = |o| o.quiet = Some("1s".parse().unwrap());
         assert!(said("none", pace).is_err());
+    }
+
+    #[test]
+    fn a_crash_at_a_place_is_refused_where_nodes_cannot_be_asked() {
+        struct Deaf;
+        impl System for Deaf {
+            fn name(&self) -> &str {
+                "deaf"
+            }
+            fn command(&self, _: &NodePlan) -> CommandLine {
+                unreachable!("nothing is started")
+            }
+            fn status<'a>(
+                &'a self,
+                _: &'a NodePlan,
+            ) -> Pending<'a, Result<NodeStatus, ClientError>> {
+                unreachable!("nobody is asked")
+            }
+            fn client(&self, _: &NodePlan, _: &[NodePlan], _: &ClientOptions) -> Box<dyn Client> {
+                unreachable!("nobody asks")
+            }
+        }
+        let campaign = campaign("raft", 5);
+        let refused = campaign.check_abilities(&Deaf, &[FaultKind::CrashAt]);
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("the nodes of deaf cannot"), "{error}");
+        assert!(campaign.check_abilities(&Deaf, FaultKind::USUAL).is_ok());
     }
 
     #[test]
