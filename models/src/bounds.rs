@@ -226,7 +226,9 @@ pub struct Reductions {
     /// only by breaking, whatever this says.
     pub loss: bool,
     /// A persist completes with its step where that hides nothing (see
-    /// [`crate::node`]).
+    /// [`crate::node`]). What was gated behind it then leaves at once, so a
+    /// full network keeps the step from happening at all; without this, such
+    /// a node could write, crash, and never have sent.
     pub at_once: bool,
     /// What changes nothing is no action: a delivery that leaves the node as
     /// it was and makes it say nothing is like a message that is lost; a

@@ -34,6 +34,8 @@ pub(crate) fn play<S: ModelSystem>(
     let mut generous = settings;
     generous.bounds = unlimited(settings.bounds);
     generous.reductions.loss = false;
+    // Scripts name no persist that need not be an action of its own.
+    generous.reductions.at_once = true;
     let model = Model::new(system.clone(), generous);
     let walk = Walk {
         steps: Vec::new(),

@@ -1,16 +1,11 @@
-//! Raft, exhaustively: the shipped bounds, every wrong version, and what the
-//! reductions leave out.
+//! Raft, exhaustively: the shipped bounds and every wrong version.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use stateright::Model as _;
-use tribunal_models::model::{Model, Settings};
 use tribunal_models::raft::RaftSystem;
 use tribunal_models::report::{PropertyResult, Report, Verdict};
 use tribunal_models::search::Order;
-use tribunal_models::{
-    Bounds, CheckOptions, Cluster, Granularity, Limit, ModelSystem, Reductions, check,
-};
+use tribunal_models::{Bounds, CheckOptions, Granularity, Limit, ModelSystem, check};
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::raft::BUGS;
 
@@ -190,91 +185,4 @@ fn the_count_depends_neither_on_order_nor_on_threads() {
     let alone = count(Order::DepthFirst, 1);
     assert_eq!(alone, count(Order::DepthFirst, 2));
     assert_eq!(alone, count(Order::BreadthFirst, 1));
-}
-
-/// What the reductions must not change: which logs can be durable together in
-/// which terms, whichever node holds which, and what clients can be told.
-fn projection(cluster: &Cluster<RaftSystem>) -> String {
-    let durable = |node| {
-        let durable = cluster.durable(node);
-        format!("{} {:?}", durable.term, durable.log)
-    };
-    let mut durable: Vec<String> = cluster.nodes().map(durable).collect();
-    durable.sort();
-    let told = (0..cluster.operations().len()).map(|index| cluster.result(index));
-    format!("{durable:?} {:?}", told.collect::<Vec<_>>())
-}
-
-fn reachable(bounds: Bounds, granularity: Granularity, reductions: Reductions) -> BTreeSet<String> {
-    let settings = Settings {
-        bounds,
-        granularity,
-        reductions,
-    };
-    let model = Model::new(RaftSystem::new(&bounds, None), settings);
-    let mut open = model.init_states();
-    let mut seen: HashSet<_> = open.iter().cloned().collect();
-    let mut projections = BTreeSet::new();
-    while let Some(state) = open.pop() {
-        projections.insert(projection(&state));
-        for (_, next) in model.next_steps(&state) {
-            if seen.insert(next.clone()) {
-                open.push(next);
-            }
-        }
-    }
-    projections
-}
-
-#[test]
-fn no_reduction_changes_what_can_be_durable_and_told() {
-    let all = Reductions::ALL;
-    let fewer = [
-        Reductions {
-            at_once: false,
-            ..all
-        },
-        Reductions {
-            no_ops: false,
-            ..all
-        },
-        Reductions {
-            timers: false,
-            ..all
-        },
-        Reductions { dead: false, ..all },
-        Reductions {
-            symmetry: false,
-            ..all
-        },
-    ];
-    let one_operation = Bounds::of(3)
-        .with(Limit::Elections, 1)
-        .with(Limit::Operations, 1);
-    let one_crash = Bounds::of(3)
-        .with(Limit::Elections, 1)
-        .with(Limit::Crashes, 1);
-    for bounds in [one_operation, one_crash] {
-        for (_, granularity) in HOSTS {
-            let usual = reachable(bounds, granularity, all);
-            assert!(usual.len() > 4, "{usual:?}");
-            for reductions in fewer {
-                let other = reachable(bounds, granularity, reductions);
-                assert_eq!(usual, other, "{granularity:?} {reductions:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn losing_messages_changes_nothing_that_can_be_durable_and_told() {
-    let bounds = Bounds::of(2)
-        .with(Limit::Elections, 2)
-        .with(Limit::Operations, 1)
-        .with(Limit::Crashes, 1);
-    for (_, granularity) in HOSTS {
-        let usual = reachable(bounds, granularity, Reductions::ALL);
-        assert!(usual.len() > 4, "{usual:?}");
-        assert_eq!(usual, reachable(bounds, granularity, Reductions::NONE));
-    }
 }

@@ -1,55 +1,17 @@
 //! Reductions change neither verdicts nor what can become durable and be
 //! answered, as long as the network has room.
 
+mod explore;
 mod toys;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
+use explore::fewer;
 use stateright::Model as _;
 use toys::{Commitment, Decree, Leased};
 use tribunal_models::model::{Model, Settings};
 use tribunal_models::report::Verdict;
-use tribunal_models::{
-    Bounds, CheckOptions, Cluster, Granularity, Limit, ModelSystem, Reductions, check,
-};
-
-/// All reductions but one, and none.
-fn fewer() -> Vec<(&'static str, Reductions)> {
-    let all = Reductions::ALL;
-    vec![
-        ("loss", Reductions { loss: false, ..all }),
-        (
-            "at_once",
-            Reductions {
-                at_once: false,
-                ..all
-            },
-        ),
-        (
-            "no_ops",
-            Reductions {
-                no_ops: false,
-                ..all
-            },
-        ),
-        (
-            "timers",
-            Reductions {
-                timers: false,
-                ..all
-            },
-        ),
-        ("dead", Reductions { dead: false, ..all }),
-        (
-            "symmetry",
-            Reductions {
-                symmetry: false,
-                ..all
-            },
-        ),
-        ("none", Reductions::NONE),
-    ]
-}
+use tribunal_models::{Bounds, CheckOptions, Cluster, Granularity, Limit, ModelSystem, Reductions};
 
 /// What is durable on every node, and what clients were told.
 fn projection<S: ModelSystem>(cluster: &Cluster<S>) -> String {
@@ -60,37 +22,19 @@ fn projection<S: ModelSystem>(cluster: &Cluster<S>) -> String {
     format!("{durable:?} {told:?}")
 }
 
-/// Every projection that can be reached, and how many states were visited.
-fn reachable<S: ModelSystem>(
-    bounds: Bounds,
-    granularity: Granularity,
-    reductions: Reductions,
-) -> (BTreeSet<String>, usize) {
-    let settings = Settings {
-        bounds,
-        granularity,
-        reductions,
-    };
-    let model = Model::new(S::new(&bounds, None), settings);
-    let mut open = model.init_states();
-    let mut seen: HashSet<_> = open.iter().cloned().collect();
-    let mut projections = BTreeSet::new();
-    while let Some(state) = open.pop() {
-        projections.insert(projection(&state));
-        for next in model.next_steps(&state).into_iter().map(|(_, next)| next) {
-            if seen.insert(next.clone()) {
-                open.push(next);
-            }
-        }
-    }
-    (projections, seen.len())
-}
-
 fn reductions_change_nothing_that_counts<S: ModelSystem>(bounds: Bounds) {
     for granularity in [Granularity::Atomic, Granularity::Staged] {
-        let (usual, least) = reachable::<S>(bounds, granularity, Reductions::ALL);
+        let reachable = |reductions| {
+            let settings = Settings {
+                bounds,
+                granularity,
+                reductions,
+            };
+            explore::reachable(S::new(&bounds, None), settings, projection)
+        };
+        let (usual, least) = reachable(Reductions::ALL);
         for (name, reductions) in fewer() {
-            let (other, states) = reachable::<S>(bounds, granularity, reductions);
+            let (other, states) = reachable(reductions);
             assert_eq!(usual, other, "{} {granularity:?} without {name}", S::NAME);
             assert!(
                 states >= least,
@@ -102,28 +46,13 @@ fn reductions_change_nothing_that_counts<S: ModelSystem>(bounds: Bounds) {
 }
 
 fn verdicts_stay<S: ModelSystem>(bounds: Bounds) {
-    for bug in [None, Some("hasty".to_owned())] {
-        let right = bug.is_none();
-        for (name, reductions) in fewer() {
-            let options = CheckOptions {
-                bug: bug.clone(),
-                reductions,
-                ..CheckOptions::new(bounds)
-            };
-            let report = check::check::<S>(&options, &mut |_| {}).expect("a check");
-            let expected = if right {
-                Verdict::Valid
-            } else {
-                Verdict::Invalid
-            };
-            assert_eq!(
-                report.verdict,
-                expected,
-                "{} without {name}: {report:#?}",
-                S::NAME
-            );
-        }
-    }
+    let right = CheckOptions::new(bounds);
+    let wrong = CheckOptions {
+        bug: Some("hasty".to_owned()),
+        ..right.clone()
+    };
+    explore::verdicts_stay::<S>(&right, &Verdict::Valid);
+    explore::verdicts_stay::<S>(&wrong, &Verdict::Invalid);
 }
 
 fn decree() -> Bounds {
