@@ -51,6 +51,9 @@ pub struct CheckArgs {
     /// How many threads explore; one for each core, if not given
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub threads: Option<u16>,
+    /// Other fingerprints: states that one salt confused, another tells apart
+    #[arg(long, value_name = "S", default_value_t)]
+    pub salt: u64,
     /// Serve stateright's explorer on this address instead of checking
     #[arg(long, value_name = "ADDR")]
     pub explore: Option<String>,
@@ -203,6 +206,7 @@ impl CheckArgs {
             timeout: self.timeout.map(|Time(timeout)| timeout),
             memory: self.memory.map(|Size(bytes)| bytes),
             threads: self.threads.map_or(usual.threads, usize::from),
+            salt: self.salt,
             ..usual
         })
     }
@@ -221,6 +225,9 @@ impl CheckArgs {
                 .iter()
                 .map(|name| format!("--property '{name}'")),
         );
+        if self.salt > 0 {
+            words.push(format!("--salt {}", self.salt));
+        }
         words.join(" ")
     }
 }
@@ -374,13 +381,13 @@ mod tests {
     fn the_command_that_repeats_asks_the_same() {
         let raft = raft();
         let first = parsed(
-            "raft --host atomic --nodes 4 --crashes 3 --set batch=1 --set batch=2 --timeout 3s",
+            "raft --host atomic --nodes 4 --crashes 3 --set batch=1 --set batch=2 --timeout 3s --salt 7",
         );
         let words = first.repeat(raft.as_ref());
         let again = parsed(words.strip_prefix("tribunal check ").expect("the command"));
         assert_eq!(
             words,
-            "tribunal check raft --host atomic --nodes 4 --crashes 3 --set batch=2"
+            "tribunal check raft --host atomic --nodes 4 --crashes 3 --set batch=2 --salt 7"
         );
         let bounds = |args: &CheckArgs| args.options(raft.as_ref()).expect("valid options").bounds;
         assert_eq!(bounds(&first), bounds(&again));

@@ -43,6 +43,10 @@ pub struct CheckOptions {
     pub reductions: Reductions,
     /// In which order states are expanded.
     pub order: Order,
+    /// What fingerprints are salted with: two states that one salt gives the
+    /// same fingerprint, so that one of them is never visited, differ in it
+    /// with another salt.
+    pub salt: u64,
 }
 
 impl CheckOptions {
@@ -59,6 +63,7 @@ impl CheckOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             reductions: Reductions::ALL,
             order: Order::DepthFirst,
+            salt: 0,
         }
     }
 }
@@ -120,10 +125,10 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         };
         let system = S::new(&bounds, bug);
         let prefix = match &options.from {
-            Some(name) => Some(played(&system, settings, name)?),
+            Some(name) => Some(played(&system, settings, options.salt, name)?),
             None => None,
         };
-        let mut model = Model::new(system, settings);
+        let mut model = Model::salted(system, settings, options.salt);
         model.only = chosen_property(&model, options)?;
         if let Some(prefix) = &prefix {
             model.start = prefix.walk.end.clone();
@@ -231,6 +236,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             host: self.options.granularity,
             bounds: self.options.bounds.named(S::settings()),
             from: self.prefix.as_ref().map(|prefix| prefix.name),
+            salt: self.options.salt,
             verdict: self.verdict(found, &properties),
             states_generated: found.states_generated,
             states_unique: found.states_unique,
@@ -468,6 +474,7 @@ fn chosen_property<S: ModelSystem>(
 fn played<S: ModelSystem>(
     system: &S,
     settings: Settings,
+    salt: u64,
     name: &str,
 ) -> Result<Played<S>, CheckError> {
     let prefixes = S::prefixes();
@@ -479,7 +486,7 @@ fn played<S: ModelSystem>(
             known: listed(&names),
         });
     };
-    let (model, walk) = prefix::play(system, settings, prefix)?;
+    let (model, walk) = prefix::play(system, settings, salt, prefix)?;
     Ok(Played {
         name: prefix.name,
         walk,

@@ -24,8 +24,6 @@
 
 use tribunal_protocol::machine::Outcome;
 
-use crate::shared::Shared;
-
 /// Every planned operation, by its place in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct History<R> {
@@ -56,7 +54,7 @@ pub enum Stage<R> {
         doubtful: bool,
     },
     /// It took effect, with this result.
-    Ok(Shared<R>),
+    Ok(R),
     /// No request of it was accepted.
     Failed,
 }
@@ -109,7 +107,7 @@ impl<R: Clone + std::hash::Hash> History<R> {
             return false;
         };
         match outcome {
-            Outcome::Ok(result) => operation.stage = Stage::Ok(Shared::new(result)),
+            Outcome::Ok(result) => operation.stage = Stage::Ok(result),
             Outcome::Unknown(_) => {
                 *pending = pending.saturating_sub(1);
                 *doubtful = true;

@@ -28,6 +28,8 @@ pub struct Cluster<S: ModelSystem> {
     /// but for what a prefix did.
     pub(crate) had_faults: bool,
     pub(crate) broken: Option<Shared<Broken>>,
+    /// With another salt every fingerprint is another.
+    pub(crate) salt: u64,
     /// Which nodes the last action touched, as bits, and `ALL` where
     /// everything must be judged. No part of the state: equal states differ
     /// in it only in what was judged already on the way to them.
@@ -140,6 +142,7 @@ impl<S: ModelSystem> Clone for Cluster<S> {
             budget: self.budget,
             had_faults: self.had_faults,
             broken: self.broken.clone(),
+            salt: self.salt,
             touched: self.touched,
         }
     }
@@ -162,6 +165,7 @@ impl<S: ModelSystem> Eq for Cluster<S> {}
 /// By the hashes of the components, all but `touched`.
 impl<S: ModelSystem> Hash for Cluster<S> {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        self.salt.hash(state);
         for node in &self.nodes {
             node.hash(state);
         }

@@ -114,7 +114,7 @@ impl<S: ModelSystem> Model<S> {
                 Stage::Planned => continue,
                 Stage::Failed if !failed_are_open => continue,
                 Stage::Failed | Stage::Open { .. } => None,
-                Stage::Ok(result) => Some(&**result),
+                Stage::Ok(result) => Some(result),
             };
             // Completions come in one order, so what was complete at one
             // invocation is part of what was complete at a later one: an

@@ -25,7 +25,7 @@ use crate::memo::{Key, Left, Memo, Reaction};
 use crate::network::{Envelope, Network};
 use crate::node::{Departure, Host, Node, Stimulus};
 use crate::panics::caught;
-use crate::shared::{Shared, content_hash};
+use crate::shared::{Shared, Store, content_hash};
 use crate::system::{Administration, Draft, Goal, ModelSystem, Planned, Property};
 use crate::tally::{GOALS_MAX, Tally};
 
@@ -56,6 +56,7 @@ pub struct Model<S: ModelSystem> {
     pub(crate) tally: Arc<Tally>,
     /// Set when the search is to end: no state has actions any more.
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) store: Store,
     configs: Vec<<S::Machine as Machine>::Config>,
     memo: Option<Memo<S::Machine>>,
 }
@@ -89,6 +90,13 @@ const OPERATORS: u64 = 1 << 32;
 impl<S: ModelSystem> Model<S> {
     /// The model of a system.
     pub fn new(system: S, settings: Settings) -> Self {
+        Self::salted(system, settings, 0)
+    }
+
+    /// The model of a system, with other fingerprints of its states for each
+    /// salt.
+    pub fn salted(system: S, settings: Settings, salt: u64) -> Self {
+        let store = Store::new(salt);
         let nodes = (1..=settings.bounds.nodes).map(NodeId);
         let goals = system.goals();
         assert!(
@@ -103,12 +111,13 @@ impl<S: ModelSystem> Model<S> {
             configs: nodes.map(|node| system.config(node)).collect(),
             start: Cluster {
                 nodes: Vec::new(),
-                network: Shared::new(Network::new(settings.bounds.nodes)),
-                history: Shared::new(History::new(system.plan().len())),
-                ghost: Shared::new(S::Ghost::default()),
+                network: store.put(Network::new(settings.bounds.nodes)),
+                history: store.put(History::new(system.plan().len())),
+                ghost: store.put(S::Ghost::default()),
                 budget: Budget::full(&settings.bounds),
                 had_faults: false,
                 broken: None,
+                salt,
                 touched: ALL,
             },
             system,
@@ -117,6 +126,7 @@ impl<S: ModelSystem> Model<S> {
             labels: false,
             tally: Arc::new(Tally::new()),
             stop: Arc::new(AtomicBool::new(false)),
+            store,
             memo: Some(Memo::new()),
         };
         model.boot();
@@ -137,6 +147,7 @@ impl<S: ModelSystem> Model<S> {
             labels: false,
             tally: Arc::new(Tally::new()),
             stop: Arc::new(AtomicBool::new(false)),
+            store: self.store,
             configs: self.configs.clone(),
             memo: None,
         }
@@ -178,17 +189,20 @@ impl<S: ModelSystem> Model<S> {
     }
 
     fn key(&self, id: NodeId, node: &Shared<Node<S::Machine>>, cause: Cause<'_, S>) -> Key {
+        let salt = self.store.salt();
         let cause = match cause {
-            Cause::Message(from, message) => content_hash(&(0_u8, from, message.content_hash())),
-            Cause::Expire(timer) => content_hash(&(1_u8, timer)),
-            Cause::Persist(count) => content_hash(&(2_u8, count)),
-            Cause::Crash(kept) => content_hash(&(3_u8, kept)),
-            Cause::Request(operation, attempt) => content_hash(&(4_u8, operation, attempt)),
-            Cause::Tell(peer, up) => content_hash(&(5_u8, peer, up)),
-            Cause::Tick => content_hash(&6_u8),
-            Cause::Administer(place) => content_hash(&(7_u8, place)),
+            Cause::Message(from, message) => {
+                content_hash(salt, &(0_u8, from, message.content_hash()))
+            }
+            Cause::Expire(timer) => content_hash(salt, &(1_u8, timer)),
+            Cause::Persist(count) => content_hash(salt, &(2_u8, count)),
+            Cause::Crash(kept) => content_hash(salt, &(3_u8, kept)),
+            Cause::Request(operation, attempt) => content_hash(salt, &(4_u8, operation, attempt)),
+            Cause::Tell(peer, up) => content_hash(salt, &(5_u8, peer, up)),
+            Cause::Tick => content_hash(salt, &6_u8),
+            Cause::Administer(place) => content_hash(salt, &(7_u8, place)),
         };
-        (node.content_hash(), content_hash(&(id, cause)))
+        (node.content_hash(), content_hash(salt, &(id, cause)))
     }
 
     fn compute(
@@ -204,7 +218,7 @@ impl<S: ModelSystem> Model<S> {
                 let left = made
                     .left
                     .into_iter()
-                    .filter_map(|departure| leaving(id, departure));
+                    .filter_map(|departure| self.leaving(id, departure));
                 let left: Vec<_> = left.collect();
                 let changed = made.node != **node;
                 if !changed && left.is_empty() {
@@ -213,7 +227,7 @@ impl<S: ModelSystem> Model<S> {
                 let same = || node.clone();
                 Reaction::Something {
                     node: if changed {
-                        Shared::new(made.node)
+                        self.store.put(made.node)
                     } else {
                         same()
                     },
@@ -257,12 +271,13 @@ impl<S: ModelSystem> Model<S> {
         let mut departures = Vec::new();
         for id in &ids {
             let reaction = Node::start(self.host(*id));
-            self.start.nodes.push(Shared::new(reaction.node));
+            let node = self.store.put(reaction.node);
+            self.start.nodes.push(node);
             departures.extend(
                 reaction
                     .left
                     .into_iter()
-                    .filter_map(|departure| leaving(*id, departure)),
+                    .filter_map(|departure| self.leaving(*id, departure)),
             );
         }
         if matches!(*self.start.network, Network::Lanes { .. }) {
@@ -273,12 +288,12 @@ impl<S: ModelSystem> Model<S> {
                         up: true,
                     });
                     let reaction = self.start.node(*node).react(&told, self.host(*node));
-                    *self.start.node_mut(*node) = Shared::new(reaction.node);
+                    *self.start.node_mut(*node) = self.store.put(reaction.node);
                     departures.extend(
                         reaction
                             .left
                             .into_iter()
-                            .filter_map(|departure| leaving(*node, departure)),
+                            .filter_map(|departure| self.leaving(*node, departure)),
                     );
                 }
             }
@@ -286,24 +301,27 @@ impl<S: ModelSystem> Model<S> {
         let mut start = self.start.clone();
         let mut network = Draft::new(&*self.start.network);
         self.depart(&mut start, &mut network, &departures, false);
-        start.network = Shared::new((*network).clone());
+        start.network = self.store.put((*network).clone());
         for id in &ids {
             self.show(&mut start, *id, None);
         }
         start.touched = ALL;
         self.start = start;
     }
-}
 
-/// Wraps what leaves a node; nothing for an answer to an operator.
-fn leaving<M: Machine>(from: NodeId, departure: Departure<M>) -> Option<Left<M>> {
-    match departure {
-        Departure::Send { to, message } => Some(Left::Send(Envelope::new(from, to, message))),
-        Departure::Answer { id, .. } if id.0 >= OPERATORS => None,
-        Departure::Answer { id, outcome } => Some(Left::Answer {
-            operation: (id.0 / u64::from(ATTEMPTS_MAX)) as usize,
-            outcome,
-        }),
+    /// Wraps what leaves a node; nothing for an answer to an operator.
+    fn leaving(&self, from: NodeId, departure: Departure<S::Machine>) -> Option<Left<S::Machine>> {
+        match departure {
+            Departure::Send { to, message } => {
+                let message = self.store.put(message);
+                Some(Left::Send(Envelope::new(from, to, message)))
+            }
+            Departure::Answer { id, .. } if id.0 >= OPERATORS => None,
+            Departure::Answer { id, outcome } => Some(Left::Answer {
+                operation: (id.0 / u64::from(ATTEMPTS_MAX)) as usize,
+                outcome,
+            }),
+        }
     }
 }
 

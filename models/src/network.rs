@@ -325,12 +325,8 @@ impl<M: Machine> Network<M> {
 
 impl<M: Machine> Envelope<M> {
     /// Wraps a message.
-    pub fn new(from: NodeId, to: NodeId, message: M::Message) -> Self {
-        Envelope {
-            from,
-            to,
-            message: Shared::new(message),
-        }
+    pub fn new(from: NodeId, to: NodeId, message: Shared<M::Message>) -> Self {
+        Envelope { from, to, message }
     }
 
     /// Where it stands in the bag. By content hash and not by content, which
@@ -382,12 +378,14 @@ mod tests {
     use tribunal_protocol::examples::single_decree::{self, SingleDecree};
 
     use super::*;
+    use crate::shared::Store;
 
     const A: NodeId = NodeId(1);
     const B: NodeId = NodeId(2);
 
     fn send(network: &mut Network<TwoPhase>, from: NodeId, to: NodeId) {
-        network.send(Envelope::new(from, to, Message::Prepare));
+        let prepare = Store::new(0).put(Message::Prepare);
+        network.send(Envelope::new(from, to, prepare));
     }
 
     fn tellable(network: &Network<TwoPhase>) -> Vec<(NodeId, NodeId, bool)> {
@@ -441,7 +439,7 @@ mod tests {
         let filled = |rounds: &[u64]| {
             let mut network: Network<SingleDecree> = Network::new(2);
             for round in rounds {
-                network.send(Envelope::new(A, B, message(*round)));
+                network.send(Envelope::new(A, B, Store::new(0).put(message(*round))));
             }
             network
         };

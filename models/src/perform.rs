@@ -45,7 +45,7 @@ impl<S: ModelSystem> Model<S> {
             }
         }
         if let Some(network) = network.written() {
-            next.network = Shared::new(network);
+            next.network = self.store.put(network);
         }
         next
     }
@@ -95,7 +95,7 @@ impl<S: ModelSystem> Model<S> {
                 }
                 let mut history = (*next.history).clone();
                 history.request(index);
-                next.history = Shared::new(history);
+                next.history = self.store.put(history);
             }
             Step::Administer { limit, .. } => next.budget.spend(limit),
             Step::Tell { node, peer, up } => network.tell(node, peer, up),
@@ -206,7 +206,7 @@ impl<S: ModelSystem> Model<S> {
         } else {
             history.answer(operation, outcome)
         };
-        next.history = Shared::new(history);
+        next.history = self.store.put(history);
         if told && let Some(broken) = self.judge_history(&next.history) {
             self.break_property(next, broken);
         }
@@ -218,7 +218,7 @@ impl<S: ModelSystem> Model<S> {
         if let Some(written) = draft.written()
             && written != *next.ghost
         {
-            next.ghost = Shared::new(written);
+            next.ghost = self.store.put(written);
             next.touched = crate::cluster::ALL;
         }
         if let Err(broken) = judgement {
@@ -229,7 +229,7 @@ impl<S: ModelSystem> Model<S> {
     /// The first property that breaks is the one that is told.
     pub(crate) fn break_property(&self, next: &mut Cluster<S>, broken: Broken) {
         if next.broken.is_none() && self.may_break(broken.property) {
-            next.broken = Some(Shared::new(broken));
+            next.broken = Some(self.store.put(broken));
         }
     }
 }

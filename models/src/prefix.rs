@@ -28,6 +28,7 @@ struct Scene<S: ModelSystem> {
 pub(crate) fn play<S: ModelSystem>(
     system: &S,
     settings: Settings,
+    salt: u64,
     prefix: &Prefix<S>,
 ) -> Result<(Model<S>, Walk<S>), CheckError> {
     require(settings.bounds, prefix)?;
@@ -36,7 +37,7 @@ pub(crate) fn play<S: ModelSystem>(
     generous.reductions.loss = false;
     // Scripts name no persist that need not be an action of its own.
     generous.reductions.at_once = true;
-    let model = Model::new(system.clone(), generous);
+    let model = Model::salted(system.clone(), generous, salt);
     let walk = Walk {
         steps: Vec::new(),
         broken: model.judge(&model.start),

@@ -18,6 +18,8 @@ pub struct Report {
     pub bounds: Vec<(&'static str, u64)>,
     /// The prefix that it started from, if not from the first state.
     pub from: Option<&'static str>,
+    /// What fingerprints were salted with.
+    pub salt: u64,
     /// The conclusion.
     pub verdict: Verdict,
     /// States generated, the same ones counted each time.

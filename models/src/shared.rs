@@ -21,16 +21,33 @@ struct Entry<T> {
     value: T,
 }
 
-impl<T: Hash> Shared<T> {
+/// Where the components of a model's states are stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Store {
+    salt: u64,
+}
+
+impl Store {
+    /// A store with a salt: with another one every hash is another, so that
+    /// values that were taken for one are so no more.
+    pub fn new(salt: u64) -> Self {
+        Store { salt }
+    }
+
+    /// What its hashes are salted with.
+    pub fn salt(&self) -> u64 {
+        self.salt
+    }
+
     /// Stores a value.
-    pub fn new(value: T) -> Self {
-        let hash = content_hash(&value);
+    pub fn put<T: Hash>(&self, value: T) -> Shared<T> {
+        let hash = content_hash(self.salt, &value);
         Shared(Arc::new(Entry { hash, value }))
     }
 }
 
 impl<T> Shared<T> {
-    /// The hash of the value, the same in every run.
+    /// The hash of the value, the same in every run with the same salt.
     pub fn content_hash(&self) -> u64 {
         self.0.hash
     }
@@ -75,10 +92,11 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
     }
 }
 
-/// Hashes a value, the same in every run and on every machine of one byte
-/// order.
-pub fn content_hash<T: Hash + ?Sized>(value: &T) -> u64 {
+/// Hashes a value, the same in every run with the same salt, on every machine
+/// of one byte order.
+pub fn content_hash<T: Hash + ?Sized>(salt: u64, value: &T) -> u64 {
     let mut hasher = Folding(SEED);
+    hasher.fold(salt);
     value.hash(&mut hasher);
     hasher.finish()
 }
@@ -142,18 +160,21 @@ mod tests {
 
     #[test]
     fn equal_values_are_equal_however_they_are_stored() {
-        let one = Shared::new(vec![1, 2, 3]);
-        let other = Shared::new(vec![1, 2, 3]);
+        let store = Store::new(0);
+        let one = store.put(vec![1, 2, 3]);
+        let other = store.put(vec![1, 2, 3]);
         assert!(!one.same(&other));
         assert_eq!(one, other);
         assert_eq!(one.content_hash(), other.content_hash());
-        assert_ne!(one, Shared::new(vec![1, 2, 4]));
+        assert_ne!(one, store.put(vec![1, 2, 4]));
+        let salted = Store::new(1).put(vec![1, 2, 3]);
+        assert_ne!(one.content_hash(), salted.content_hash());
     }
 
     #[test]
     fn small_differences_reach_the_whole_hash() {
         let hashes: BTreeSet<u64> = (0..200_000_u64)
-            .map(|n| content_hash(&(n % 447, n / 447)))
+            .map(|n| content_hash(0, &(n % 447, n / 447)))
             .collect();
         assert_eq!(hashes.len(), 200_000);
         let low: BTreeSet<u64> = hashes.iter().map(|hash| hash & 0xfff).collect();

@@ -1,11 +1,14 @@
 //! Raft, exhaustively: the shipped bounds and every wrong version.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
+use stateright::Model as _;
+use tribunal_models::model::{Model, Settings};
 use tribunal_models::raft::RaftSystem;
 use tribunal_models::report::{PropertyResult, Report, Verdict};
 use tribunal_models::search::Order;
-use tribunal_models::{Bounds, CheckOptions, Granularity, Limit, ModelSystem, check};
+use tribunal_models::{Bounds, CheckOptions, Granularity, Limit, ModelSystem, Reductions, check};
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::raft::BUGS;
 
@@ -169,20 +172,50 @@ fn pre_votes_quorum_checks_reads_and_retries_have_this_many_states() {
 }
 
 #[test]
-fn the_count_depends_neither_on_order_nor_on_threads() {
+fn the_count_depends_neither_on_order_nor_on_threads_nor_on_the_salt() {
     let bounds = Bounds::of(3)
         .with(Limit::Elections, 2)
         .with(Limit::Operations, 1);
-    let count = |order, threads| {
+    let count = |order, threads, salt| {
         let report = checked(&CheckOptions {
             order,
             threads,
+            salt,
             granularity: Granularity::Atomic,
             ..CheckOptions::new(bounds)
         });
         (report.states_generated, report.states_unique)
     };
-    let alone = count(Order::DepthFirst, 1);
-    assert_eq!(alone, count(Order::DepthFirst, 2));
-    assert_eq!(alone, count(Order::BreadthFirst, 1));
+    let alone = count(Order::DepthFirst, 1, 0);
+    assert_eq!(alone, count(Order::DepthFirst, 2, 0));
+    assert_eq!(alone, count(Order::BreadthFirst, 1, 0));
+    for salt in [1, u64::MAX] {
+        assert_eq!(alone, count(Order::DepthFirst, 2, salt));
+    }
+}
+
+#[test]
+fn another_salt_gives_every_state_another_fingerprint() {
+    let bounds = Bounds::of(3).with(Limit::Elections, 1);
+    let settings = Settings {
+        bounds,
+        granularity: Granularity::Staged,
+        reductions: Reductions::ALL,
+    };
+    let hasher = BuildHasherDefault::<DefaultHasher>::new();
+    let fingerprints = |salt| -> BTreeSet<u64> {
+        let model = Model::salted(RaftSystem::new(&bounds, None), settings, salt);
+        let mut open = model.init_states();
+        let mut seen = BTreeSet::new();
+        while let Some(state) = open.pop() {
+            if seen.insert(hasher.hash_one(&state)) {
+                open.extend(model.next_states(&state));
+            }
+        }
+        seen
+    };
+    let (one, other) = (fingerprints(0), fingerprints(1));
+    assert!(one.len() > 50, "{}", one.len());
+    assert_eq!(one.len(), other.len());
+    assert!(one.is_disjoint(&other));
 }

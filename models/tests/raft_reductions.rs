@@ -47,7 +47,7 @@ fn projection(cluster: &Cluster<RaftSystem>) -> Projection {
     };
     let disks: Vec<Disk> = cluster.nodes().map(disk).collect();
     let told = cluster.operations().iter().map(|each| match &each.stage {
-        Stage::Ok(result) => Some((each.before, (**result).clone())),
+        Stage::Ok(result) => Some((each.before, result.clone())),
         _ => None,
     });
     (whichever_is_which(&disks), told.collect())

@@ -24,6 +24,7 @@ pub struct Answer {
     bug: Option<&'static str>,
     host: &'static str,
     from: Option<&'static str>,
+    salt: u64,
     bounds: Map<String, Value>,
     states: Value,
     depth: u64,
@@ -48,6 +49,7 @@ impl Answer {
             bug: report.bug,
             host: report.host.name(),
             from: report.from,
+            salt: report.salt,
             bounds: bounds
                 .map(|(name, value)| ((*name).to_owned(), json!(value)))
                 .collect(),
