@@ -9,6 +9,7 @@ use crate::bounds::Limit;
 use crate::cluster::Cluster;
 use crate::memo::Reaction;
 use crate::network::Envelope;
+use crate::shared::Shared;
 use crate::system::ModelSystem;
 use crate::tally::Kind;
 
@@ -16,7 +17,7 @@ use crate::tally::Kind;
 pub struct Action<S: ModelSystem> {
     pub(crate) step: Step<Timer<S>>,
     /// How the node reacts that it happens to, if there is one.
-    pub(crate) reaction: Option<Arc<Reaction<S::Machine>>>,
+    pub(crate) reaction: Option<Shared<Reaction<S::Machine>>>,
     /// Whether the answers of this step are lost.
     pub(crate) unheard: bool,
     /// What it is, in words, where somebody will read them.
@@ -72,8 +73,8 @@ pub(crate) enum Step<T> {
 
 /// What happens, told so that it can be found again in another state.
 pub(crate) enum Deed<S: ModelSystem> {
-    Deliver(Envelope<S::Machine>, bool),
-    Lose(Envelope<S::Machine>),
+    Deliver(Shared<Envelope<S::Machine>>, bool),
+    Lose(Shared<Envelope<S::Machine>>),
     Step(Step<Timer<S>>),
 }
 
@@ -87,7 +88,7 @@ impl<S: ModelSystem> Action<S> {
         }
     }
 
-    pub(crate) fn with(step: Step<Timer<S>>, reaction: Arc<Reaction<S::Machine>>) -> Self {
+    pub(crate) fn with(step: Step<Timer<S>>, reaction: Shared<Reaction<S::Machine>>) -> Self {
         Action {
             step,
             reaction: Some(reaction),
@@ -116,10 +117,25 @@ impl<S: ModelSystem> Action<S> {
         }
     }
 
+    /// The node that it happens to.
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        match self.step {
+            Step::Deliver { to, .. } => Some(to),
+            Step::Expire { node, .. }
+            | Step::Persist { node, .. }
+            | Step::Crash { node, .. }
+            | Step::Request { node, .. }
+            | Step::Administer { node, .. }
+            | Step::Tell { node, .. }
+            | Step::Tick { node } => Some(node),
+            Step::Lose { .. } | Step::Break { .. } | Step::Stuck => None,
+        }
+    }
+
     pub(crate) fn deed(&self, state: &Cluster<S>) -> (Deed<S>, bool) {
         let deed = match self.step {
-            Step::Deliver { slot, copy, .. } => Deed::Deliver(state.network.at(slot), copy),
-            Step::Lose { slot } => Deed::Lose(state.network.at(slot)),
+            Step::Deliver { slot, copy, .. } => Deed::Deliver(state.network.at(slot).clone(), copy),
+            Step::Lose { slot } => Deed::Lose(state.network.at(slot).clone()),
             step => Deed::Step(step),
         };
         (deed, self.unheard)

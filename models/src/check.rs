@@ -47,6 +47,10 @@ pub struct CheckOptions {
     /// same fingerprint, so that one of them is never visited, differ in it
     /// with another salt.
     pub salt: u64,
+    /// Whether components of states are interned and steps remembered. The
+    /// plain form establishes the same, with more time and memory; it is there
+    /// to compare with.
+    pub interned: bool,
 }
 
 impl CheckOptions {
@@ -64,6 +68,7 @@ impl CheckOptions {
             reductions: Reductions::ALL,
             order: Order::DepthFirst,
             salt: 0,
+            interned: true,
         }
     }
 }
@@ -132,6 +137,9 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         model.only = chosen_property(&model, options)?;
         if let Some(prefix) = &prefix {
             model.start = prefix.walk.end.clone();
+        }
+        if options.interned {
+            model = model.interning();
         }
         Ok(Case {
             options,

@@ -1,11 +1,13 @@
 //! The state of a bounded cluster.
 //!
-//! Read it by its methods. What it is made of may change (today counted
-//! handles, [`Shared`]); no property and no host touches that.
+//! Read it by its methods. It is made of a few handles ([`Shared`]) to
+//! components that millions of states share; no property and no host touches
+//! that.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use smallvec::SmallVec;
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::{Clock, Machine};
 
@@ -19,8 +21,8 @@ use crate::system::{Broken, ModelSystem, Response};
 /// Every node, everything under way, what clients know, and what is left of
 /// the budgets.
 pub struct Cluster<S: ModelSystem> {
-    pub(crate) nodes: Vec<Shared<Node<S::Machine>>>,
-    pub(crate) network: Shared<Network<S::Machine>>,
+    pub(crate) nodes: SmallVec<[Shared<Node<S::Machine>>; 5]>,
+    pub(crate) network: Network<S::Machine>,
     pub(crate) history: Shared<History<Response<S>>>,
     pub(crate) ghost: Shared<S::Ghost>,
     pub(crate) budget: Budget,
@@ -81,7 +83,7 @@ impl<S: ModelSystem> Cluster<S> {
     }
 
     /// Every message under way.
-    pub fn messages(&self) -> impl Iterator<Item = Envelope<S::Machine>> + '_ {
+    pub fn messages(&self) -> impl Iterator<Item = &Envelope<S::Machine>> + '_ {
         self.network.messages()
     }
 
@@ -184,7 +186,7 @@ impl<S: ModelSystem> fmt::Debug for Cluster<S> {
         for (node, id) in self.nodes.iter().zip(self.nodes()) {
             shown.field(&id.to_string(), node);
         }
-        shown.field("network", &*self.network);
+        shown.field("network", &self.network);
         shown.field("operations", &self.history.operations());
         shown.field("ghost", &*self.ghost);
         shown.field("budget", &self.budget);

@@ -1,7 +1,5 @@
 //! Which actions a state has.
 
-use std::sync::Arc;
-
 use tribunal_protocol::machine::{ClockUse, Machine, NodeId};
 
 use crate::action::{Action, Step};
@@ -9,8 +7,8 @@ use crate::bounds::Limit;
 use crate::clients::{Progress, Stage};
 use crate::cluster::Cluster;
 use crate::memo::{Left, Reaction};
-use crate::model::{ATTEMPTS_MAX, Cause, Model, is_refusal};
-use crate::network::Network;
+use crate::model::Model;
+use crate::react::{ATTEMPTS_MAX, Cause, is_refusal};
 use crate::system::{ModelSystem, Planned};
 
 /// The actions of a state, as they are collected.
@@ -50,9 +48,10 @@ impl<S: ModelSystem> Model<S> {
     }
 
     fn offer_deliveries(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
-        let bag = matches!(*state.network, Network::Bag(_));
-        for (slot, from, to, message) in state.network.deliverable() {
-            let reaction = self.react(state, to, Cause::Message(from, message));
+        let bag = state.network.is_bag();
+        for (slot, envelope) in state.network.deliverable() {
+            let to = envelope.to;
+            let reaction = self.react(state, to, Cause::Message(envelope));
             let idle = matches!(*reaction, Reaction::Nothing);
             if idle && bag && self.settings.reductions.no_ops {
                 continue;
@@ -60,7 +59,7 @@ impl<S: ModelSystem> Model<S> {
             let deliver = |copy| Step::Deliver { slot, to, copy };
             self.offer(
                 state,
-                Action::with(deliver(false), Arc::clone(&reaction)),
+                Action::with(deliver(false), reaction.clone()),
                 1,
                 offers,
             );
@@ -219,7 +218,7 @@ impl<S: ModelSystem> Model<S> {
     }
 
     fn offer_sessions(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
-        if matches!(*state.network, Network::Bag(_)) {
+        if state.network.is_bag() {
             return;
         }
         for (node, peer, up) in state.network.tellable() {
@@ -267,7 +266,7 @@ impl<S: ModelSystem> Model<S> {
         if spent && self.tally.is_hit(Limit::Crashes) {
             return;
         }
-        let sessions = matches!(*state.network, Network::Lanes { .. });
+        let sessions = !state.network.is_bag();
         for node in state.nodes() {
             for kept in 0..=state.node(node).outstanding() as u8 {
                 let reaction = self.react(state, node, Cause::Crash(kept));
@@ -289,12 +288,9 @@ impl<S: ModelSystem> Model<S> {
         if self.settings.reductions.loss && !offers.full {
             return;
         }
-        if let Network::Bag(bag) = &*state.network {
-            let slots = 0..bag.len() as u16;
-            offers
-                .actions
-                .extend(slots.map(|slot| Action::new(Step::Lose { slot })));
-        }
+        let losses = state.network.different();
+        let losses = losses.map(|(slot, _)| Action::new(Step::Lose { slot }));
+        offers.actions.extend(losses);
     }
 
     /// Adds an action that takes `taken` messages out of the network, if the
@@ -309,17 +305,18 @@ impl<S: ModelSystem> Model<S> {
     ) {
         offers.progress = true;
         let answers = match action.reaction.as_deref() {
-            Some(Reaction::Something { left, .. }) => {
+            Some(Reaction::Something { left, answers, .. }) => {
                 if !self.has_room(state, left, taken) {
                     self.tally.hit(Limit::InFlight);
                     offers.full = true;
                     return;
                 }
-                left.iter().any(|left| self.is_worth_losing(state, left))
+                let may = *answers && state.left(Limit::Retries) > 0;
+                may && left.iter().any(|left| self.is_worth_losing(state, left))
             }
             _ => false,
         };
-        if answers && state.left(Limit::Retries) > 0 {
+        if answers {
             let unheard = Action {
                 unheard: true,
                 ..action.clone()

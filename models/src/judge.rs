@@ -10,7 +10,7 @@ use crate::clients::{History, Stage};
 use crate::cluster::Cluster;
 use crate::model::Model;
 use crate::panics::caught;
-use crate::system::{Broken, Check, Judged, ModelSystem, Property, Response};
+use crate::system::{Broken, Check, Judged, ModelSystem, PairCheck, Property, Response};
 
 /// The property that no step of a machine panics.
 pub const NO_PANIC: &str = "No Panic";
@@ -42,14 +42,18 @@ impl<S: ModelSystem> Model<S> {
             return Some(broken.clone());
         }
         let broken = caught(|| {
-            self.properties
-                .iter()
-                .find_map(|property| self.judge_one(property, state))
+            let mut properties = self.properties.iter().enumerate();
+            properties.find_map(|(place, property)| self.judge_one(place, property, state))
         });
         broken.unwrap_or_else(|said| Some(Broken::new(NO_PANIC, said)))
     }
 
-    fn judge_one(&self, property: &Property<S>, state: &Cluster<S>) -> Option<Broken> {
+    fn judge_one(
+        &self,
+        place: usize,
+        property: &Property<S>,
+        state: &Cluster<S>,
+    ) -> Option<Broken> {
         if !self.may_break(property.name) {
             return None;
         }
@@ -64,13 +68,30 @@ impl<S: ModelSystem> Model<S> {
             Check::Pair(check) => {
                 let touched =
                     |(a, b): &(NodeId, NodeId)| state.is_touched(*a) || state.is_touched(*b);
-                let pairs = pairs(state.size()).filter(touched);
-                pairs
-                    .into_iter()
-                    .find_map(|(a, b)| check(system, state, a, b).err())
+                let mut wrong = pairs(state.size())
+                    .filter(touched)
+                    .filter(|(a, b)| !self.is_pair_right(place, check, state, *a, *b));
+                wrong.find_map(|(a, b)| check(system, state, a, b).err())
             }
         };
         why.map(|why| Broken::new(property.name, why))
+    }
+
+    fn is_pair_right(
+        &self,
+        place: usize,
+        check: PairCheck<S>,
+        state: &Cluster<S>,
+        a: NodeId,
+        b: NodeId,
+    ) -> bool {
+        let judge = || check(&self.system, state, a, b).is_ok();
+        let Some(memory) = &self.memory else {
+            return judge();
+        };
+        let nodes = [a, b].map(|node| state.node(node).address());
+        let key = (place as u8, a, b, nodes[0], nodes[1]);
+        memory.pairs.get(key, judge)
     }
 
     /// Whether the property is among those that are judged.

@@ -14,7 +14,7 @@
 //! | [`network`] | what is under way between nodes |
 //! | [`clients`] | what clients asked and were told |
 //! | [`cluster`] | the state that all of these make up |
-//! | [`shared`] | parts of a state as cheap handles |
+//! | [`shared`] | components of a state as cheap handles |
 //! | [`model`] | the cluster as a `stateright::Model` |
 //! | [`judge`] | whether a state is right |
 //! | [`search`], [`watch`] | stateright run honestly, within time and memory |
@@ -25,6 +25,7 @@
 //! Never here: anything that a machine should decide.
 
 mod action;
+mod boot;
 pub mod bounds;
 pub mod check;
 pub mod clients;
@@ -36,15 +37,18 @@ mod memo;
 pub mod model;
 pub mod network;
 pub mod node;
+mod note;
 mod panics;
 mod path;
 mod perform;
 mod prefix;
 pub mod raft;
+mod react;
 pub mod registry;
 pub mod report;
 pub mod search;
 pub mod shared;
+mod store;
 pub mod system;
 pub mod tally;
 pub mod watch;

@@ -1,23 +1,24 @@
-//! Remembers how nodes react.
+//! What a model remembers: the components of its states, and what it computed
+//! of them.
 //!
 //! The millions of steps of a model are a few thousand different ones: the
 //! same node meets the same message again and again, in clusters that differ
-//! elsewhere. A reaction depends on the node alone, so it is computed once.
+//! elsewhere. A reaction depends on the node alone, what the ghost makes of it
+//! on the ghost and the reaction, a client's history on the history and the
+//! answers; so each is computed once. Keys are the addresses of interned
+//! components, and thus exact.
 //!
-//! The key is the content hash of the node (with its number: equal nodes with
-//! different numbers differ in configuration) and that of what happens, 128
-//! bits in all. A path that is shown is replayed without a memo, so that even
-//! a collision could only hide a state, never invent a violation.
+//! A path that is shown is walked again with nothing remembered.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use tribunal_protocol::machine::{Machine, NodeId, Outcome};
 
-use tribunal_protocol::machine::{Machine, Outcome};
-
+use crate::action::Timer;
+use crate::clients::History;
 use crate::network::Envelope;
 use crate::node::Node;
 use crate::shared::Shared;
+use crate::store::{Memo, Table};
+use crate::system::{Broken, ModelSystem, Response};
 
 /// How a node reacts, ready to be put into a cluster.
 #[derive(Debug)]
@@ -30,8 +31,12 @@ pub(crate) enum Reaction<M: Machine> {
         node: Shared<Node<M>>,
         /// Whether it differs from before.
         changed: bool,
+        /// Whether what is durable differs from before.
+        wrote: bool,
         /// What leaves, in order.
         left: Vec<Left<M>>,
+        /// Whether a client's request is among what leaves.
+        answers: bool,
     },
     /// The machine panicked.
     Panic(String),
@@ -41,7 +46,7 @@ pub(crate) enum Reaction<M: Machine> {
 #[derive(Debug)]
 pub(crate) enum Left<M: Machine> {
     /// A message to a peer.
-    Send(Envelope<M>),
+    Send(Shared<Envelope<M>>),
     /// An answer to a planned operation.
     Answer {
         /// Which.
@@ -51,68 +56,78 @@ pub(crate) enum Left<M: Machine> {
     },
 }
 
-/// Content hashes of a node and of what happens to it.
-pub(crate) type Key = (u64, u64);
-
-/// A map from keys to reactions that threads share.
-pub(crate) struct Memo<M: Machine> {
-    shards: Vec<Mutex<Shard<M>>>,
+/// What happens to a node, as a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Event<T> {
+    /// The message that stands there arrives.
+    Message(usize),
+    Expire(NodeId, T),
+    Persist(NodeId, u8),
+    Crash(NodeId, u8),
+    Request(NodeId, u8, u8),
+    Administer(NodeId, usize),
+    Tell(NodeId, NodeId, bool),
+    Tick(NodeId),
 }
 
-type Shard<M> = HashMap<Key, Arc<Reaction<M>>, BuildHasherDefault<Hashed>>;
+/// What becomes of something that takes note of events, and what they broke.
+#[derive(Debug)]
+pub(crate) struct Noted<T: 'static> {
+    /// What it is now.
+    pub(crate) now: Shared<T>,
+    /// What was broken first, and by which of the events, counted from 0.
+    pub(crate) broken: Option<(usize, Shared<Broken>)>,
+}
 
-/// Enough that two threads seldom want the same one.
-const SHARDS: usize = 128;
-/// A shard that grows beyond this is emptied: a memo may forget.
-const SHARD_MAX: usize = 1 << 13;
-
-impl<M: Machine> Memo<M> {
-    /// Remembers nothing.
-    pub(crate) fn new() -> Self {
-        Memo {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+impl<T> Clone for Noted<T> {
+    fn clone(&self) -> Self {
+        Noted {
+            now: self.now.clone(),
+            broken: self.broken.clone(),
         }
     }
-
-    /// The reaction to what the key stands for, computed if it is not known.
-    pub(crate) fn get(&self, key: Key, compute: impl FnOnce() -> Reaction<M>) -> Arc<Reaction<M>> {
-        let shard = &self.shards[(mixed(key) >> 57) as usize % SHARDS];
-        let known = lock(shard).get(&key).cloned();
-        known.unwrap_or_else(|| {
-            let reaction = Arc::new(compute());
-            let mut shard = lock(shard);
-            if shard.len() >= SHARD_MAX {
-                shard.clear();
-            }
-            shard.insert(key, Arc::clone(&reaction));
-            reaction
-        })
-    }
 }
 
-/// A memo holds no state that a panic could leave half written.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Everything that the models of one search remember together.
+pub(crate) struct Memory<S: ModelSystem> {
+    pub(crate) nodes: Table<Node<S::Machine>>,
+    pub(crate) durables: Table<<S::Machine as Machine>::Durable>,
+    pub(crate) envelopes: Table<Envelope<S::Machine>>,
+    pub(crate) histories: Table<History<Response<S>>>,
+    pub(crate) ghosts: Table<S::Ghost>,
+    /// The reaction that is none.
+    pub(crate) nothing: Shared<Reaction<S::Machine>>,
+    pub(crate) reactions: Memo<ReactionKey<S>, Shared<Reaction<S::Machine>>>,
+    pub(crate) observed: Memo<ObservedKey, Noted<S::Ghost>>,
+    pub(crate) heard: Memo<HeardKey, Noted<History<Response<S>>>>,
+    /// Whether two nodes are right.
+    pub(crate) pairs: Memo<PairKey, bool>,
 }
 
-fn mixed((node, event): Key) -> u64 {
-    (node ^ event.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
+/// A node, and what happens to it.
+type ReactionKey<S> = (usize, Event<Timer<S>>);
+/// A ghost, and a reaction.
+type ObservedKey = (usize, usize);
+/// A history, the operation that is asked for, a reaction, and whether its
+/// answers are lost.
+type HeardKey = (usize, Option<u8>, usize, bool);
+/// The place of a property, and two nodes with their numbers.
+type PairKey = (u8, NodeId, NodeId, usize, usize);
 
-/// Keys are hashes already.
-#[derive(Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("keys are words");
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = mixed((self.0, word));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+impl<S: ModelSystem> Memory<S> {
+    /// Nothing yet; hashes are salted.
+    pub(crate) fn new(salt: u64) -> Self {
+        Memory {
+            nodes: Table::new(salt),
+            durables: Table::new(salt),
+            envelopes: Table::new(salt),
+            histories: Table::new(salt),
+            ghosts: Table::new(salt),
+            nothing: Shared::leaked(Reaction::Nothing),
+            reactions: Memo::new(),
+            observed: Memo::new(),
+            heard: Memo::new(),
+            pairs: Memo::new(),
+        }
     }
 }

@@ -2,31 +2,38 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `model.rs` | the model itself, and how nodes react in it |
+//! | `model.rs` | the model itself |
+//! | `boot.rs` | its first state |
 //! | `enabled.rs` | which actions a state has |
+//! | `react.rs` | how nodes react |
 //! | `perform.rs` | what an action makes of a state |
+//! | `note.rs` | what it makes of the ghost and of the clients' history |
 //! | `judge.rs` | whether a state is right |
+//! | `memo.rs` | what is remembered |
 //!
 //! stateright sees one property. With several it would overwrite the path to
 //! one violation by a longer path to another; which one is broken is computed
 //! again from the last state of the path.
+//!
+//! A model is made plain: every state owns its components, and everything is
+//! computed each time. [`Model::interning`] makes it fast; its states are the
+//! same ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stateright::Property as Always;
-use tribunal_protocol::machine::{Input, Machine, NodeId, Outcome, RequestId};
+use tribunal_protocol::machine::{Machine, NodeId};
 
-use crate::action::{Action, Timer};
-use crate::bounds::{Bounds, Budget, Granularity, Reductions};
+use crate::action::Action;
+use crate::bounds::{Bounds, Granularity, Reductions};
 use crate::clients::History;
-use crate::cluster::{ALL, Cluster};
-use crate::memo::{Key, Left, Memo, Reaction};
-use crate::network::{Envelope, Network};
-use crate::node::{Departure, Host, Node, Stimulus};
-use crate::panics::caught;
-use crate::shared::{Shared, Store, content_hash};
-use crate::system::{Administration, Draft, Goal, ModelSystem, Planned, Property};
+use crate::cluster::Cluster;
+use crate::memo::Memory;
+use crate::network::Envelope;
+use crate::node::{Host, Node};
+use crate::shared::Shared;
+use crate::system::{Administration, Goal, ModelSystem, Planned, Property, Response};
 use crate::tally::{GOALS_MAX, Tally};
 
 /// How a model is explored.
@@ -56,36 +63,10 @@ pub struct Model<S: ModelSystem> {
     pub(crate) tally: Arc<Tally>,
     /// Set when the search is to end: no state has actions any more.
     pub(crate) stop: Arc<AtomicBool>,
-    pub(crate) store: Store,
-    configs: Vec<<S::Machine as Machine>::Config>,
-    memo: Option<Memo<S::Machine>>,
+    pub(crate) configs: Vec<<S::Machine as Machine>::Config>,
+    /// Nothing, if every state owns its components.
+    pub(crate) memory: Option<Arc<Memory<S>>>,
 }
-
-/// What happens to a node, without copies of what it carries.
-pub(crate) enum Cause<'a, S: ModelSystem> {
-    Message(NodeId, &'a Shared<<S::Machine as Machine>::Message>),
-    Expire(Timer<S>),
-    Persist(u8),
-    Crash(u8),
-    Request(usize, u8),
-    Administer(usize),
-    Tell(NodeId, bool),
-    Tick,
-}
-
-impl<S: ModelSystem> Clone for Cause<'_, S> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S: ModelSystem> Copy for Cause<'_, S> {}
-
-/// How many requests of one operation can be told apart.
-pub(crate) const ATTEMPTS_MAX: u8 = 64;
-
-/// The first name of an operator's request; clients' are below.
-const OPERATORS: u64 = 1 << 32;
 
 impl<S: ModelSystem> Model<S> {
     /// The model of a system.
@@ -96,45 +77,57 @@ impl<S: ModelSystem> Model<S> {
     /// The model of a system, with other fingerprints of its states for each
     /// salt.
     pub fn salted(system: S, settings: Settings, salt: u64) -> Self {
-        let store = Store::new(salt);
         let nodes = (1..=settings.bounds.nodes).map(NodeId);
+        let plan = system.plan();
         let goals = system.goals();
         assert!(
             goals.len() <= GOALS_MAX,
             "a system has at most {GOALS_MAX} goals"
         );
         let mut model = Model {
-            plan: system.plan(),
             administration: system.administration(),
             properties: system.properties(),
             goals,
             configs: nodes.map(|node| system.config(node)).collect(),
-            start: Cluster {
-                nodes: Vec::new(),
-                network: store.put(Network::new(settings.bounds.nodes)),
-                history: store.put(History::new(system.plan().len())),
-                ghost: store.put(S::Ghost::default()),
-                budget: Budget::full(&settings.bounds),
-                had_faults: false,
-                broken: None,
-                salt,
-                touched: ALL,
-            },
+            start: Cluster::empty(&settings.bounds, plan.len(), salt),
+            plan,
             system,
             settings,
             only: None,
             labels: false,
             tally: Arc::new(Tally::new()),
             stop: Arc::new(AtomicBool::new(false)),
-            store,
-            memo: Some(Memo::new()),
+            memory: None,
         };
         model.boot();
         model
     }
 
-    /// The same model with counters of its own, that remembers no reaction.
+    /// The same model, with components of states that are interned and steps
+    /// that are remembered. What it interns stays until the process ends.
+    pub fn interning(self) -> Self {
+        let memory = Memory::new(self.start.salt);
+        let mut model = Model {
+            memory: Some(Arc::new(memory)),
+            ..self
+        };
+        model.start = model.held(&model.start);
+        model
+    }
+
+    /// The same model with counters of its own, whose states own their
+    /// components and that remembers nothing.
     pub(crate) fn replaying(&self) -> Self {
+        let mut model = Model {
+            memory: None,
+            ..self.afresh()
+        };
+        model.start = model.held(&model.start);
+        model
+    }
+
+    /// The same model with counters of its own.
+    pub(crate) fn afresh(&self) -> Self {
         Model {
             system: self.system.clone(),
             settings: self.settings,
@@ -147,17 +140,8 @@ impl<S: ModelSystem> Model<S> {
             labels: false,
             tally: Arc::new(Tally::new()),
             stop: Arc::new(AtomicBool::new(false)),
-            store: self.store,
             configs: self.configs.clone(),
-            memo: None,
-        }
-    }
-
-    /// The same model with counters of its own.
-    pub(crate) fn afresh(&self) -> Self {
-        Model {
-            memo: Some(Memo::new()),
-            ..self.replaying()
+            memory: self.memory.clone(),
         }
     }
 
@@ -173,176 +157,55 @@ impl<S: ModelSystem> Model<S> {
         }
     }
 
-    /// How a node reacts.
-    pub(crate) fn react(
+    pub(crate) fn hold_node(&self, node: Node<S::Machine>) -> Shared<Node<S::Machine>> {
+        match &self.memory {
+            Some(memory) => {
+                let node = node.holding(|durable| memory.durables.keep(durable));
+                memory.nodes.put(node)
+            }
+            None => node.holding(Shared::into_owned).into(),
+        }
+    }
+
+    pub(crate) fn hold_envelope(
         &self,
-        state: &Cluster<S>,
-        id: NodeId,
-        cause: Cause<'_, S>,
-    ) -> Arc<Reaction<S::Machine>> {
-        let node = state.node(id);
-        let compute = || self.compute(id, node, cause);
-        match &self.memo {
-            Some(memo) => memo.get(self.key(id, node, cause), compute),
-            None => Arc::new(compute()),
+        envelope: Envelope<S::Machine>,
+    ) -> Shared<Envelope<S::Machine>> {
+        match &self.memory {
+            Some(memory) => memory.envelopes.put(envelope),
+            None => envelope.into(),
         }
     }
 
-    fn key(&self, id: NodeId, node: &Shared<Node<S::Machine>>, cause: Cause<'_, S>) -> Key {
-        let salt = self.store.salt();
-        let cause = match cause {
-            Cause::Message(from, message) => {
-                content_hash(salt, &(0_u8, from, message.content_hash()))
-            }
-            Cause::Expire(timer) => content_hash(salt, &(1_u8, timer)),
-            Cause::Persist(count) => content_hash(salt, &(2_u8, count)),
-            Cause::Crash(kept) => content_hash(salt, &(3_u8, kept)),
-            Cause::Request(operation, attempt) => content_hash(salt, &(4_u8, operation, attempt)),
-            Cause::Tell(peer, up) => content_hash(salt, &(5_u8, peer, up)),
-            Cause::Tick => content_hash(salt, &6_u8),
-            Cause::Administer(place) => content_hash(salt, &(7_u8, place)),
-        };
-        (node.content_hash(), content_hash(salt, &(id, cause)))
-    }
-
-    fn compute(
+    pub(crate) fn hold_history(
         &self,
-        id: NodeId,
-        node: &Shared<Node<S::Machine>>,
-        cause: Cause<'_, S>,
-    ) -> Reaction<S::Machine> {
-        let stimulus = self.stimulus(cause);
-        match caught(|| node.react(&stimulus, self.host(id))) {
-            Err(said) => Reaction::Panic(said),
-            Ok(made) => {
-                let left = made
-                    .left
-                    .into_iter()
-                    .filter_map(|departure| self.leaving(id, departure));
-                let left: Vec<_> = left.collect();
-                let changed = made.node != **node;
-                if !changed && left.is_empty() {
-                    return Reaction::Nothing;
-                }
-                let same = || node.clone();
-                Reaction::Something {
-                    node: if changed {
-                        self.store.put(made.node)
-                    } else {
-                        same()
-                    },
-                    changed,
-                    left,
-                }
-            }
+        history: History<Response<S>>,
+    ) -> Shared<History<Response<S>>> {
+        match &self.memory {
+            Some(memory) => memory.histories.put(history),
+            None => history.into(),
         }
     }
 
-    fn stimulus(&self, cause: Cause<'_, S>) -> Stimulus<S::Machine> {
-        let input = match cause {
-            Cause::Persist(count) => return Stimulus::Complete(usize::from(count)),
-            Cause::Crash(kept) => return Stimulus::Crash(usize::from(kept)),
-            Cause::Tick => return Stimulus::Tick,
-            Cause::Message(from, message) => Input::Message {
-                from,
-                message: (**message).clone(),
-            },
-            Cause::Expire(timer) => Input::Timer(timer),
-            Cause::Tell(peer, up) => Input::Link { peer, up },
-            Cause::Administer(place) => Input::Request {
-                id: RequestId(OPERATORS + place as u64),
-                request: self.administration[place].request.clone(),
-            },
-            Cause::Request(operation, attempt) => Input::Request {
-                id: RequestId(operation as u64 * u64::from(ATTEMPTS_MAX) + u64::from(attempt)),
-                request: self
-                    .system
-                    .request(operation, &self.plan[operation].operation),
-            },
-        };
-        Stimulus::Input(input)
-    }
-
-    /// Starts every node. With sessions, every one is up and both its ends
-    /// have been told, in the order of the nodes: how a cluster gets there is
-    /// explored after breaks and crashes, not at the start as well.
-    fn boot(&mut self) {
-        let ids: Vec<NodeId> = (1..=self.settings.bounds.nodes).map(NodeId).collect();
-        let mut departures = Vec::new();
-        for id in &ids {
-            let reaction = Node::start(self.host(*id));
-            let node = self.store.put(reaction.node);
-            self.start.nodes.push(node);
-            departures.extend(
-                reaction
-                    .left
-                    .into_iter()
-                    .filter_map(|departure| self.leaving(*id, departure)),
-            );
-        }
-        if matches!(*self.start.network, Network::Lanes { .. }) {
-            for node in &ids {
-                for peer in ids.iter().filter(|peer| *peer != node) {
-                    let told = Stimulus::Input(Input::Link {
-                        peer: *peer,
-                        up: true,
-                    });
-                    let reaction = self.start.node(*node).react(&told, self.host(*node));
-                    *self.start.node_mut(*node) = self.store.put(reaction.node);
-                    departures.extend(
-                        reaction
-                            .left
-                            .into_iter()
-                            .filter_map(|departure| self.leaving(*node, departure)),
-                    );
-                }
-            }
-        }
-        let mut start = self.start.clone();
-        let mut network = Draft::new(&*self.start.network);
-        self.depart(&mut start, &mut network, &departures, false);
-        start.network = self.store.put((*network).clone());
-        for id in &ids {
-            self.show(&mut start, *id, None);
-        }
-        start.touched = ALL;
-        self.start = start;
-    }
-
-    /// Wraps what leaves a node; nothing for an answer to an operator.
-    fn leaving(&self, from: NodeId, departure: Departure<S::Machine>) -> Option<Left<S::Machine>> {
-        match departure {
-            Departure::Send { to, message } => {
-                let message = self.store.put(message);
-                Some(Left::Send(Envelope::new(from, to, message)))
-            }
-            Departure::Answer { id, .. } if id.0 >= OPERATORS => None,
-            Departure::Answer { id, outcome } => Some(Left::Answer {
-                operation: (id.0 / u64::from(ATTEMPTS_MAX)) as usize,
-                outcome,
-            }),
+    pub(crate) fn hold_ghost(&self, ghost: S::Ghost) -> Shared<S::Ghost> {
+        match &self.memory {
+            Some(memory) => memory.ghosts.put(ghost),
+            None => ghost.into(),
         }
     }
-}
 
-/// Whether the node refused a request at once and is as it was: then nothing
-/// happened but that a client asked.
-pub(crate) fn is_refusal<M: Machine>(reaction: &Reaction<M>) -> bool {
-    match reaction {
-        Reaction::Nothing => true,
-        Reaction::Panic(_) => false,
-        Reaction::Something { changed, left, .. } => {
-            let refuses = |left: &Left<M>| {
-                matches!(
-                    left,
-                    Left::Answer {
-                        outcome: Outcome::Never(_) | Outcome::Redirect(_),
-                        ..
-                    }
-                )
-            };
-            !changed && left.iter().all(refuses)
+    /// The same state, held as this model holds states.
+    fn held(&self, state: &Cluster<S>) -> Cluster<S> {
+        let mut held = state.clone();
+        for node in &mut held.nodes {
+            *node = self.hold_node((**node).clone());
         }
+        held.network = state
+            .network
+            .holding(|envelope| self.hold_envelope((**envelope).clone()));
+        held.history = self.hold_history((*state.history).clone());
+        held.ghost = self.hold_ghost((*state.ghost).clone());
+        held
     }
 }
 

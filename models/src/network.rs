@@ -21,29 +21,31 @@
 //! sessions of the node, and its next incarnation hears nothing of them.
 //! Once both ends know of the end, a new session rises.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
+use smallvec::SmallVec;
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::{Channel, Machine};
 
 use crate::shared::Shared;
 
 /// A message on its way.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Envelope<M: Machine> {
     /// Who sent it.
     pub from: NodeId,
     /// To whom.
     pub to: NodeId,
     /// What it says.
-    pub message: Shared<M::Message>,
+    pub message: M::Message,
 }
 
 /// Everything under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Network<M: Machine> {
-    /// Messages with how many copies of each there are, in a fixed order.
-    Bag(Vec<(Envelope<M>, u8)>),
+    /// Messages in a fixed order, each as often as it is under way.
+    Bag(Envelopes<M>),
     /// Sessions: the lane from `a` to `b` stands at `(a - 1) * nodes + b - 1`.
     Lanes {
         /// How many nodes there are.
@@ -53,13 +55,16 @@ pub enum Network<M: Machine> {
     },
 }
 
+/// Messages under way; seldom more than fit in place.
+type Envelopes<M> = SmallVec<[Shared<Envelope<M>>; 8]>;
+
 /// One direction of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lane<M: Machine> {
     /// What its receiver knows of the session.
     pub state: LaneState,
     /// What it holds, the next to arrive first.
-    pub queue: Vec<Shared<M::Message>>,
+    pub queue: SmallVec<[Shared<Envelope<M>>; 2]>,
 }
 
 /// What the receiver of a lane knows of the session.
@@ -79,11 +84,11 @@ impl<M: Machine> Network<M> {
     /// An empty network of `nodes`, every session up.
     pub fn new(nodes: u8) -> Self {
         match M::CHANNEL {
-            Channel::Unordered => Network::Bag(Vec::new()),
+            Channel::Unordered => Network::Bag(Envelopes::<M>::new()),
             Channel::Fifo => {
                 let lane = Lane {
                     state: LaneState::Up,
-                    queue: Vec::new(),
+                    queue: SmallVec::new(),
                 };
                 let lanes = vec![lane; usize::from(nodes) * usize::from(nodes)];
                 Network::Lanes { nodes, lanes }
@@ -94,7 +99,7 @@ impl<M: Machine> Network<M> {
     /// How many messages are under way.
     pub fn len(&self) -> usize {
         match self {
-            Network::Bag(bag) => bag.iter().map(|(_, copies)| usize::from(*copies)).sum(),
+            Network::Bag(bag) => bag.len(),
             Network::Lanes { lanes, .. } => lanes.iter().map(|lane| lane.queue.len()).sum(),
         }
     }
@@ -104,45 +109,65 @@ impl<M: Machine> Network<M> {
         self.len() == 0
     }
 
-    /// Every message under way, once for all its copies.
-    pub fn messages(&self) -> impl Iterator<Item = Envelope<M>> + '_ {
-        let bag = match self {
-            Network::Bag(bag) => bag.as_slice(),
-            Network::Lanes { .. } => &[],
-        };
+    /// Whether messages travel in a bag, and not on sessions.
+    pub fn is_bag(&self) -> bool {
+        matches!(self, Network::Bag(_))
+    }
+
+    /// Every message under way, in a bag once for all its copies.
+    pub fn messages(&self) -> impl Iterator<Item = &Envelope<M>> + '_ {
+        let bag = self.different().map(|(_, envelope)| &**envelope);
         let lanes = self.pairs().flat_map(|(from, to)| {
-            self.lane(from, to)
-                .queue
-                .iter()
-                .map(move |message| Envelope {
-                    from,
-                    to,
-                    message: message.clone(),
-                })
+            let queue = self.lane(from, to).queue.iter();
+            queue.map(|envelope| &**envelope)
         });
-        bag.iter()
-            .map(|(envelope, _)| envelope.clone())
-            .chain(lanes)
+        bag.chain(lanes)
     }
 
     /// The messages that may arrive next, with their slots.
-    pub(crate) fn deliverable(
-        &self,
-    ) -> impl Iterator<Item = (u16, NodeId, NodeId, &Shared<M::Message>)> + '_ {
-        let bag = match self {
-            Network::Bag(bag) => bag.as_slice(),
-            Network::Lanes { .. } => &[],
-        };
-        let bag = bag.iter().enumerate().map(|(slot, (envelope, _))| {
-            (slot as u16, envelope.from, envelope.to, &envelope.message)
-        });
+    pub(crate) fn deliverable(&self) -> impl Iterator<Item = (u16, &Shared<Envelope<M>>)> + '_ {
         let heads = self.pairs().filter_map(move |(from, to)| {
             let lane = self.lane(from, to);
             let arrives = matches!(lane.state, LaneState::Up | LaneState::Broken);
             let head = lane.queue.first().filter(|_| arrives)?;
-            Some((self.slot(from, to) as u16, from, to, head))
+            Some((self.slot(from, to) as u16, head))
         });
-        bag.chain(heads)
+        self.different().chain(heads)
+    }
+
+    /// The messages of a bag, one of equal ones, with their slots.
+    pub(crate) fn different(&self) -> impl Iterator<Item = (u16, &Shared<Envelope<M>>)> + '_ {
+        let bag = match self {
+            Network::Bag(bag) => bag.as_slice(),
+            Network::Lanes { .. } => &[],
+        };
+        let first = |(slot, _): &(usize, _)| *slot == 0 || bag[*slot] != bag[*slot - 1];
+        let slots = bag.iter().enumerate().filter(first);
+        slots.map(|(slot, envelope)| (slot as u16, envelope))
+    }
+
+    /// The same, with other handles of the messages.
+    pub(crate) fn holding(
+        &self,
+        hold: impl Fn(&Shared<Envelope<M>>) -> Shared<Envelope<M>>,
+    ) -> Self {
+        match self {
+            Network::Bag(bag) => {
+                let mut held = Network::Bag(Envelopes::<M>::new());
+                bag.iter().for_each(|envelope| held.send(hold(envelope)));
+                held
+            }
+            Network::Lanes { nodes, lanes } => {
+                let held = |lane: &Lane<M>| Lane {
+                    state: lane.state,
+                    queue: lane.queue.iter().map(&hold).collect(),
+                };
+                Network::Lanes {
+                    nodes: *nodes,
+                    lanes: lanes.iter().map(held).collect(),
+                }
+            }
+        }
     }
 
     /// Ends of sessions that may be told next: who, about which peer, and
@@ -164,19 +189,15 @@ impl<M: Machine> Network<M> {
         })
     }
 
-    /// The message in a slot, with its ends.
-    pub(crate) fn at(&self, slot: u16) -> Envelope<M> {
+    /// The message in a slot.
+    pub(crate) fn at(&self, slot: u16) -> &Shared<Envelope<M>> {
         match self {
-            Network::Bag(bag) => bag[usize::from(slot)].0.clone(),
-            Network::Lanes { nodes, lanes } => Envelope {
-                from: NodeId((slot / u16::from(*nodes)) as u8 + 1),
-                to: NodeId((slot % u16::from(*nodes)) as u8 + 1),
-                message: lanes[usize::from(slot)].queue[0].clone(),
-            },
+            Network::Bag(bag) => &bag[usize::from(slot)],
+            Network::Lanes { lanes, .. } => &lanes[usize::from(slot)].queue[0],
         }
     }
 
-    /// How many of `sends` would be under way if they left now.
+    /// Whether a message that leaves now is under way, and not lost.
     pub(crate) fn accepts(&self, from: NodeId, to: NodeId) -> bool {
         match self {
             Network::Bag(_) => true,
@@ -188,20 +209,18 @@ impl<M: Machine> Network<M> {
     }
 
     /// Puts a message under way, if there is a way.
-    pub(crate) fn send(&mut self, envelope: Envelope<M>) {
+    pub(crate) fn send(&mut self, envelope: Shared<Envelope<M>>) {
         if !self.accepts(envelope.from, envelope.to) {
             return;
         }
         match self {
             Network::Bag(bag) => {
-                match bag.binary_search_by(|(other, _)| other.place().cmp(&envelope.place())) {
-                    Ok(found) => bag[found].1 += 1,
-                    Err(place) => bag.insert(place, (envelope, 1)),
-                }
+                let before = |other: &Shared<Envelope<M>>| in_bag(other, &envelope).is_lt();
+                bag.insert(bag.partition_point(before), envelope);
             }
             Network::Lanes { .. } => {
                 let lane = self.lane_mut(envelope.from, envelope.to);
-                lane.queue.push(envelope.message);
+                lane.queue.push(envelope);
             }
         }
     }
@@ -210,22 +229,17 @@ impl<M: Machine> Network<M> {
     pub(crate) fn take(&mut self, slot: u16) {
         let slot = usize::from(slot);
         match self {
-            Network::Bag(bag) => {
-                bag[slot].1 -= 1;
-                if bag[slot].1 == 0 {
-                    bag.remove(slot);
-                }
-            }
-            Network::Lanes { lanes, .. } => {
-                lanes[slot].queue.remove(0);
-            }
-        }
+            Network::Bag(bag) => bag.remove(slot),
+            Network::Lanes { lanes, .. } => lanes[slot].queue.remove(0),
+        };
     }
 
-    /// Takes out every copy of the messages that `dead` says so of.
+    /// Takes every copy of the messages out that `dead` says so of.
     pub(crate) fn remove_if(&mut self, mut dead: impl FnMut(&Envelope<M>) -> bool) {
-        if let Network::Bag(bag) = self {
-            bag.retain(|(envelope, _)| !dead(envelope));
+        if let Network::Bag(bag) = self
+            && bag.iter().any(|envelope| dead(envelope))
+        {
+            bag.retain(|envelope| !dead(envelope));
         }
     }
 
@@ -252,7 +266,7 @@ impl<M: Machine> Network<M> {
     /// none.
     pub(crate) fn crash(&mut self, node: NodeId) {
         let Network::Lanes { nodes, .. } = self else {
-            return;
+            return; // Messages in a bag do not know.
         };
         for peer in (1..=*nodes).map(NodeId).filter(|peer| *peer != node) {
             let inward = self.lane_mut(peer, node);
@@ -323,52 +337,22 @@ impl<M: Machine> Network<M> {
     }
 }
 
-impl<M: Machine> Envelope<M> {
-    /// Wraps a message.
-    pub fn new(from: NodeId, to: NodeId, message: Shared<M::Message>) -> Self {
-        Envelope { from, to, message }
-    }
-
-    /// Where it stands in the bag. By content hash and not by content, which
-    /// is dearer to compare; equal places mean equal messages as far as equal
-    /// fingerprints mean equal states.
-    fn place(&self) -> (NodeId, NodeId, u64) {
-        (self.to, self.from, self.message.content_hash())
-    }
+/// The order of a bag: of interned messages by the hash of their content,
+/// which costs less than to compare the content.
+fn in_bag<M: Machine>(one: &Shared<Envelope<M>>, other: &Shared<Envelope<M>>) -> Ordering {
+    let content = |envelope: &Envelope<M>| (envelope.to, envelope.from);
+    let by_content = || {
+        content(one)
+            .cmp(&content(other))
+            .then_with(|| one.message.cmp(&other.message))
+    };
+    let by_hash = one.content_hash().cmp(&other.content_hash());
+    by_hash.then_with(by_content)
 }
-
-impl<M: Machine> Clone for Envelope<M> {
-    fn clone(&self) -> Self {
-        Envelope {
-            from: self.from,
-            to: self.to,
-            message: self.message.clone(),
-        }
-    }
-}
-
-impl<M: Machine> PartialEq for Envelope<M> {
-    fn eq(&self, other: &Self) -> bool {
-        self.from == other.from && self.to == other.to && self.message == other.message
-    }
-}
-
-impl<M: Machine> Eq for Envelope<M> {}
-
-/// In one word: networks are hashed more often than anything else.
-impl<M: Machine> Hash for Envelope<M> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let ends = u64::from(self.from.0) << 8 | u64::from(self.to.0);
-        state.write_u64(self.message.content_hash() ^ ends.wrapping_mul(ENDS_FACTOR));
-    }
-}
-
-/// Spreads a pair of nodes over a word.
-const ENDS_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl<M: Machine> fmt::Debug for Envelope<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {} {:?}", self.from, self.to, *self.message)
+        write!(f, "{} -> {} {:?}", self.from, self.to, self.message)
     }
 }
 
@@ -378,14 +362,13 @@ mod tests {
     use tribunal_protocol::examples::single_decree::{self, SingleDecree};
 
     use super::*;
-    use crate::shared::Store;
 
     const A: NodeId = NodeId(1);
     const B: NodeId = NodeId(2);
 
     fn send(network: &mut Network<TwoPhase>, from: NodeId, to: NodeId) {
-        let prepare = Store::new(0).put(Message::Prepare);
-        network.send(Envelope::new(from, to, prepare));
+        let message = Message::Prepare;
+        network.send(Envelope { from, to, message }.into());
     }
 
     fn tellable(network: &Network<TwoPhase>) -> Vec<(NodeId, NodeId, bool)> {
@@ -439,7 +422,8 @@ mod tests {
         let filled = |rounds: &[u64]| {
             let mut network: Network<SingleDecree> = Network::new(2);
             for round in rounds {
-                network.send(Envelope::new(A, B, Store::new(0).put(message(*round))));
+                let (from, to, message) = (A, B, message(*round));
+                network.send(Envelope { from, to, message }.into());
             }
             network
         };

@@ -54,12 +54,13 @@ use tribunal_protocol::machine::{
 };
 
 use crate::bounds::{Granularity, Reductions};
+use crate::shared::Shared;
 
 /// A machine and what its host keeps for it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Node<M: Machine> {
     machine: M,
-    durable: M::Durable,
+    durable: Shared<M::Durable>,
     /// Persists asked for and not yet durable, oldest first.
     outstanding: Vec<Vec<M::Record>>,
     /// Outputs that have not left, in order.
@@ -138,7 +139,7 @@ impl<M: Machine> Copy for Host<'_, M> {}
 impl<M: Machine> Node<M> {
     /// A node at its first start.
     pub fn start(host: Host<'_, M>) -> Reaction<M> {
-        Self::recovered(M::Durable::default(), Clock::default(), host)
+        Self::recovered(M::Durable::default().into(), Clock::default(), host)
     }
 
     /// The machine, while everything it asked for has left.
@@ -155,6 +156,17 @@ impl<M: Machine> Node<M> {
     /// What a recovery would see, if nothing outstanding survived.
     pub fn durable(&self) -> &M::Durable {
         &self.durable
+    }
+
+    /// The same node, with what is durable held by another handle.
+    pub(crate) fn holding(
+        self,
+        hold: impl FnOnce(Shared<M::Durable>) -> Shared<M::Durable>,
+    ) -> Self {
+        Node {
+            durable: hold(self.durable),
+            ..self
+        }
     }
 
     /// How many persists are outstanding.
@@ -194,10 +206,8 @@ impl<M: Machine> Node<M> {
                 running.finish()
             }
             Stimulus::Crash(kept) => {
-                let mut durable = self.durable.clone();
-                for record in self.outstanding.iter().take(*kept).flatten() {
-                    M::apply(&mut durable, record);
-                }
+                let survives = self.outstanding.iter().take(*kept);
+                let durable = written::<M>(&self.durable, survives.flatten());
                 Self::recovered(durable, self.clock, host)
             }
             Stimulus::Tick => {
@@ -211,7 +221,7 @@ impl<M: Machine> Node<M> {
         }
     }
 
-    fn recovered(durable: M::Durable, clock: Clock, host: Host<'_, M>) -> Reaction<M> {
+    fn recovered(durable: Shared<M::Durable>, clock: Clock, host: Host<'_, M>) -> Reaction<M> {
         let mut outputs = Outputs::new();
         let config = host.config;
         let machine = M::recover(Context { config, clock }, &durable, &mut outputs);
@@ -227,6 +237,22 @@ impl<M: Machine> Node<M> {
         running.take(outputs.take());
         running.finish()
     }
+}
+
+/// What is durable when these records are too.
+fn written<'a, M: Machine>(
+    durable: &Shared<M::Durable>,
+    records: impl Iterator<Item = &'a M::Record>,
+) -> Shared<M::Durable> {
+    let mut records = records.peekable();
+    if records.peek().is_none() {
+        return durable.clone();
+    }
+    let mut durable = (**durable).clone();
+    for record in records {
+        M::apply(&mut durable, record);
+    }
+    durable.into()
 }
 
 /// A node in the middle of a reaction.
@@ -316,9 +342,7 @@ impl<'a, M: Machine> Running<'a, M> {
     /// leaves, then the machine is told.
     fn complete(&mut self, count: usize) {
         let done: Vec<_> = self.node.outstanding.drain(..count).collect();
-        for record in done.iter().flatten() {
-            M::apply(&mut self.node.durable, record);
-        }
+        self.node.durable = written::<M>(&self.node.durable, done.iter().flatten());
         for held in &mut self.node.held {
             held.behind = held.behind.saturating_sub(count);
         }

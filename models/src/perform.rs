@@ -1,6 +1,6 @@
 //! What an action makes of a state.
 
-use tribunal_protocol::machine::{NodeId, Outcome};
+use tribunal_protocol::machine::NodeId;
 
 use crate::action::{Action, Step};
 use crate::bounds::Limit;
@@ -8,11 +8,8 @@ use crate::cluster::Cluster;
 use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
 use crate::memo::{Left, Reaction};
 use crate::model::Model;
-use crate::network::{Envelope, Network};
-use crate::node::Node;
 use crate::panics::caught;
-use crate::shared::Shared;
-use crate::system::{Broken, Draft, ModelSystem, Response, Seen};
+use crate::system::{Broken, ModelSystem};
 
 impl<S: ModelSystem> Model<S> {
     /// The state after an action.
@@ -27,26 +24,27 @@ impl<S: ModelSystem> Model<S> {
     fn performed(&self, state: &Cluster<S>, action: &Action<S>) -> Cluster<S> {
         let mut next = state.clone();
         next.touched = 0;
-        let mut network = Draft::new(&*state.network);
         self.check_burial(state, &mut next, action);
-        self.take_step(&mut next, &mut network, action);
-        match action.reaction.as_deref() {
+        self.take_step(&mut next, action);
+        let reaction = action.reaction.as_ref();
+        match reaction.map(|reaction| &**reaction) {
             None | Some(Reaction::Nothing) => {}
             Some(Reaction::Panic(said)) => {
                 self.break_property(&mut next, Broken::new(NO_PANIC, said.clone()));
             }
-            Some(Reaction::Something { node, left, .. }) => {
-                if let Some(id) = node_of(action) {
-                    let crashed = matches!(action.step, Step::Crash { .. });
-                    self.put(state, &mut next, id, node, crashed);
-                    self.bury(&next, &mut network, id);
+            Some(Reaction::Something {
+                node, left, wrote, ..
+            }) => {
+                if let Some(id) = action.node() {
+                    *next.node_mut(id) = node.clone();
+                    if *wrote {
+                        self.bury(&mut next, id);
+                    }
                 }
-                self.depart(&mut next, &mut network, left, action.unheard);
+                self.depart(&mut next, left);
             }
         }
-        if let Some(network) = network.written() {
-            next.network = self.store.put(network);
-        }
+        self.note(state, &mut next, action, reaction);
         next
     }
 
@@ -56,53 +54,36 @@ impl<S: ModelSystem> Model<S> {
         else {
             return;
         };
-        let message = state.network.at(slot).message;
+        let message = &state.network.at(slot).message;
         let effect = !matches!(action.reaction.as_deref(), Some(Reaction::Nothing));
-        if effect && self.system.is_dead(&message, state.durable(to)) {
-            let why = format!("{} has an effect", self.system.describe_message(&message));
+        if effect && self.system.is_dead(message, state.durable(to)) {
+            let why = format!("{} has an effect", self.system.describe_message(message));
             self.break_property(next, Broken::new(DEAD_MESSAGES, why));
         }
     }
 
     /// What the step does beside the node that it happens to.
-    fn take_step(
-        &self,
-        next: &mut Cluster<S>,
-        network: &mut Draft<'_, Network<S::Machine>>,
-        action: &Action<S>,
-    ) {
+    fn take_step(&self, next: &mut Cluster<S>, action: &Action<S>) {
         match action.step {
             Step::Deliver {
                 slot, copy: false, ..
             }
-            | Step::Lose { slot } => network.take(slot),
+            | Step::Lose { slot } => next.network.take(slot),
             Step::Deliver { copy: true, .. } => next.budget.spend(Limit::Duplicates),
             Step::Expire { limit, .. } => next.budget.spend(limit),
-            Step::Persist { .. } => {}
+            Step::Persist { .. } | Step::Request { again: false, .. } => {}
             Step::Crash { node, .. } => {
                 next.budget.spend(Limit::Crashes);
                 next.had_faults = true;
-                if matches!(**network, Network::Lanes { .. }) {
-                    network.crash(node);
-                }
+                next.network.crash(node);
             }
-            Step::Request {
-                operation, again, ..
-            } => {
-                let index = usize::from(operation);
-                if again {
-                    next.budget.spend(Limit::Retries);
-                }
-                let mut history = (*next.history).clone();
-                history.request(index);
-                next.history = self.store.put(history);
-            }
+            Step::Request { again: true, .. } => next.budget.spend(Limit::Retries),
             Step::Administer { limit, .. } => next.budget.spend(limit),
-            Step::Tell { node, peer, up } => network.tell(node, peer, up),
+            Step::Tell { node, peer, up } => next.network.tell(node, peer, up),
             Step::Break { a, b } => {
                 next.budget.spend(Limit::Breaks);
                 next.had_faults = true;
-                network.cut(a, b);
+                next.network.cut(a, b);
             }
             Step::Tick { .. } => next.budget.spend(Limit::Ticks),
             Step::Stuck => {
@@ -112,139 +93,36 @@ impl<S: ModelSystem> Model<S> {
         }
     }
 
-    /// Puts the node in its new state where the old one was.
-    fn put(
-        &self,
-        state: &Cluster<S>,
-        next: &mut Cluster<S>,
-        id: NodeId,
-        node: &Shared<Node<S::Machine>>,
-        crashed: bool,
-    ) {
-        *next.node_mut(id) = node.clone();
-        if crashed {
-            let durable = node.durable();
-            self.see(next, Seen::Crashed { node: id, durable });
-        }
-        let before = if crashed {
-            None
-        } else {
-            state.node(id).shown()
-        };
-        self.show(next, id, before);
-    }
-
-    /// Shows the node to the system, if nothing it concluded is held back.
-    pub(crate) fn show(&self, next: &mut Cluster<S>, id: NodeId, before: Option<&S::Machine>) {
-        let shown = next.node(id).clone();
-        if let Some(after) = shown.shown() {
-            self.see(
-                next,
-                Seen::Shown {
-                    node: id,
-                    before,
-                    after,
-                },
-            );
-        }
-    }
-
     /// Takes out messages to a node that will never have an effect there.
-    fn bury(&self, next: &Cluster<S>, network: &mut Draft<'_, Network<S::Machine>>, id: NodeId) {
-        let durable = next.durable(id);
-        let dead = |envelope: &Envelope<S::Machine>| {
-            envelope.to == id && self.system.is_dead(&envelope.message, durable)
-        };
-        if let Network::Bag(bag) = &**network
-            && self.settings.reductions.dead
-            && bag.iter().any(|(envelope, _)| dead(envelope))
-        {
-            network.remove_if(dead);
+    fn bury(&self, next: &mut Cluster<S>, id: NodeId) {
+        if !self.settings.reductions.dead {
+            return;
         }
+        let Cluster { nodes, network, .. } = next;
+        let durable = nodes[usize::from(id.0) - 1].durable();
+        network.remove_if(|envelope| {
+            envelope.to == id && self.system.is_dead(&envelope.message, durable)
+        });
     }
 
     /// What left a node goes its way.
-    pub(crate) fn depart(
-        &self,
-        next: &mut Cluster<S>,
-        network: &mut Draft<'_, Network<S::Machine>>,
-        left: &[Left<S::Machine>],
-        unheard: bool,
-    ) {
+    pub(crate) fn depart(&self, next: &mut Cluster<S>, left: &[Left<S::Machine>]) {
         for left in left {
-            match left {
-                Left::Send(envelope) => {
-                    let (from, to) = (envelope.from, envelope.to);
-                    let message = &*envelope.message;
-                    self.see(next, Seen::Sent { from, to, message });
-                    let dead = || self.system.is_dead(message, next.durable(to));
-                    if !self.settings.reductions.dead || !dead() {
-                        network.send(envelope.clone());
-                    }
-                }
-                Left::Answer { operation, outcome } => {
-                    self.answer(next, *operation, outcome, unheard);
-                }
+            let Left::Send(envelope) = left else { continue };
+            let dead = || {
+                let durable = next.durable(envelope.to);
+                self.system.is_dead(&envelope.message, durable)
+            };
+            if !self.settings.reductions.dead || !dead() {
+                next.network.send(envelope.clone());
             }
-        }
-    }
-
-    fn answer(
-        &self,
-        next: &mut Cluster<S>,
-        operation: usize,
-        outcome: &Outcome<Response<S>>,
-        unheard: bool,
-    ) {
-        self.see(next, Seen::Answered { operation, outcome });
-        let planned = &self.plan[operation].operation;
-        let outcome = self.system.outcome(planned, outcome.clone());
-        let mut history = (*next.history).clone();
-        let told = if unheard {
-            history.lose_answer(operation);
-            false
-        } else {
-            history.answer(operation, outcome)
-        };
-        next.history = self.store.put(history);
-        if told && let Some(broken) = self.judge_history(&next.history) {
-            self.break_property(next, broken);
-        }
-    }
-
-    fn see(&self, next: &mut Cluster<S>, seen: Seen<'_, S::Machine>) {
-        let mut draft = Draft::new(&*next.ghost);
-        let judgement = self.system.observe(&mut draft, seen);
-        if let Some(written) = draft.written()
-            && written != *next.ghost
-        {
-            next.ghost = self.store.put(written);
-            next.touched = crate::cluster::ALL;
-        }
-        if let Err(broken) = judgement {
-            self.break_property(next, broken);
         }
     }
 
     /// The first property that breaks is the one that is told.
     pub(crate) fn break_property(&self, next: &mut Cluster<S>, broken: Broken) {
         if next.broken.is_none() && self.may_break(broken.property) {
-            next.broken = Some(self.store.put(broken));
+            next.broken = Some(broken.into());
         }
-    }
-}
-
-/// The node that an action happens to.
-fn node_of<S: ModelSystem>(action: &Action<S>) -> Option<NodeId> {
-    match action.step {
-        Step::Deliver { to, .. } => Some(to),
-        Step::Expire { node, .. }
-        | Step::Persist { node, .. }
-        | Step::Crash { node, .. }
-        | Step::Request { node, .. }
-        | Step::Administer { node, .. }
-        | Step::Tell { node, .. }
-        | Step::Tick { node } => Some(node),
-        Step::Lose { .. } | Step::Break { .. } | Step::Stuck => None,
     }
 }

@@ -1,10 +1,17 @@
-//! Components of a cluster's state as cheap shared handles.
+//! Components of a cluster's state as cheap handles.
 //!
 //! Millions of cluster states are made of a few thousand different nodes,
-//! messages and client histories. A [`Shared`] value is made once, hashed
-//! once, and then cloned by counting.
+//! messages and client histories. A handle is either
 //!
-//! Its hash is the hash of its content, by a function of our own: it differs
+//! - interned: one of a [`crate::store::Table`], where every value stands
+//!   once, with its hash. It is a pointer, equal values have equal pointers,
+//!   and it is read without a lock. What is interned stays until the process
+//!   ends.
+//! - owned: counted, and gone with its last holder. Nothing is known of equal
+//!   values elsewhere; it is compared and hashed by all of its content.
+//!
+//! A model's states have handles of one kind only. The hash of an interned
+//! value is the hash of its content, by a function of our own: it differs
 //! neither from run to run nor from thread to thread, so that nothing depends
 //! on the order in which states were discovered.
 
@@ -13,82 +20,115 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A value that is stored once, with its hash, however often it is held.
-pub struct Shared<T>(Arc<Entry<T>>);
+/// A value that costs little to hold, however large it is.
+pub struct Shared<T: 'static>(Kind<T>);
 
-struct Entry<T> {
-    hash: u64,
-    value: T,
+enum Kind<T: 'static> {
+    Interned(&'static Entry<T>),
+    Owned(Arc<T>),
 }
 
-/// Where the components of a model's states are stored.
-#[derive(Clone, Copy, Debug)]
-pub struct Store {
-    salt: u64,
-}
-
-impl Store {
-    /// A store with a salt: with another one every hash is another, so that
-    /// values that were taken for one are so no more.
-    pub fn new(salt: u64) -> Self {
-        Store { salt }
-    }
-
-    /// What its hashes are salted with.
-    pub fn salt(&self) -> u64 {
-        self.salt
-    }
-
-    /// Stores a value.
-    pub fn put<T: Hash>(&self, value: T) -> Shared<T> {
-        let hash = content_hash(self.salt, &value);
-        Shared(Arc::new(Entry { hash, value }))
-    }
+/// A value that stands once in a table, and the hash of its content.
+pub(crate) struct Entry<T> {
+    pub(crate) hash: u64,
+    pub(crate) value: T,
 }
 
 impl<T> Shared<T> {
-    /// The hash of the value, the same in every run with the same salt.
-    pub fn content_hash(&self) -> u64 {
-        self.0.hash
+    pub(crate) fn interned(entry: &'static Entry<T>) -> Self {
+        Shared(Kind::Interned(entry))
     }
 
-    /// Whether both are the same stored value; equal values may still be
-    /// stored twice.
+    /// A value that stays until the process ends, and that nobody compares or
+    /// hashes.
+    pub(crate) fn leaked(value: T) -> Self {
+        Shared::interned(Box::leak(Box::new(Entry { hash: 0, value })))
+    }
+
+    /// The same value, owned.
+    pub(crate) fn into_owned(self) -> Self
+    where
+        T: Clone,
+    {
+        match self.0 {
+            Kind::Interned(entry) => entry.value.clone().into(),
+            Kind::Owned(_) => self,
+        }
+    }
+
+    /// Whether both are the same stored value. Equal values that are interned
+    /// in one table are.
     pub fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        std::ptr::eq(&**self, &**other)
+    }
+
+    /// Where the value stands: of interned ones as good as the value.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(&**self).addr()
+    }
+
+    /// The hash of an interned value's content.
+    pub(crate) fn content_hash(&self) -> Option<u64> {
+        match &self.0 {
+            Kind::Interned(entry) => Some(entry.hash),
+            Kind::Owned(_) => None,
+        }
+    }
+}
+
+impl<T> From<T> for Shared<T> {
+    /// An owned value.
+    fn from(value: T) -> Self {
+        Shared(Kind::Owned(Arc::new(value)))
     }
 }
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
-        Shared(Arc::clone(&self.0))
+        match &self.0 {
+            Kind::Interned(entry) => Shared(Kind::Interned(entry)),
+            Kind::Owned(value) => Shared(Kind::Owned(Arc::clone(value))),
+        }
     }
 }
 
 impl<T> Deref for Shared<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        &self.0.value
+        match &self.0 {
+            Kind::Interned(entry) => &entry.value,
+            Kind::Owned(value) => value,
+        }
     }
 }
 
 impl<T: PartialEq> PartialEq for Shared<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.same(other) || (self.0.hash == other.0.hash && self.0.value == other.0.value)
+        self.same(other)
+            || match (self.content_hash(), other.content_hash()) {
+                (Some(one), Some(two)) if one != two => false,
+                _ => **self == **other,
+            }
     }
 }
 
 impl<T: Eq> Eq for Shared<T> {}
 
-impl<T> Hash for Shared<T> {
+/// An interned value is hashed by the hash of its content: equal values of
+/// different kinds have different hashes, as have those of two tables with
+/// different salts.
+impl<T: Hash> Hash for Shared<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.hash);
+        match &self.0 {
+            Kind::Interned(entry) => state.write_u64(entry.hash),
+            Kind::Owned(value) => value.hash(state),
+        }
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.value.fmt(f)
+        (**self).fmt(f)
     }
 }
 
@@ -159,16 +199,20 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn equal_values_are_equal_however_they_are_stored() {
-        let store = Store::new(0);
-        let one = store.put(vec![1, 2, 3]);
-        let other = store.put(vec![1, 2, 3]);
-        assert!(!one.same(&other));
+    fn owned_values_are_compared_and_hashed_by_content() {
+        let one = Shared::from(vec![1, 2, 3]);
+        let other = Shared::from(vec![1, 2, 3]);
+        assert!(!one.same(&other) && one.same(&one.clone()));
         assert_eq!(one, other);
-        assert_eq!(one.content_hash(), other.content_hash());
-        assert_ne!(one, store.put(vec![1, 2, 4]));
-        let salted = Store::new(1).put(vec![1, 2, 3]);
-        assert_ne!(one.content_hash(), salted.content_hash());
+        assert_ne!(one, Shared::from(vec![1, 2, 4]));
+        let hash = |value: &Shared<_>| content_hash(0, value);
+        assert_eq!(hash(&one), hash(&other));
+        assert_eq!(hash(&one), content_hash(0, &vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn the_salt_changes_the_hash() {
+        assert_ne!(content_hash(0, &7), content_hash(1, &7));
     }
 
     #[test]

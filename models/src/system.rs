@@ -309,6 +309,9 @@ pub struct Property<S: ModelSystem> {
 /// What a check says: the reason, if the property is broken.
 pub type Judgement = Result<(), String>;
 
+/// Judges two nodes, the one with the smaller number first.
+pub type PairCheck<S> = fn(&S, &Cluster<S>, NodeId, NodeId) -> Judgement;
+
 /// How a property is judged.
 #[derive(Debug)]
 pub enum Check<S: ModelSystem> {
@@ -318,7 +321,7 @@ pub enum Check<S: ModelSystem> {
     Node(fn(&S, &Cluster<S>, NodeId) -> Judgement),
     /// On two nodes, the one with the smaller number first, and on nothing
     /// else.
-    Pair(fn(&S, &Cluster<S>, NodeId, NodeId) -> Judgement),
+    Pair(PairCheck<S>),
     /// On the whole cluster.
     Cluster(fn(&S, &Cluster<S>) -> Judgement),
     /// The clients' history fits the specification

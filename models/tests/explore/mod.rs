@@ -37,7 +37,7 @@ pub fn reachable<S: ModelSystem, P: Eq + Hash + Ord>(
     settings: Settings,
     projection: impl Fn(&Cluster<S>) -> P,
 ) -> (BTreeSet<P>, usize) {
-    let model = Model::new(system, settings);
+    let model = Model::new(system, settings).interning();
     let mut open = model.init_states();
     let mut seen: HashSet<_> = open.iter().cloned().collect();
     let mut projections = HashSet::new();

@@ -1,0 +1,169 @@
+//! Where interned values stand, and what is remembered of them.
+//!
+//! Tables and memos are read millions of times a second and written some
+//! thousand times in all. So every thread has a front of its own, which only
+//! it reads and writes; what that lacks is looked up behind it, in shards with
+//! a lock each.
+
+use std::cell::RefCell;
+use std::collections::hash_map::Entry as Slot;
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use smallvec::SmallVec;
+use thread_local::ThreadLocal;
+
+use crate::shared::{Entry, Shared, content_hash};
+
+/// Enough that two threads seldom want the same one.
+const SHARDS: usize = 64;
+
+/// A front that grows beyond this is emptied: what it held is found behind it.
+const FRONT_MAX: usize = 1 << 20;
+
+/// Every value once.
+pub(crate) struct Table<T: 'static> {
+    salt: u64,
+    shards: Vec<Mutex<Interned<T>>>,
+}
+
+/// By hash, the values that have it.
+type Interned<T> = FxHashMap<u64, SmallVec<[&'static Entry<T>; 1]>>;
+
+impl<T: Hash + Eq + Clone> Table<T> {
+    /// An empty table, whose hashes are salted.
+    pub(crate) fn new(salt: u64) -> Self {
+        Table {
+            salt,
+            shards: shards(),
+        }
+    }
+
+    /// The value, as it stands in the table.
+    pub(crate) fn put(&self, value: T) -> Shared<T> {
+        let hash = content_hash(self.salt, &value);
+        let mut shard = lock(&self.shards[shard(hash)]);
+        let equals = shard.entry(hash).or_default();
+        let known = equals.iter().find(|entry| entry.value == value).copied();
+        let entry = known.unwrap_or_else(|| {
+            let entry: &'static Entry<T> = Box::leak(Box::new(Entry { hash, value }));
+            equals.push(entry);
+            entry
+        });
+        Shared::interned(entry)
+    }
+
+    /// The value, as it stands in the table, unless it is interned already.
+    pub(crate) fn keep(&self, value: Shared<T>) -> Shared<T> {
+        match value.content_hash() {
+            Some(_) => value,
+            None => self.put((*value).clone()),
+        }
+    }
+
+    /// How many values stand in it.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| lock(shard).values().map(SmallVec::len).sum::<usize>())
+            .sum()
+    }
+}
+
+/// What is known of keys, computed once.
+pub(crate) struct Memo<K: Send, V: Send> {
+    fronts: ThreadLocal<RefCell<FxHashMap<K, V>>>,
+    shards: Vec<Mutex<FxHashMap<K, V>>>,
+}
+
+impl<K: Hash + Eq + Clone + Send, V: Clone + Send> Memo<K, V> {
+    /// Remembers nothing.
+    pub(crate) fn new() -> Self {
+        Memo {
+            fronts: ThreadLocal::new(),
+            shards: shards(),
+        }
+    }
+
+    /// What belongs to the key, computed if it is not known. Where two threads
+    /// compute it at once both get what the first of them remembered.
+    pub(crate) fn get(&self, key: K, compute: impl FnOnce() -> V) -> V {
+        let front = self.fronts.get_or_default();
+        if let Some(known) = front.borrow().get(&key) {
+            return known.clone();
+        }
+        let shard = &self.shards[shard(FxBuildHasher.hash_one(&key))];
+        let known = lock(shard).get(&key).cloned();
+        let value = known.unwrap_or_else(|| {
+            let value = compute();
+            match lock(shard).entry(key.clone()) {
+                Slot::Occupied(known) => known.get().clone(),
+                Slot::Vacant(slot) => slot.insert(value).clone(),
+            }
+        });
+        let mut front = front.borrow_mut();
+        if front.len() >= FRONT_MAX {
+            front.clear();
+        }
+        front.insert(key, value.clone());
+        value
+    }
+}
+
+fn shards<T: Default>() -> Vec<Mutex<T>> {
+    (0..SHARDS).map(|_| Mutex::default()).collect()
+}
+
+fn shard(hash: u64) -> usize {
+    (hash >> 57) as usize % SHARDS
+}
+
+/// Nothing that a panic could leave half written is done under a lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn equal_values_stand_once_whoever_puts_them() {
+        let table = Table::new(0);
+        let put = || (0..1000_u64).map(|n| table.put(vec![n / 2])).collect();
+        let [one, other]: [Vec<Shared<Vec<u64>>>; 2] = std::thread::scope(|scope| {
+            let threads = [scope.spawn(put), scope.spawn(put)];
+            threads.map(|thread| thread.join().expect("no panic"))
+        });
+        assert_eq!(table.len(), 500);
+        for (one, other) in one.iter().zip(&other) {
+            assert!(one.same(other) && one == other);
+        }
+        assert_ne!(one[0], one[2]);
+        let hash = content_hash(0, &one[0]);
+        assert_ne!(hash, content_hash(0, &Table::new(1).put(vec![0])));
+    }
+
+    #[test]
+    fn what_is_known_is_not_computed_again() {
+        let memo = Memo::new();
+        let computed = AtomicUsize::new(0);
+        let square = |n: u64| {
+            memo.get(n, || {
+                computed.fetch_add(1, Ordering::Relaxed);
+                n * n
+            })
+        };
+        for _ in 0..3 {
+            assert_eq!((square(3), square(4)), (9, 16));
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(square(3), 9));
+        });
+        assert_eq!(computed.into_inner(), 2);
+    }
+}
