@@ -172,7 +172,7 @@ fn everything_is_listed_by_the_names_that_flags_take() {
             .collect()
     };
     assert!(names("systems").contains(&"raft".to_owned()));
-    assert_eq!(names("faults"), ["kill", "pause", "partition"]);
+    assert_eq!(names("faults"), ["kill", "pause", "partition", "crash-at"]);
     assert_eq!(names("workloads"), ["register"]);
     assert!(names("bugs").len() >= 12);
     assert!(names("specs").contains(&"cas-register".to_owned()));

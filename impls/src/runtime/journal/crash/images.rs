@@ -7,8 +7,9 @@ use super::disk::{File, Folder, Inode, SECTOR, State};
 /// More images than this are no small script's.
 const IMAGES_MAX: usize = 1 << 14;
 
-/// What is left of a state when the power fails, each possibility once.
-pub(super) fn after_power_loss(state: &State) -> HashSet<State> {
+/// What is left of a state when the power fails, each possibility once, in an
+/// order of its own: what a search finds first is the same every time.
+pub(super) fn after_power_loss(state: &State) -> Vec<State> {
     let files: Vec<(Inode, Vec<Vec<u8>>)> = state
         .files
         .iter()
@@ -29,7 +30,7 @@ pub(super) fn after_power_loss(state: &State) -> HashSet<State> {
         count <= IMAGES_MAX,
         "{count} images: the script is too large"
     );
-    let mut images = HashSet::new();
+    let (mut images, mut seen) = (Vec::new(), HashSet::new());
     for number in 0..count {
         let mut picks = digits(number, &choices);
         let mut pick = |options: usize| picks.next().filter(|pick| *pick < options);
@@ -44,7 +45,10 @@ pub(super) fn after_power_loss(state: &State) -> HashSet<State> {
             let folder = Folder::settled(chosen.unwrap_or_default());
             image.folders.insert(*inode, folder);
         }
-        images.insert(reachable(image));
+        let image = reachable(image);
+        if seen.insert(image.clone()) {
+            images.push(image);
+        }
     }
     images
 }
