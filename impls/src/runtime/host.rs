@@ -12,42 +12,37 @@
 //! Nothing here waits for a peer, a client or the disk: their queues take
 //! what leaves, or drop it.
 
+mod leaving;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tribunal_protocol::{
-    Clock, ClockUse, Context, Input, NodeId, Outcome, Output, Outputs, RequestId, View,
+    Clock, ClockUse, Context, Input, NodeId, Output, Outputs, RequestId, View,
 };
 
+use self::leaving::{Departure, Doom};
 use super::NodeError;
 use super::crash::{CrashAfter, CrashPoint};
 use super::event::Event;
-use super::framing;
-use super::gate::{Gatekeeper, Left, Mark};
+use super::gate::{Gatekeeper, Mark};
 use super::mutant::Mutant;
-use super::outbox::Outbox;
 use super::peers::Peers;
-use super::port::{self, Origin};
-use super::process;
+use super::port::Origin;
 use super::timers::Timers;
 use super::writer::Writer;
-use crate::service::{Body, Code, Refusal, Service};
+use crate::service::{Body, Service};
 use crate::trace::Recorder;
-use crate::trace::line::{Fingerprint, Role, answered, sent};
+use crate::trace::line::Role;
 
 /// How many inputs are stepped before their outputs leave.
 const INPUTS_MAX: usize = 256;
 
 /// How many persists one frame carries.
 const FRAME_PERSISTS_MAX: usize = 4096;
-
-/// How long a node that is about to end waits for its last output to reach
-/// the kernel.
-const LAST_OUTPUT_LIMIT: Duration = Duration::from_millis(100);
 
 /// A reading of the node's clock for machines that use one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,29 +58,6 @@ impl Default for ClockOptions {
         ClockOptions {
             unit: Duration::from_millis(1),
             offset_ms: 0,
-        }
-    }
-}
-
-/// What leaves the machine through the gate.
-enum Departure<M: Service> {
-    Send {
-        to: NodeId,
-        message: M::Message,
-        /// The session that was up when the machine asked.
-        session: Option<u64>,
-    },
-    Answer {
-        id: RequestId,
-        outcome: Outcome<M::Response>,
-    },
-}
-
-impl<M: Service> Departure<M> {
-    fn fingerprint(&self) -> Fingerprint {
-        match self {
-            Departure::Send { to, message, .. } => sent::<M>(*to, message),
-            Departure::Answer { id, outcome } => answered::<M>(id.0, outcome),
         }
     }
 }
@@ -123,12 +95,6 @@ pub(super) struct Host<M: Service> {
     crash: Option<CrashPoint>,
     /// It is there; what must reach the kernel first.
     doomed: Option<Doom>,
-}
-
-/// The end of a node that has come to its place.
-struct Doom {
-    place: CrashPoint,
-    last: Option<Arc<Outbox>>,
 }
 
 /// What a host is made of.
@@ -310,141 +276,6 @@ impl<M: Service> Host<M> {
                 Output::CancelTimer(timer) => self.timers.cancel(timer),
             }
         }
-    }
-
-    /// Lets out whatever may leave.
-    fn depart(&mut self) -> Result<(), NodeError> {
-        loop {
-            let leaving = self.leaving()?;
-            let nothing = leaving.is_empty();
-            for Left { output, early } in leaving {
-                self.dispatch(output, early);
-            }
-            if self.doomed.is_some() {
-                return Ok(());
-            }
-            match self.to_self.pop_front() {
-                Some(message) => {
-                    let from = self.node;
-                    self.step(Input::Message { from, message });
-                }
-                None if nothing => break,
-                None => {}
-            }
-        }
-        while let Some(inquiry) = self
-            .inquiries
-            .pop_front_if(|i| self.gate.has_passed(i.after))
-        {
-            inquiry
-                .origin
-                .reply(Ok(port::status(&inquiry.view, self.incarnation)));
-        }
-        Ok(())
-    }
-
-    fn dispatch(&mut self, departure: Departure<M>, early: bool) {
-        let (kind, last) = match departure {
-            Departure::Send { to, message, .. } if to == self.node => {
-                self.to_self.push_back(message);
-                return;
-            }
-            Departure::Send {
-                to,
-                message,
-                session,
-            } => {
-                self.send(to, &message, session);
-                (CrashAfter::Send, self.peers.outbox(to))
-            }
-            Departure::Answer { id, outcome } => {
-                let promises = matches!(outcome, Outcome::Ok(_));
-                let last = self.answer(id, outcome);
-                if !promises {
-                    return;
-                }
-                (CrashAfter::Answer, last)
-            }
-        };
-        self.passes(kind, early, last);
-    }
-
-    /// An output has left; whether the node is to end here.
-    fn passes(&mut self, output: CrashAfter, early: bool, last: Option<Arc<Outbox>>) -> bool {
-        let Some(place) = &mut self.crash else {
-            return false;
-        };
-        if !place.passes(output, early) {
-            return false;
-        }
-        let place = *place;
-        self.doomed = Some(Doom { place, last });
-        true
-    }
-
-    /// Ends the process as a crash does, as soon as what has left is with the
-    /// kernel; a peer that takes nothing is not waited for.
-    async fn end(&self, doom: Doom) -> ! {
-        self.writer.halt();
-        if let Some(last) = doom.last {
-            let _ = timeout(LAST_OUTPUT_LIMIT, last.drained()).await;
-        }
-        let mark = format!(
-            "{} crashes after {}, as it was asked",
-            self.node, doom.place
-        );
-        // What it could not write is missing from its end, as in any crash.
-        let _ = self.recorder.crash(&mark);
-        process::crash(&mark)
-    }
-
-    /// What leaves now, in order; its trace is with the kernel. One by one for
-    /// a node that is to end between two.
-    fn leaving(&mut self) -> Result<Vec<Left<Departure<M>>>, NodeError> {
-        let count_max = if self.crash.is_some() { 1 } else { usize::MAX };
-        let leaving = std::iter::from_fn(|| self.gate.pop()).take(count_max);
-        let mut leaving: Vec<_> = leaving.collect();
-        if leaving.is_empty() {
-            return Ok(leaving);
-        }
-        if self.mutant == Some(Mutant::OutputsReordered) {
-            leaving.reverse();
-        }
-        let outputs = leaving.iter().map(|left| left.output.fingerprint());
-        self.recorder.leaves(outputs);
-        self.recorder.flush()?;
-        Ok(leaving)
-    }
-
-    fn send(&self, to: NodeId, message: &M::Message, session: Option<u64>) {
-        match framing::encode(message) {
-            Ok(frame) => self.peers.send(to, session, frame),
-            Err(error) => tracing::error!(%to, %error, "a message could not be sent"),
-        }
-    }
-
-    /// Gives where the answer waits for its connection.
-    fn answer(&mut self, id: RequestId, outcome: Outcome<M::Response>) -> Option<Arc<Outbox>> {
-        let Some(origin) = self.waiting.remove(&id) else {
-            tracing::error!(
-                ?id,
-                "the machine answers a request twice, or one that nobody made"
-            );
-            return None;
-        };
-        let outbox = origin.outbox();
-        let result = in_words::<M>(origin.kind(), outcome);
-        origin.reply(result);
-        Some(outbox)
-    }
-}
-
-fn in_words<M: Service>(kind: &str, outcome: Outcome<M::Response>) -> Result<Body, Refusal> {
-    match outcome {
-        Outcome::Ok(response) => M::reply(kind, response),
-        Outcome::Never(why) => Err(Refusal::new(Code::TEMPORARILY_UNAVAILABLE, why)),
-        Outcome::Unknown(why) => Err(Refusal::new(Code::CRASH, why)),
-        Outcome::Redirect(leader) => Err(Refusal::redirect(leader)),
     }
 }
 

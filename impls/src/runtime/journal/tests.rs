@@ -3,54 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use tribunal_protocol::{Channel, ClockUse, Context, Input, Machine, NodeId, Outputs, View};
+use tribunal_protocol::NodeId;
 
+use super::crash::machine::{Lists, Record};
 use super::*;
 
-/// Remembers numbers, and does nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Numbers;
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Sum {
-    numbers: Vec<u64>,
-}
-
-impl Machine for Numbers {
-    const NAME: &'static str = "numbers";
-    const FORMAT: u32 = 3;
-    const CHANNEL: Channel = Channel::Unordered;
-    const CLOCK: ClockUse = ClockUse::Untimed;
-    type Config = ();
-    type Message = ();
-    type Timer = ();
-    type Request = ();
-    type Response = ();
-    type Record = u64;
-    type Durable = Sum;
-
-    fn apply(durable: &mut Sum, record: &u64) {
-        durable.numbers.push(*record);
-    }
-
-    fn recover(_: Context<'_, Self>, _: &Sum, _: &mut Outputs<Self>) -> Self {
-        Numbers
-    }
-
-    fn step(&mut self, _: Context<'_, Self>, _: Input<Self>, _: &mut Outputs<Self>) {}
-
-    fn view(&self, (): &()) -> View {
-        View::default()
-    }
-}
-
 fn identity() -> Identity {
-    Identity::new::<Numbers>("blue", NodeId(1))
+    Identity::new::<Lists>("blue", NodeId(1))
 }
 
-fn open(folder: &TempDir) -> Result<Journal<Numbers>, JournalError> {
+fn open(folder: &TempDir) -> Result<Journal<Lists>, JournalError> {
     open_with(folder, &identity(), 1 << 20)
 }
 
@@ -58,8 +21,15 @@ fn open_with(
     folder: &TempDir,
     identity: &Identity,
     checkpoint_bytes: u64,
-) -> Result<Journal<Numbers>, JournalError> {
+) -> Result<Journal<Lists>, JournalError> {
     Journal::open(folder.path(), identity, checkpoint_bytes)
+}
+
+/// Appends one frame, whose persists hold these entries.
+fn append(journal: &mut Journal<Lists>, persists: &[Vec<u64>]) {
+    let records = |entries: &Vec<u64>| entries.iter().copied().map(Record::Push).collect();
+    let persists: Vec<Vec<Record>> = persists.iter().map(records).collect();
+    journal.append(&persists).unwrap();
 }
 
 /// A folder in which each of `frames` was written by itself.
@@ -67,13 +37,13 @@ fn written(frames: &[&[u64]]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder).unwrap();
     for frame in frames {
-        journal.append(&[frame.to_vec()]).unwrap();
+        append(&mut journal, &[frame.to_vec()]);
     }
     folder
 }
 
 fn numbers(folder: &TempDir) -> Vec<u64> {
-    open(folder).unwrap().durable().numbers.clone()
+    open(folder).unwrap().durable().0.clone()
 }
 
 /// Every file of a folder, so that a change shows.
@@ -110,11 +80,11 @@ fn what_was_written_is_recovered_and_each_start_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder).unwrap();
     assert_eq!(journal.recovery().incarnation, 1);
-    journal.append(&[vec![1, 2], vec![3]]).unwrap();
-    journal.append(&[vec![4]]).unwrap();
+    append(&mut journal, &[vec![1, 2], vec![3]]);
+    append(&mut journal, &[vec![4]]);
     drop(journal);
     let journal = open(&folder).unwrap();
-    assert_eq!(journal.durable().numbers, [1, 2, 3, 4]);
+    assert_eq!(journal.durable().0, [1, 2, 3, 4]);
     let expected = Recovery {
         incarnation: 2,
         frames: 2,
@@ -128,7 +98,7 @@ fn a_last_frame_torn_at_any_byte_is_cut_and_written_over() {
     let folder = written(&[&[1], &[2]]);
     let two = contents(folder.path())["journal-0000"].len();
     let mut journal = open(&folder).unwrap();
-    journal.append(&[vec![3; 40], vec![4]]).unwrap();
+    append(&mut journal, &[vec![3; 40], vec![4]]);
     drop(journal);
     let files = contents(folder.path());
     for length in two..files["journal-0000"].len() {
@@ -136,9 +106,9 @@ fn a_last_frame_torn_at_any_byte_is_cut_and_written_over() {
         torn.get_mut("journal-0000").unwrap().truncate(length);
         let folder = write_contents(&torn);
         let mut journal = open(&folder).unwrap();
-        assert_eq!(journal.durable().numbers, [1, 2], "cut at {length}");
+        assert_eq!(journal.durable().0, [1, 2], "cut at {length}");
         assert_eq!(journal.recovery().torn_bytes, (length - two) as u64);
-        journal.append(&[vec![5]]).unwrap();
+        append(&mut journal, &[vec![5]]);
         drop(journal);
         assert_eq!(numbers(&folder), [1, 2, 5], "cut at {length}");
     }
@@ -192,12 +162,12 @@ fn a_folder_of_somebody_else_is_refused() {
         format: 4,
         ..identity()
     };
-    refuses(&folder, &format, "numbers format 3");
+    refuses(&folder, &format, "lists format 1");
     let machine = Identity {
         machine: "raft".into(),
         ..identity()
     };
-    refuses(&folder, &machine, "raft format 3");
+    refuses(&folder, &machine, "raft format 1");
 }
 
 #[test]
@@ -264,12 +234,12 @@ fn a_checkpoint_replaces_the_journal_and_is_continued() {
     let folder = written(&[&[1], &[2]]);
     let mut journal = open(&folder).unwrap();
     journal.checkpoint().unwrap();
-    journal.append(&[vec![3]]).unwrap();
+    append(&mut journal, &[vec![3]]);
     drop(journal);
     let names: Vec<String> = contents(folder.path()).into_keys().collect();
     assert_eq!(names, ["checkpoint-0001", "incarnation", "journal-0001"]);
     let mut journal = open(&folder).unwrap();
-    assert_eq!(journal.durable().numbers, [1, 2, 3]);
+    assert_eq!(journal.durable().0, [1, 2, 3]);
     assert_eq!(journal.recovery().frames, 1);
     journal.checkpoint().unwrap();
     drop(journal);
@@ -281,10 +251,10 @@ fn a_checkpoint_is_due_when_the_journal_outgrows_its_size_and_the_last_checkpoin
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open_with(&folder, &identity(), 1).unwrap();
     assert!(!journal.checkpoint_is_due());
-    journal.append(&[vec![7; 500]]).unwrap();
+    append(&mut journal, &[vec![7; 500]]);
     assert!(journal.checkpoint_is_due());
     journal.checkpoint().unwrap();
-    journal.append(&[vec![7]]).unwrap();
+    append(&mut journal, &[vec![7]]);
     assert!(
         !journal.checkpoint_is_due(),
         "the checkpoint is longer than the journal"
@@ -319,8 +289,8 @@ fn a_crash_at_any_point_of_a_checkpoint_loses_nothing() {
     for (place, files) in points.iter().enumerate() {
         let folder = write_contents(files);
         let mut journal = open(&folder).unwrap();
-        assert_eq!(journal.durable().numbers, [1, 2], "point {place}");
-        journal.append(&[vec![3]]).unwrap();
+        assert_eq!(journal.durable().0, [1, 2], "point {place}");
+        append(&mut journal, &[vec![3]]);
         journal.checkpoint().unwrap();
         drop(journal);
         assert_eq!(numbers(&folder), [1, 2, 3], "point {place}");
@@ -338,7 +308,7 @@ fn a_journal_whose_checkpoint_is_gone_is_not_taken_for_an_unfinished_one() {
     let before = contents(folder.path());
     let mut journal = open(&folder).unwrap();
     journal.checkpoint().unwrap();
-    journal.append(&[vec![3]]).unwrap();
+    append(&mut journal, &[vec![3]]);
     drop(journal);
     let mut files = contents(folder.path());
     files.remove("checkpoint-0001");

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::disk::{File, Folder, Inode, SECTOR, State};
+use super::content::{File, Folder, Inode, SECTOR};
+use super::disk::State;
 
 /// More images than this are no small script's.
 const IMAGES_MAX: usize = 1 << 14;

@@ -5,11 +5,11 @@ use tribunal_protocol::{Channel, ClockUse, Context, Input, Machine, Outputs, Vie
 
 /// Does nothing; its journal is what is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Lists;
+pub(in super::super) struct Lists;
 
 /// The shapes that a protocol's records have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) enum Record {
+pub(in super::super) enum Record {
     /// One more entry.
     Push(u64),
     /// The entries from here on are gone.
@@ -20,7 +20,7 @@ pub(super) enum Record {
 
 /// The entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct List(pub(super) Vec<u64>);
+pub(in super::super) struct List(pub(in super::super) Vec<u64>);
 
 impl Machine for Lists {
     const NAME: &'static str = "lists";
@@ -55,7 +55,7 @@ impl Machine for Lists {
 }
 
 /// What is durable once all of these persists are.
-pub(super) fn fold(persists: &[Vec<Record>]) -> List {
+pub(in super::super) fn fold(persists: &[Vec<Record>]) -> List {
     let mut list = List::default();
     for record in persists.iter().flatten() {
         Lists::apply(&mut list, record);

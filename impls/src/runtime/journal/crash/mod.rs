@@ -3,16 +3,17 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `disk.rs` | the simulated disk |
+//! | `disk.rs`, `content.rs` | the simulated disk |
 //! | `images.rs` | what a crash may leave of it |
 //! | `machine.rs` | the machine whose records are written |
 //! | `explore.rs` | every crash of a script, and the word that must be kept |
 //! | `random.rs` | long lives of a node, drawn from a seed |
 
+mod content;
 mod disk;
 mod explore;
 mod images;
-mod machine;
+pub(super) mod machine;
 mod random;
 
 use self::explore::{Explorer, Step};
