@@ -6,14 +6,15 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster COUNT [pre-vote] [check-quorum] [batch N] [sessions N] [bug NAME]` | starts nodes 1 to COUNT |
-//! | `timeout NODE election\|heartbeat\|quorum` | lets a timer expire that is set |
+//! | `cluster COUNT [pre-vote] [check-quorum] [batch N] [chunk N] [spares N] [sessions N] [bug NAME]` | starts nodes 1 to COUNT; the last ones, the spares, are no members |
+//! | `timeout NODE election\|heartbeat\|quorum\|transfer` | lets a timer expire that is set |
 //! | `persist NODE [COUNT]` | completes all, or the oldest, outstanding persists |
 //! | `deliver [FROM TO]` | delivers the messages now under way, in order |
 //! | `drop [FROM TO]` | loses them |
 //! | `repeat FROM TO` | delivers the oldest message and keeps it |
 //! | `settle` | persists and delivers until nothing is left to do |
 //! | `request NODE ID register \| read KEY \| write KEY VALUE \| cas KEY OLD NEW [as SESSION.SERIAL]` | asks a node |
+//! | `request NODE ID compact \| add PEER \| promote PEER \| remove PEER \| transfer PEER` | asks it as an operator does |
 //! | `crash NODE [KEPT]` | crashes it with the oldest KEPT outstanding persists done, and recovers it |
 //! | `show` | shows every node |
 
@@ -22,7 +23,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use tribunal_protocol::object::{Operation, SessionId, Ticket};
-use tribunal_protocol::raft::{Config, Durable, Message, Raft, Record, Request, Timer, Wrong};
+use tribunal_protocol::raft::{
+    Change, Config, Durable, Message, Raft, Record, Request, Timer, Wrong,
+};
 use tribunal_protocol::{Context, Gate, Input, Machine, NodeId, Output, Outputs, RequestId};
 
 #[test]
@@ -120,6 +123,11 @@ impl Cluster {
             match *option {
                 "pre-vote" => common.pre_vote = true,
                 "check-quorum" => common.check_quorum = true,
+                "chunk" => common.chunk_max = number(argument()) as usize,
+                "spares" => {
+                    let members = count - number(argument());
+                    common.voters.retain(|voter| u64::from(voter.0) <= members);
+                }
                 "batch" => common.batch_max = number(argument()) as usize,
                 "sessions" => common.sessions_founding = number(argument()),
                 "bug" => common.bug = Some(Wrong::named(argument()).expect("a known bug")),
@@ -141,6 +149,7 @@ impl Cluster {
             "election" => Timer::Election,
             "heartbeat" => Timer::Heartbeat,
             "quorum" => Timer::Quorum,
+            "transfer" => Timer::Transfer,
             _ => panic!("no such timer: {timer}"),
         };
         if self.node(at).timers.remove(&timer) {
@@ -279,9 +288,22 @@ impl Cluster {
             let terms: Vec<u64> = machine.log().entries().iter().map(|e| e.term).collect();
             let (role, term, commit) = (machine.role(), machine.term(), machine.commit());
             let durable = node.durable.log.last_index();
+            let base = match machine.log().base().index {
+                0 => String::new(),
+                index => format!("behind {index} "),
+            };
+            let membership = machine.membership();
+            let founding = membership.voters == node.config.voters;
+            let members = if founding && membership.learners.is_empty() {
+                String::new()
+            } else {
+                let (voters, learners) = (&membership.voters, &membership.learners);
+                format!(", voters {voters:?}, learners {learners:?}")
+            };
             writeln!(
                 shown,
-                "  {id} {role} of term {term}, log {terms:?}, durable {durable}, commit {commit}"
+                "  {id} {role} of term {term}, log {base}{terms:?}, durable {durable}, \
+                 commit {commit}{members}"
             )
             .expect("writing to a string");
         }
@@ -352,6 +374,11 @@ fn parse_request(words: &[&str]) -> Request {
     };
     let operation = match *words {
         ["register"] => return Request::Register,
+        ["compact"] => return Request::Compact,
+        ["add", peer] => return Request::Reconfigure(Change::AddLearner(node(peer))),
+        ["promote", peer] => return Request::Reconfigure(Change::Promote(node(peer))),
+        ["remove", peer] => return Request::Reconfigure(Change::Remove(node(peer))),
+        ["transfer", peer] => return Request::Transfer(node(peer)),
         ["read", key] => return Request::Read { key: number(key) },
         ["write", key, value] => Operation::Write {
             key: number(key),

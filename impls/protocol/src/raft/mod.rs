@@ -80,8 +80,8 @@ pub struct Config {
     /// After how many committed entries a node compacts its log by itself;
     /// `None` for never.
     pub compact_after: Option<u64>,
-    /// How many committed entries a compaction leaves, for followers that lag
-    /// only a little.
+    /// How many committed entries such a compaction leaves, for followers that
+    /// lag only a little.
     pub compact_keep: u64,
     /// How many client sessions are kept at most.
     pub sessions_max: usize,

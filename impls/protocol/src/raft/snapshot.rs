@@ -74,12 +74,12 @@ pub struct Chunk {
 }
 
 impl Raft {
-    /// Drops what a snapshot can stand for, at the request of an operator.
+    /// Drops all that a snapshot can stand for, at the request of an operator.
     pub(super) fn on_compact(&mut self, id: RequestId, step: &mut Step<'_>) {
         let outcome = if self.commit == self.log.base().index {
             Outcome::Never("nothing was committed since the last time".into())
         } else {
-            self.compact(step);
+            self.compact(0, step);
             Outcome::Ok(Answer::Done)
         };
         step.answer(id, outcome);
@@ -93,11 +93,13 @@ impl Raft {
             .compact_after
             .is_some_and(|most| committed >= most)
         {
-            self.compact(step);
+            self.compact(step.config.compact_keep, step);
         }
     }
 
-    fn compact(&mut self, step: &mut Step<'_>) {
+    /// Takes a snapshot of all that is committed, and drops the entries that
+    /// it shows but for the last few.
+    fn compact(&mut self, keep: u64, step: &mut Step<'_>) {
         let (membership_index, membership) = self.memberships.up_to(self.commit);
         let mut parts = self.store.parts();
         if step.config.breaks(Wrong::DedupTableNotInSnapshot) {
@@ -108,7 +110,7 @@ impl Raft {
             membership: membership.clone(),
             membership_index,
         };
-        let kept = self.commit.saturating_sub(step.config.compact_keep);
+        let kept = self.commit.saturating_sub(keep);
         let base = self.position_of(kept.max(self.log.base().index));
         self.adopt(Snapshot { head, parts }, base, step);
     }
