@@ -171,6 +171,34 @@ fn pre_votes_quorum_checks_reads_and_retries_have_this_many_states() {
     assert_eq!(counts, [87_897, 16_579, 1_616_957]);
 }
 
+/// Compactions, membership changes with a spare node, and transfers.
+#[test]
+fn administration_has_this_many_states() {
+    let settings = RaftSystem::settings().iter();
+    let spares = settings
+        .clone()
+        .position(|setting| setting.name == "spares");
+    let elections = |amount| Bounds::of(3).with(Limit::Elections, amount);
+    let with_a_spare = elections(2)
+        .with(Limit::Changes, 2)
+        .with(Limit::Compactions, 1)
+        .with_setting(spares.expect("a setting of Raft"), 1);
+    let configurations = [
+        (Granularity::Atomic, with_a_spare.with(Limit::Operations, 1)),
+        (Granularity::Staged, with_a_spare),
+        (Granularity::Staged, elections(1).with(Limit::Transfers, 1)),
+    ];
+    let counts = configurations.map(|(granularity, bounds)| {
+        let report = checked(&CheckOptions {
+            granularity,
+            ..CheckOptions::new(bounds)
+        });
+        assert_eq!(report.verdict, Verdict::Valid, "{bounds:?}");
+        report.states_unique
+    });
+    assert_eq!(counts, [443_619, 124_339, 18_571]);
+}
+
 #[test]
 fn the_count_depends_neither_on_order_nor_on_threads_nor_on_the_salt() {
     let bounds = Bounds::of(3)
