@@ -14,23 +14,24 @@ use crate::system::{Broken, ModelSystem};
 impl<S: ModelSystem> Model<S> {
     /// The state after an action.
     pub(crate) fn perform(&self, state: &Cluster<S>, action: &Action<S>) -> Cluster<S> {
-        caught(|| self.performed(state, action)).unwrap_or_else(|said| {
-            let mut next = state.clone();
-            self.break_property(&mut next, Broken::new(NO_PANIC, said));
-            next
-        })
-    }
-
-    fn performed(&self, state: &Cluster<S>, action: &Action<S>) -> Cluster<S> {
         let mut next = state.clone();
         next.touched = 0;
-        self.check_burial(state, &mut next, action);
-        self.take_step(&mut next, action);
+        // In place: a state is copied often enough by those who queue it.
+        if let Err(said) = caught(|| self.take(state, &mut next, action)) {
+            next = state.clone();
+            self.break_property(&mut next, Broken::new(NO_PANIC, said));
+        }
+        next
+    }
+
+    fn take(&self, state: &Cluster<S>, next: &mut Cluster<S>, action: &Action<S>) {
+        self.check_burial(state, next, action);
+        self.take_step(next, action);
         let reaction = action.reaction.as_ref();
         match reaction.map(|reaction| &**reaction) {
             None | Some(Reaction::Nothing) => {}
             Some(Reaction::Panic(said)) => {
-                self.break_property(&mut next, Broken::new(NO_PANIC, said.clone()));
+                self.break_property(next, Broken::new(NO_PANIC, said.clone()));
             }
             Some(Reaction::Something {
                 node, left, wrote, ..
@@ -38,14 +39,13 @@ impl<S: ModelSystem> Model<S> {
                 if let Some(id) = action.node() {
                     *next.node_mut(id) = node.clone();
                     if *wrote {
-                        self.bury(&mut next, id);
+                        self.bury(next, id);
                     }
                 }
-                self.depart(&mut next, left);
+                self.depart(next, left);
             }
         }
-        self.note(state, &mut next, action, reaction);
-        next
+        self.note(state, next, action, reaction);
     }
 
     /// A message that the system holds for dead, and that has an effect.
