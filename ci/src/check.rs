@@ -63,6 +63,9 @@ pub struct CheckArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Bounds (each system proposes its own)")]
 pub struct BoundArgs {
+    /// The bounds to begin with; what is given beside changes them
+    #[arg(long, value_enum, default_value_t, value_name = "SET")]
+    pub bounds: BoundSet,
     /// Members of the cluster
     #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub nodes: Option<u8>,
@@ -111,6 +114,25 @@ pub struct BoundArgs {
     /// A choice that the system offers beside these, as in pre-vote=1
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
     pub set: Vec<(String, u8)>,
+}
+
+/// Bounds that a system proposes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BoundSet {
+    /// Done in less than a minute
+    #[default]
+    Usual,
+    /// Done in minutes
+    Wide,
+}
+
+impl BoundSet {
+    fn of(self, system: &dyn System) -> Bounds {
+        match self {
+            BoundSet::Usual => system.default_bounds(),
+            BoundSet::Wide => system.wide_bounds(),
+        }
+    }
 }
 
 /// When persists complete.
@@ -257,7 +279,7 @@ fn check_property(system: &dyn System, name: &str) -> anyhow::Result<()> {
 
 impl BoundArgs {
     fn bounds(&self, system: &dyn System) -> anyhow::Result<Bounds> {
-        let mut bounds = system.default_bounds();
+        let mut bounds = self.bounds.of(system);
         bounds.nodes = self.nodes.unwrap_or(bounds.nodes);
         bounds.drift = self.drift.or(bounds.drift);
         for limit in Limit::ALL {
@@ -301,13 +323,16 @@ impl BoundArgs {
 
     /// The flags for whatever differs from what the system proposes.
     fn words(&self, system: &dyn System) -> Vec<String> {
-        let usual = system.default_bounds();
+        let usual = self.bounds.of(system);
         let flag = |name: &str, value: String| format!("--{} {value}", name.replace('_', "-"));
         let nodes = self.nodes.filter(|nodes| *nodes != usual.nodes);
         let mut words: Vec<String> = nodes
             .iter()
             .map(|nodes| flag("nodes", nodes.to_string()))
             .collect();
+        if self.bounds == BoundSet::Wide {
+            words.insert(0, flag("bounds", "wide".to_owned()));
+        }
         for limit in Limit::ALL {
             let value = self.given(limit).filter(|value| *value != usual.get(limit));
             words.extend(value.map(|value| flag(limit.name(), value.to_string())));
@@ -375,6 +400,19 @@ mod tests {
             usual.get(Limit::Elections)
         );
         assert_eq!(options.granularity, Granularity::Staged);
+    }
+
+    #[test]
+    fn wide_bounds_are_wider_and_still_give_way_to_what_is_given() {
+        let raft = raft();
+        let args = parsed("raft --bounds wide --elections 1");
+        let bounds = args.bounds.bounds(raft.as_ref()).expect("valid bounds");
+        assert_eq!(bounds, raft.wide_bounds().with(Limit::Elections, 1));
+        assert_ne!(raft.wide_bounds(), raft.default_bounds());
+        assert_eq!(
+            args.repeat(raft.as_ref()),
+            "tribunal check raft --bounds wide --elections 1"
+        );
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub trait System: Send + Sync {
     /// The bounds that are used where none are given.
     fn default_bounds(&self) -> Bounds;
 
+    /// Wider bounds, for a check that may take minutes.
+    fn wide_bounds(&self) -> Bounds;
+
     /// What it lets the user choose beside the common bounds.
     fn settings(&self) -> &'static [Setting];
 
@@ -92,6 +95,10 @@ impl<S: ModelSystem> System for Erased<S> {
 
     fn default_bounds(&self) -> Bounds {
         S::default_bounds()
+    }
+
+    fn wide_bounds(&self) -> Bounds {
+        S::wide_bounds()
     }
 
     fn settings(&self) -> &'static [Setting] {

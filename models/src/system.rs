@@ -57,6 +57,11 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     /// The bounds that are used where none are given.
     fn default_bounds() -> Bounds;
 
+    /// Wider bounds, for a check that may take minutes.
+    fn wide_bounds() -> Bounds {
+        Self::default_bounds()
+    }
+
     /// What it lets the user choose beside the common bounds, at most
     /// [`crate::bounds::SETTINGS_MAX`] of them.
     fn settings() -> &'static [Setting] {

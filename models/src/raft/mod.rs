@@ -132,6 +132,10 @@ impl ModelSystem for RaftSystem {
             .with(Limit::Crashes, 1)
     }
 
+    fn wide_bounds() -> Bounds {
+        Self::default_bounds().with(Limit::Crashes, 2)
+    }
+
     fn settings() -> &'static [Setting] {
         &[PRE_VOTE, CHECK_QUORUM, BATCH, SPARES, CHUNK, SESSIONS]
     }
