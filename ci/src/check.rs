@@ -4,10 +4,8 @@
 //! |---|---|
 //! | `check.rs` | what can be asked, and the command that repeats it |
 //! | `check/show.rs` | the answer, as tables and as JSON |
-//! | `check/progress.rs` | what is said while it lasts |
 
-mod progress;
-mod show;
+pub(crate) mod show;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +13,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tribunal_models::registry::{AboutProperty, System, systems};
 use tribunal_models::report::{PropertyKind, Verdict};
-use tribunal_models::{Bounds, CheckError, CheckOptions, Granularity, Limit, Report};
+use tribunal_models::search::{Phase, Progress};
+use tribunal_models::{Bounds, CheckError, CheckOptions, Granularity, Limit};
 
-use self::progress::Line;
 use crate::exit::{Conclusion, usage};
 use crate::names;
 use crate::output::{self, Format};
+use crate::progress::Line;
 use crate::units::{Size, Time, whole};
 
 /// `tribunal check`.
@@ -165,10 +164,10 @@ pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
         return explore(system.as_ref(), &options, address);
     }
     let mut line = Line::new();
-    let report = system.check(&options, &mut |progress| line.show(progress));
+    let report = system.check(&options, &mut |progress| line.show(|| text(&progress)));
     line.finish();
     let report = report.map_err(explained)?;
-    let conclusion = conclusion(&report);
+    let conclusion = conclusion(&report.verdict);
     let repeat = args.repeat(system.as_ref());
     let answer = show::Answer::new(&report, conclusion, &repeat);
     output::emit(format, &answer, || show::human(&report, &repeat))?;
@@ -189,7 +188,7 @@ fn explore(
     Ok(Conclusion::Valid)
 }
 
-fn explained(error: CheckError) -> anyhow::Error {
+pub(crate) fn explained(error: CheckError) -> anyhow::Error {
     if error.is_usage() {
         usage(error.to_string())
     } else {
@@ -197,8 +196,9 @@ fn explained(error: CheckError) -> anyhow::Error {
     }
 }
 
-fn conclusion(report: &Report) -> Conclusion {
-    match report.verdict {
+/// The conclusion of a verdict.
+pub(crate) fn conclusion(verdict: &Verdict) -> Conclusion {
+    match verdict {
         Verdict::Valid => Conclusion::Valid,
         Verdict::Invalid => Conclusion::Invalid,
         Verdict::Unknown(_) => Conclusion::Unknown,
@@ -347,6 +347,20 @@ impl BoundArgs {
     }
 }
 
+fn text(progress: &Progress) -> String {
+    let phase = match progress.phase {
+        Phase::Exploring => "exploring",
+        Phase::Shortening => "violated; looking for a shortest path",
+    };
+    let memory = progress
+        .memory
+        .map_or(String::new(), |bytes| format!(", {} MiB", bytes >> 20));
+    format!(
+        "{phase}: {} states, {} different, {} in the queue, {:.0}/s{memory}",
+        progress.states_generated, progress.states_unique, progress.queue, progress.rate,
+    )
+}
+
 fn parse_setting(text: &str) -> Result<(String, u8), String> {
     let wrong = || format!("expected NAME=VALUE with a value from 0 to 255, not `{text}`");
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
@@ -357,7 +371,7 @@ fn parse_setting(text: &str) -> Result<(String, u8), String> {
 }
 
 /// A time for tables, to the digit that matters.
-fn seconds(time: Duration) -> String {
+pub(crate) fn seconds(time: Duration) -> String {
     crate::units::Human(time).to_string()
 }
 

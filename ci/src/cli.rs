@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::exit::{self, Conclusion};
 use crate::output::{self, Format};
-use crate::{campaign, check, list, node, verify};
+use crate::{campaign, check, list, node, simulate, verify};
 
 /// Puts a distributed system on trial: checks every reachable state of a
 /// bounded cluster, runs the same code as real processes under faults, and
@@ -50,6 +50,8 @@ enum Command {
     List(list::ListArgs),
     /// Check every reachable state of a bounded cluster
     Check(Box<check::CheckArgs>),
+    /// Run seeds of a larger cluster in virtual time, under drawn faults
+    Simulate(simulate::SimulateArgs),
     /// Run a system as real processes under faults and judge what its clients saw
     Run(Box<campaign::RunArgs>),
     /// Judge recorded histories: files, or run folders
@@ -107,6 +109,7 @@ impl Cli {
         match self.command {
             Command::List(args) => list::run(&args, self.format),
             Command::Check(args) => check::run(*args, self.format),
+            Command::Simulate(args) => simulate::run(&args, self.format),
             Command::Run(args) => campaign::run(*args, self.format),
             Command::Verify(args) => verify::run(args, self.format),
             Command::Replay(args) => campaign::replay(args, self.format),
@@ -140,7 +143,9 @@ fn explain(error: &clap::Error) -> ExitCode {
             }
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            eprintln!("error: expected a command: list, check, run, verify or replay; see --help");
+            eprintln!(
+                "error: expected a command: list, check, simulate, run, verify or replay; see --help"
+            );
             ExitCode::from(exit::USAGE)
         }
         _ => {

@@ -5,12 +5,14 @@
 //! | [`cli`] | what can be typed |
 //! | [`list`] | `tribunal list`: what there is |
 //! | [`check`] | `tribunal check`: every state of a bounded cluster |
+//! | [`simulate`] | `tribunal simulate`: seeded runs of larger ones in virtual time |
 //! | [`campaign`] | `tribunal run` and `replay`: real processes under faults |
 //! | [`workload`] | what clients ask in a campaign |
 //! | [`verify`] | `tribunal verify`: recorded histories |
 //! | [`node`] | `tribunal node`: one node process |
 //! | [`systems`] | the systems and their wrong versions, by name |
 //! | [`exit`], [`output`], [`names`], [`units`] | exit codes, stdout, words, quantities |
+//! | [`progress`], [`interrupt`] | what is said meanwhile, and how it is broken off |
 //!
 //! Never here: logic that another crate could own.
 
@@ -18,10 +20,13 @@ mod campaign;
 mod check;
 mod cli;
 mod exit;
+mod interrupt;
 mod list;
 mod names;
 mod node;
 mod output;
+mod progress;
+mod simulate;
 mod systems;
 mod units;
 mod verify;

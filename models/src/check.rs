@@ -122,7 +122,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         if options.memory.is_some() && resident().is_none() {
             return Err(CheckError::NoMemoryFigures);
         }
-        let bug = chosen_bug::<S>(options)?;
+        let bug = chosen_bug::<S>(options.bug.as_deref())?;
         let settings = Settings {
             bounds,
             granularity: options.granularity,
@@ -445,15 +445,18 @@ pub(crate) const GENERAL: [(&str, &str); 2] = [
     (NO_STUCK_STATE, "while clients wait, something can happen"),
 ];
 
-fn chosen_bug<S: ModelSystem>(options: &CheckOptions) -> Result<Option<&'static str>, CheckError> {
-    let Some(name) = &options.bug else {
+/// The wrong version of that name, if one is named.
+pub(crate) fn chosen_bug<S: ModelSystem>(
+    name: Option<&str>,
+) -> Result<Option<&'static str>, CheckError> {
+    let Some(name) = name else {
         return Ok(None);
     };
     let names: Vec<&str> = S::bugs().iter().map(|bug| bug.name).collect();
     match S::bugs().iter().find(|bug| bug.name == name) {
         Some(bug) => Ok(Some(bug.name)),
         None => Err(CheckError::UnknownBug {
-            name: name.clone(),
+            name: name.to_owned(),
             system: S::NAME,
             known: listed(&names),
         }),

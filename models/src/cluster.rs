@@ -57,6 +57,12 @@ impl<S: ModelSystem> Cluster<S> {
         self.node(node).shown()
     }
 
+    /// A node's machine, even where what it concluded is nobody's yet: for
+    /// asking what may still come, never for judging.
+    pub fn believed(&self, node: NodeId) -> &S::Machine {
+        self.node(node).machine()
+    }
+
     /// What of a node survives a crash, if nothing outstanding does.
     pub fn durable(&self, node: NodeId) -> &<S::Machine as Machine>::Durable {
         self.node(node).durable()

@@ -147,7 +147,7 @@ impl<S: ModelSystem> Model<S> {
     }
 
     /// Whether the client of a planned operation may invoke it now.
-    fn is_due(&self, state: &Cluster<S>, index: usize) -> bool {
+    pub(crate) fn is_due(&self, state: &Cluster<S>, index: usize) -> bool {
         let planned = &self.plan[index];
         let is_done = |other: usize| {
             matches!(
@@ -238,17 +238,8 @@ impl<S: ModelSystem> Model<S> {
     }
 
     fn offer_ticks(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
-        let ClockUse::BoundedDrift { drift } = S::Machine::CLOCK else {
-            return;
-        };
-        let drift = self.settings.bounds.drift.unwrap_or(drift);
-        let slowest = state
-            .nodes()
-            .map(|node| state.clock(node))
-            .min()
-            .unwrap_or_default();
         for node in state.nodes() {
-            if state.clock(node).0 + 1 - slowest.0 > drift {
+            if !self.may_tick(state, node) {
                 continue;
             }
             offers.progress = true;
@@ -259,6 +250,16 @@ impl<S: ModelSystem> Model<S> {
                     .push(Action::with(Step::Tick { node }, reaction));
             }
         }
+    }
+
+    /// Whether a node's clock may advance without leaving the others behind.
+    pub(crate) fn may_tick(&self, state: &Cluster<S>, node: NodeId) -> bool {
+        let ClockUse::BoundedDrift { drift } = S::Machine::CLOCK else {
+            return false;
+        };
+        let drift = self.settings.bounds.drift.unwrap_or(drift);
+        let slowest = state.nodes().map(|node| state.clock(node)).min();
+        state.clock(node).0 + 1 - slowest.unwrap_or_default().0 <= drift
     }
 
     fn offer_crashes(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
@@ -340,7 +341,7 @@ impl<S: ModelSystem> Model<S> {
     }
 
     /// Whether a client that does not get this answer would ask again.
-    fn is_worth_losing(&self, state: &Cluster<S>, left: &Left<S::Machine>) -> bool {
+    pub(crate) fn is_worth_losing(&self, state: &Cluster<S>, left: &Left<S::Machine>) -> bool {
         let Left::Answer { operation, .. } = left else {
             return false;
         };
@@ -358,7 +359,7 @@ impl<S: ModelSystem> Model<S> {
 }
 
 /// Whether nobody but a client that no longer listens would notice.
-fn is_unnoticed<M: Machine>(reaction: &Reaction<M>) -> bool {
+pub(crate) fn is_unnoticed<M: Machine>(reaction: &Reaction<M>) -> bool {
     match reaction {
         Reaction::Nothing => true,
         Reaction::Panic(_) => false,

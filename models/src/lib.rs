@@ -19,6 +19,7 @@
 //! | [`judge`] | whether a state is right |
 //! | [`search`], [`watch`] | stateright run honestly, within time and memory |
 //! | [`mod@check`], [`report`], [`tally`] | what a search establishes |
+//! | [`mod@simulate`] | long runs of larger clusters, drawn from seeds |
 //! | [`registry`] | every system, by name |
 //! | [`raft`] | Raft's clients, properties and goals |
 //!
@@ -48,6 +49,7 @@ pub mod registry;
 pub mod report;
 pub mod search;
 pub mod shared;
+pub mod simulate;
 mod store;
 pub mod system;
 pub mod tally;
@@ -58,4 +60,5 @@ pub use check::{CheckError, CheckOptions, check};
 pub use cluster::Cluster;
 pub use registry::{System, systems};
 pub use report::Report;
+pub use simulate::{Seeds, SimulateOptions};
 pub use system::ModelSystem;

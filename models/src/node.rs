@@ -50,7 +50,7 @@ use std::fmt;
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::{
-    Clock, Context, Gate, Input, Machine, Outcome, Output, Outputs, RequestId,
+    Clock, Context, Gate, Input, Machine, Outcome, Output, Outputs, RequestId, Span,
 };
 
 use crate::bounds::{Granularity, Reductions};
@@ -108,6 +108,9 @@ pub enum Stimulus<M: Machine> {
     Tick,
 }
 
+/// A timer that a machine set, with its span, or cancelled.
+pub type TimerRequest<M> = (<M as Machine>::Timer, Option<Span>);
+
 /// What a node made of a stimulus.
 #[derive(Clone, Debug)]
 pub struct Reaction<M: Machine> {
@@ -115,6 +118,9 @@ pub struct Reaction<M: Machine> {
     pub node: Node<M>,
     /// What left it, in order.
     pub left: Vec<Departure<M>>,
+    /// What it asked of its timers, in order. Setting one that is set already
+    /// shows in no state, but who keeps time must know.
+    pub timers: Vec<TimerRequest<M>>,
 }
 
 /// What a node's reactions depend on beside the node.
@@ -216,6 +222,7 @@ impl<M: Machine> Node<M> {
                 Reaction {
                     node,
                     left: Vec::new(),
+                    timers: Vec::new(),
                 }
             }
         }
@@ -259,6 +266,7 @@ fn written<'a, M: Machine>(
 struct Running<'a, M: Machine> {
     node: Node<M>,
     left: Vec<Departure<M>>,
+    timers: Vec<TimerRequest<M>>,
     host: Host<'a, M>,
 }
 
@@ -267,6 +275,7 @@ impl<'a, M: Machine> Running<'a, M> {
         Running {
             node,
             left: Vec::new(),
+            timers: Vec::new(),
             host,
         }
     }
@@ -275,6 +284,7 @@ impl<'a, M: Machine> Running<'a, M> {
         Reaction {
             node: self.node,
             left: self.left,
+            timers: self.timers,
         }
     }
 
@@ -317,10 +327,12 @@ impl<'a, M: Machine> Running<'a, M> {
             Output::Answer { id, outcome, gate } => {
                 self.leave(gate, Departure::Answer { id, outcome });
             }
-            Output::SetTimer { timer, .. } => {
+            Output::SetTimer { timer, span } => {
+                self.timers.push((timer, Some(span)));
                 self.node.timers.insert(timer);
             }
             Output::CancelTimer(timer) => {
+                self.timers.push((timer, None));
                 self.node.timers.remove(&timer);
             }
         }

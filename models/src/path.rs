@@ -56,27 +56,11 @@ impl<S: ModelSystem> Model<S> {
 
     /// Leaves out of a path what is not needed to break the same property.
     pub(crate) fn shorten(&self, deeds: Deeds<S>, property: &'static str) -> Deeds<S> {
-        let mut best = deeds;
-        let mut chunk = best.len() / 2;
-        while chunk > 0 {
-            let mut from = best.len();
-            while from > 0 {
-                from = from.saturating_sub(chunk);
-                let until = (from + chunk).min(best.len());
-                let rest = [&best[..from], &best[until..]].concat();
-                let walk = self.walk(&rest, false);
-                let still = walk
-                    .broken
-                    .as_ref()
-                    .is_some_and(|broken| broken.property == property);
-                if still && walk.steps.len() < best.len() {
-                    best = walk.deeds();
-                    from = from.min(best.len());
-                }
-            }
-            chunk /= 2;
-        }
-        best
+        without_needless(deeds, |rest| {
+            let walk = self.walk(rest, false);
+            let broken = walk.broken.as_ref()?;
+            (broken.property == property).then(|| walk.deeds())
+        })
     }
 
     /// Walks along a path without a memo and judges its end as a whole: what
@@ -197,7 +181,7 @@ impl<S: ModelSystem> Model<S> {
         lines
     }
 
-    fn tell_node(&self, state: &Cluster<S>, id: NodeId) -> String {
+    pub(crate) fn tell_node(&self, state: &Cluster<S>, id: NodeId) -> String {
         let node = state.node(id);
         let mut told = self.system.describe(id, node.machine(), node.durable());
         if node.outstanding() > 0 {
@@ -225,6 +209,33 @@ impl<S: ModelSystem> Model<S> {
             }
         }
     }
+}
+
+/// Leaves out of a list what is not needed: large parts first, then smaller
+/// ones (after Zeller's delta debugging). `kept` says what of a candidate was
+/// made use of, if it still does what the list did.
+pub(crate) fn without_needless<T: Clone>(
+    list: Vec<T>,
+    mut kept: impl FnMut(&[T]) -> Option<Vec<T>>,
+) -> Vec<T> {
+    let mut best = list;
+    let mut chunk = best.len() / 2;
+    while chunk > 0 {
+        let mut from = best.len();
+        while from > 0 {
+            from = from.saturating_sub(chunk);
+            let until = (from + chunk).min(best.len());
+            let rest = [&best[..from], &best[until..]].concat();
+            if let Some(kept) = kept(&rest)
+                && kept.len() < best.len()
+            {
+                best = kept;
+                from = from.min(best.len());
+            }
+        }
+        chunk /= 2;
+    }
+    best
 }
 
 impl<S: ModelSystem> Walk<S> {

@@ -79,7 +79,8 @@ fn require<S: ModelSystem>(bounds: Bounds, prefix: &Prefix<S>) -> Result<(), Che
     }
 }
 
-fn unlimited(bounds: Bounds) -> Bounds {
+/// The same cluster with as much as there can be of whatever is counted.
+pub(crate) fn unlimited(bounds: Bounds) -> Bounds {
     let counted = [
         Limit::Elections,
         Limit::Timers,

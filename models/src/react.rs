@@ -7,7 +7,7 @@ use crate::cluster::Cluster;
 use crate::memo::{Event, Left, Reaction};
 use crate::model::Model;
 use crate::network::Envelope;
-use crate::node::{self, Departure, Node, Stimulus};
+use crate::node::{self, Departure, Node, Stimulus, TimerRequest};
 use crate::panics::caught;
 use crate::shared::Shared;
 use crate::system::ModelSystem;
@@ -62,7 +62,7 @@ impl<S: ModelSystem> Model<S> {
         cause: Cause<'_, S>,
     ) -> Shared<Reaction<S::Machine>> {
         let node = state.node(id);
-        let compute = || self.compute(id, node, cause);
+        let compute = || self.react_afresh(id, node, cause).0;
         let Some(memory) = &self.memory else {
             return compute().into();
         };
@@ -73,16 +73,21 @@ impl<S: ModelSystem> Model<S> {
         })
     }
 
-    fn compute(
+    /// How a node reacts, computed whatever is remembered, and what it does
+    /// to its timers.
+    pub(crate) fn react_afresh(
         &self,
         id: NodeId,
         node: &Shared<Node<S::Machine>>,
         cause: Cause<'_, S>,
-    ) -> Reaction<S::Machine> {
+    ) -> (Reaction<S::Machine>, Vec<TimerRequest<S::Machine>>) {
         let stimulus = self.stimulus(cause);
         match caught(|| node.react(&stimulus, self.host(id))) {
-            Err(said) => Reaction::Panic(said),
-            Ok(made) => self.told(id, node, made),
+            Err(said) => (Reaction::Panic(said), Vec::new()),
+            Ok(mut made) => {
+                let timers = std::mem::take(&mut made.timers);
+                (self.told(id, node, made), timers)
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::ControlFlow;
 
 use stateright::Model as _;
 use tribunal_protocol::bugs::Bug;
@@ -11,6 +12,7 @@ use crate::check::{Case, CheckError, CheckOptions, GENERAL, check};
 use crate::raft::RaftSystem;
 use crate::report::{PropertyKind, Report};
 use crate::search::Progress;
+use crate::simulate::{self, SimulateOptions};
 use crate::system::ModelSystem;
 
 /// The systems that can be checked.
@@ -51,6 +53,14 @@ pub trait System: Send + Sync {
         options: &CheckOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, CheckError>;
+
+    /// Runs seeds, each a cluster of its own in virtual time. Tells of its
+    /// progress several times a second, and may be broken off then.
+    fn simulate(
+        &self,
+        options: &SimulateOptions,
+        progress: &mut dyn FnMut(simulate::Progress) -> ControlFlow<()>,
+    ) -> Result<simulate::Report, CheckError>;
 
     /// Serves stateright's explorer until the process ends; tells the address,
     /// of which the port may be left to the system (`127.0.0.1:0`), when
@@ -141,6 +151,14 @@ impl<S: ModelSystem> System for Erased<S> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, CheckError> {
         check::<S>(options, progress)
+    }
+
+    fn simulate(
+        &self,
+        options: &SimulateOptions,
+        progress: &mut dyn FnMut(simulate::Progress) -> ControlFlow<()>,
+    ) -> Result<simulate::Report, CheckError> {
+        simulate::simulate::<S>(options, progress)
     }
 
     fn explore(

@@ -35,6 +35,7 @@ use std::ops::{Deref, DerefMut};
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::{Machine, Outcome};
+use tribunal_protocol::quorum::majority;
 
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::clients::Stage;
@@ -172,6 +173,18 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
         cluster.had_faults() || cluster.is_everything_answered()
     }
 
+    /// What a simulation draws of the system.
+    fn draws() -> Draws {
+        Draws::USUAL
+    }
+
+    /// Whether these nodes, alive and connected while all others are cut off
+    /// for good, must get done what clients ask of them. Asked of a
+    /// simulation's nodes when its liveness phase begins.
+    fn must_progress(&self, cluster: &Cluster<Self>, core: &[NodeId]) -> bool {
+        core.len() >= majority(cluster.size())
+    }
+
     /// Ways to states worth starting from.
     fn prefixes() -> Vec<Prefix<Self>> {
         Vec::new()
@@ -197,6 +210,31 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     fn describe_operation(&self, operation: &Self::Operation) -> String {
         format!("{operation:?}")
     }
+}
+
+/// What a simulation draws of a system; each seed draws anew.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws {
+    /// How many nodes, each as likely as it is often in the list.
+    pub nodes: &'static [u8],
+    /// Values of the system's own settings, by name; of those not named the
+    /// default. Each as likely as it is often in its list.
+    pub settings: &'static [(&'static str, &'static [u8])],
+    /// How many operations there are at most that may change something: 5 at
+    /// least, with the reads 32 at most.
+    pub operations_max: u8,
+    /// How many operations there are at most that only read.
+    pub reads_max: u8,
+}
+
+impl Draws {
+    /// For a system that has no wishes.
+    pub const USUAL: Draws = Draws {
+        nodes: &[3, 3, 3, 5, 5, 4, 2],
+        settings: &[],
+        operations_max: 20,
+        reads_max: 12,
+    };
 }
 
 /// What a system's machine answers.

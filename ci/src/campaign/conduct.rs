@@ -33,11 +33,11 @@ use super::config::Campaign;
 use super::cpu;
 use super::digests::{self, Digests};
 use super::folder::Folder;
-use super::interrupt::Interrupt;
 use super::load::{self, Pace};
 use super::progress::Progress;
 use super::report::Cpu;
 use super::trial::Trial;
+use crate::interrupt::Interrupt;
 
 /// How long a cluster may take to serve its first operation.
 const START_LIMIT: Duration = Duration::from_secs(30);

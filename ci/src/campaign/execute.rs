@@ -11,11 +11,11 @@ use tribunal_nemesis::schedule::Schedule;
 use super::conduct::{self, Record, Running};
 use super::config::Campaign;
 use super::folder::Folder;
-use super::interrupt::Interrupt;
 use super::meter::Meter;
 use super::progress::Progress;
 use super::report::{Check, Phase, Report, conclude};
 use super::{judge, linearizability};
+use crate::interrupt::Interrupt;
 use crate::systems;
 
 /// A finished run.

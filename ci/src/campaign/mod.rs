@@ -21,7 +21,6 @@ mod cpu;
 mod digests;
 mod execute;
 pub mod folder;
-mod interrupt;
 mod judge;
 pub mod linearizability;
 mod load;
@@ -42,11 +41,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::exit::{Conclusion, usage};
+use crate::interrupt::Interrupt;
 use crate::output::{self, Format};
 use crate::units::whole;
 use config::Campaign;
 use folder::{CAMPAIGN, no_run};
-use interrupt::Interrupt;
 use options::{Options, SEED_MAX};
 use report::Report;
 
@@ -165,7 +164,7 @@ fn run_and_show(
     began: Instant,
 ) -> anyhow::Result<Conclusion> {
     runtime()?.block_on(async {
-        let mut interrupt = Interrupt::listen().context("listen for Ctrl-C")?;
+        let mut interrupt = listen()?;
         let run = execute::run(campaign, out, leave_running, interrupt.clone(), began).await?;
         output::emit(format, &run.report, || table::show(&run.report))?;
         if let Some(kept) = run.kept {
@@ -186,7 +185,7 @@ fn run_series(
 ) -> anyhow::Result<Conclusion> {
     let runtime = runtime()?;
     let reports = runtime.block_on(async {
-        let interrupt = Interrupt::listen().context("listen for Ctrl-C")?;
+        let interrupt = listen()?;
         let mut reports: Vec<Report> = Vec::new();
         for number in 0..count {
             let seed = campaign.seed.wrapping_add(number.into()) & SEED_MAX;
@@ -223,6 +222,12 @@ fn run_series(
     };
     output::emit(format, &series, || table::show_series(&reports))?;
     Ok(verdict)
+}
+
+fn listen() -> anyhow::Result<Interrupt> {
+    let first = "healing, stopping and judging what was recorded";
+    let second = "; `tribunal verify` judges the history";
+    Interrupt::listen(first, second).context("listen for Ctrl-C")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -43,7 +43,7 @@ impl Answer {
         Answer {
             command: "check",
             verdict,
-            reason: reason(report),
+            reason: reason(&report.verdict),
             seconds: report.time.as_secs_f64(),
             system: report.system,
             bug: report.bug,
@@ -68,8 +68,9 @@ impl Answer {
     }
 }
 
-fn reason(report: &Report) -> Option<String> {
-    match &report.verdict {
+/// Why nothing is known, where that is so.
+pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
+    match verdict {
         Verdict::Unknown(reason) => Some(reason.clone()),
         Verdict::Valid | Verdict::Invalid => None,
     }
@@ -90,7 +91,8 @@ fn coverage(report: &Report) -> Value {
     json!({ "actions": actions, "goals": goals })
 }
 
-fn property(property: &PropertyReport) -> Value {
+/// A property, for `--format json`.
+pub(crate) fn property(property: &PropertyReport) -> Value {
     let mut object = json!({
         "name": property.name,
         "kind": property.kind.word(),
@@ -116,7 +118,7 @@ fn step(step: &PathStep) -> Value {
 /// The answer for people.
 pub fn human(report: &Report, repeat: &str) -> String {
     let mut text = format!("{}\n\n", title(report));
-    text += &table(properties(report));
+    text += &table(properties(&report.properties, "states"));
     text += &table(figures(report));
     text += &table(actions(report));
     for property in report.violated() {
@@ -145,11 +147,12 @@ fn title(report: &Report) -> String {
     format!("{title}: {}", bounds.join(", ").replace('_', "-"))
 }
 
-fn properties(report: &Report) -> Builder {
+/// What is known of each property; goals are counted in `reached_in`.
+pub(crate) fn properties(properties: &[PropertyReport], reached_in: &str) -> Builder {
     let mut rows = Builder::new();
-    for property in &report.properties {
+    for property in properties {
         let detail = match (property.kind, property.count) {
-            (PropertyKind::Sometimes, Some(count)) => format!("in {count} states"),
+            (PropertyKind::Sometimes, Some(count)) => format!("in {count} {reached_in}"),
             _ => property.why.clone().unwrap_or_default(),
         };
         let words = [
@@ -211,11 +214,13 @@ fn actions(report: &Report) -> Builder {
     rows
 }
 
-fn table(rows: Builder) -> String {
+/// Rows with a blank line behind them.
+pub(crate) fn table(rows: Builder) -> String {
     format!("{}\n\n", rows.build().with(Style::blank()))
 }
 
-fn path(property: &PropertyReport) -> String {
+/// How a property came to be violated, step by step.
+pub(crate) fn path(property: &PropertyReport) -> String {
     let shortest = if property.is_shortest {
         ", by a shortest path"
     } else {

@@ -61,6 +61,13 @@ impl Drop for Killed {
     }
 }
 
+/// The same, with a stderr that can be read.
+pub fn start_telling(arguments: &[&str]) -> Child {
+    let mut command = command(&[arguments, &["--format", "json"]].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary runs")
+}
+
 /// Exactly one object, or nothing.
 pub fn object(stdout: &str) -> Value {
     match stdout.trim().is_empty() {

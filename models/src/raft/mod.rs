@@ -26,14 +26,15 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::{Answer, Operation, SessionId, Ticket};
 use tribunal_protocol::raft::{
-    BUGS, Change, Config, Durable, Message, Raft, Request, Timer, Wrong,
+    BUGS, Change, Command, Config, Durable, Entry, Membership, Message, Raft, Request, Timer, Wrong,
 };
 
 use self::ghost::Ghost;
 use crate::bounds::{Bounds, Limit, Setting};
+use crate::cluster::Cluster;
 use crate::system::{
-    Administration, Broken, Draft, Goal, Judged, ModelSystem, Planned, Prefix, Property, Response,
-    Seen,
+    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property,
+    Response, Seen,
 };
 
 /// The key that all clients use.
@@ -297,6 +298,50 @@ impl ModelSystem for RaftSystem {
             | Message::Append { .. }
             | Message::Install { .. } => false,
         }
+    }
+
+    fn draws() -> Draws {
+        Draws {
+            settings: &[
+                ("pre-vote", &[0, 1]),
+                ("check-quorum", &[0, 1]),
+                ("batch", &[1, 1, 2, 8]),
+                ("spares", &[0, 0, 0, 1]),
+                ("chunk", &[1, 2]),
+                ("sessions", &[0, 0, 3]),
+            ],
+            ..Draws::USUAL
+        }
+    }
+
+    /// A majority of every membership that anybody knows of, or may yet hear
+    /// of: an entry that is not committed may be taken over or be lost.
+    fn must_progress(&self, cluster: &Cluster<Self>, core: &[NodeId]) -> bool {
+        // A snapshot that was never taken names nobody.
+        let suffices = |membership: &Membership| {
+            membership.voters.is_empty() || membership.is_majority(core.iter().copied())
+        };
+        let configured = |entries: &[Entry]| {
+            entries.iter().all(|entry| match &entry.command {
+                Command::Configure(membership) => suffices(membership),
+                _ => true,
+            })
+        };
+        let knows = |node: NodeId| {
+            let (machine, durable) = (cluster.believed(node), cluster.durable(node));
+            suffices(machine.membership())
+                && configured(machine.log().entries())
+                && configured(durable.log.entries())
+                && suffices(&durable.snapshot.head.membership)
+        };
+        let tells = |message: &Message| match message {
+            Message::Append { entries, .. } => configured(entries),
+            Message::Install { chunk, .. } => suffices(&chunk.head.membership),
+            _ => true,
+        };
+        suffices(&Membership::of_voters(&self.founding()))
+            && cluster.nodes().all(knows)
+            && cluster.messages().all(|envelope| tells(&envelope.message))
     }
 
     fn prefixes() -> Vec<Prefix<Self>> {

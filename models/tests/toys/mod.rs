@@ -314,6 +314,11 @@ impl ModelSystem for Commitment {
             },
         ]
     }
+
+    /// The coordinator decides alone, if it must; nobody else does.
+    fn must_progress(&self, _: &Cluster<Self>, core: &[NodeId]) -> bool {
+        core.contains(&coordinator::COORDINATOR)
+    }
 }
 
 fn all_decided(cluster: &Cluster<Commitment>, commit: bool) -> bool {
@@ -422,6 +427,11 @@ impl ModelSystem for Leased {
             needs: &[(Limit::Operations, 1)],
             reached: |_, cluster| cluster.nodes().any(|node| holds(cluster, node)),
         }]
+    }
+
+    /// One to grant, and one to ask.
+    fn must_progress(&self, _: &Cluster<Self>, core: &[NodeId]) -> bool {
+        core.contains(&lock::GRANTOR) && core.len() > 1
     }
 }
 

@@ -1,17 +1,19 @@
-//! Ctrl-C: the first one ends the load early, the second one ends everything.
+//! Ctrl-C: the first one ends the work early, the second one everything.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::exit;
 
-/// Whether the user wants the run to end. Clones see the same.
+/// Whether the user wants the command to end. Clones see the same.
 #[derive(Clone)]
 pub struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
     /// Begins to listen for SIGINT, SIGTERM and SIGHUP. Within a runtime.
-    pub fn listen() -> std::io::Result<Interrupt> {
+    /// Says after the first one what is done now, and after the second one
+    /// what is left.
+    pub fn listen(first: &'static str, second: &'static str) -> std::io::Result<Interrupt> {
         let (asked, seen) = watch::channel(false);
         let mut signals = [
             SignalKind::interrupt(),
@@ -23,14 +25,10 @@ impl Interrupt {
         .collect::<Result<Vec<_>, _>>()?;
         tokio::spawn(async move {
             next(&mut signals).await;
-            eprintln!(
-                "interrupted: healing, stopping and judging what was recorded; once more ends at once"
-            );
+            eprintln!("interrupted: {first}; once more ends at once");
             asked.send_replace(true);
             next(&mut signals).await;
-            eprintln!(
-                "interrupted twice: ended without a verdict; `tribunal verify` judges the history"
-            );
+            eprintln!("interrupted twice: ended without a verdict{second}");
             // Nodes die with the thread that started them.
             std::process::exit(exit::HARNESS.into());
         });

@@ -1,10 +1,8 @@
-//! What is said on stderr while states are explored: one line that renews
+//! What is said on stderr while a command computes: one line that renews
 //! itself at a terminal, and a line every few seconds anywhere else.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
-
-use tribunal_models::search::{Phase, Progress};
 
 /// How often the line at a terminal is renewed.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -20,7 +18,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Nothing is shown of a check that is over at once.
+    /// Nothing is shown of what is over at once.
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let mut line = Line {
@@ -32,16 +30,16 @@ impl Line {
         line
     }
 
-    /// Shows where the check stands, if it is time to.
-    pub fn show(&mut self, progress: Progress) {
+    /// Shows where the command stands, if it is time to.
+    pub fn show(&mut self, text: impl FnOnce() -> String) {
         let now = Instant::now();
         if now < self.next {
             return;
         }
         self.next = now + self.period();
         self.shown = true;
-        let text = text(&progress);
-        // Whether anybody reads it does not matter to the check.
+        let text = text();
+        // Whether anybody reads it does not matter to the command.
         let _ = match self.terminal {
             true => write!(std::io::stderr(), "\r\x1b[K{text}"),
             false => writeln!(std::io::stderr(), "{text}"),
@@ -58,18 +56,4 @@ impl Line {
     fn period(&self) -> Duration {
         if self.terminal { REDRAW } else { REPORT }
     }
-}
-
-fn text(progress: &Progress) -> String {
-    let phase = match progress.phase {
-        Phase::Exploring => "exploring",
-        Phase::Shortening => "violated; looking for a shortest path",
-    };
-    let memory = progress
-        .memory
-        .map_or(String::new(), |bytes| format!(", {} MiB", bytes >> 20));
-    format!(
-        "{phase}: {} states, {} different, {} in the queue, {:.0}/s{memory}",
-        progress.states_generated, progress.states_unique, progress.queue, progress.rate,
-    )
 }
