@@ -130,11 +130,11 @@ impl ModelSystem for RaftSystem {
         Bounds::of(3)
             .with(Limit::Elections, 2)
             .with(Limit::Operations, 1)
-            .with(Limit::Crashes, 1)
+            .with(Limit::Crashes, 2)
     }
 
     fn wide_bounds() -> Bounds {
-        Self::default_bounds().with(Limit::Crashes, 2)
+        Self::default_bounds().with(Limit::Compactions, 1)
     }
 
     fn settings() -> &'static [Setting] {
