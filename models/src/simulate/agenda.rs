@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use tribunal_protocol::NodeId;
 
 use crate::action::Timer;
-use crate::network::Envelope;
-use crate::shared::Shared;
 use crate::system::ModelSystem;
 
 use super::swarm::Micros;
+use super::world::Message;
 
 /// Something that is to happen. Whether it still can is found out then.
 pub(super) enum Event<S: ModelSystem> {
     /// A message of a bag arrives.
-    Arrive(Shared<Envelope<S::Machine>>),
+    Arrive(Message<S>),
     /// A message of a bag is lost.
-    Lose(Shared<Envelope<S::Machine>>),
+    Lose(Message<S>),
     /// The next message of a session arrives.
     Lane { from: NodeId, to: NodeId },
     /// A node hears of the begin or end of a session.

@@ -33,7 +33,6 @@ mod trouble;
 mod world;
 
 use std::fmt;
-use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -44,7 +43,6 @@ pub use self::seed::PROGRESS;
 use self::seed::Subject;
 pub use self::swarm::Fault;
 use crate::check::{CheckError, chosen_bug};
-use crate::shared::content_hash;
 use crate::system::ModelSystem;
 
 /// How a system is simulated.
@@ -170,8 +168,3 @@ fn finding<S: ModelSystem>(
 
 #[cfg(test)]
 mod tests;
-
-/// Digest of what happened, the same on every machine.
-fn digest<T: Hash>(happened: &T) -> u64 {
-    content_hash(0, happened)
-}

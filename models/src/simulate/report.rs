@@ -29,8 +29,8 @@ pub struct Report {
     pub time: Duration,
     /// What happened, all seeds together.
     pub counts: Counts,
-    /// A digest of every action, its virtual time and the state behind it:
-    /// the same whenever the same seeds are run by the same program.
+    /// A digest of every action, its virtual time and its node behind it: the
+    /// same whenever the same seeds are run by the same program.
     pub digest: u64,
     /// The first seed that failed.
     pub failing: Option<Failing>,

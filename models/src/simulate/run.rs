@@ -16,18 +16,15 @@ use tribunal_protocol::Span;
 use tribunal_protocol::machine::{ClockUse, Machine, NodeId};
 
 use crate::action::{Action, Deed, Step, Timer};
-use crate::network::Envelope;
-use crate::shared::Shared;
-
+use crate::shared::content_hash;
 use crate::system::ModelSystem;
 
 use super::agenda::{Agenda, Event};
 use super::counts::Counts;
 use super::dice::Dice;
-use super::digest;
 use super::swarm::{Conditions, Micros};
 use super::trouble::Trouble;
-use super::world::{Choice, Possible, World};
+use super::world::{Choice, Message, Possible, World};
 
 /// A cluster under way through virtual time.
 pub(super) struct Run<S: ModelSystem> {
@@ -49,7 +46,7 @@ pub(super) struct Run<S: ModelSystem> {
     /// What was done.
     pub(super) taken: Vec<Choice<S>>,
     pub(super) counts: Counts,
-    /// A digest of every action's time and of the state behind it.
+    /// A digest of every action's time, its kind, and its node behind it.
     pub(super) digest: u64,
     /// What happened, a line each, where somebody wants to read it.
     pub(super) lines: Option<Vec<String>>,
@@ -109,9 +106,7 @@ impl<S: ModelSystem> Run<S> {
                 self.plan_tick(node);
             }
         }
-        let under_way = self.world.state.messages();
-        let under_way: Vec<_> = under_way.map(|envelope| envelope.clone().into()).collect();
-        for envelope in under_way {
+        for envelope in self.world.under_way() {
             self.plan_message(envelope);
         }
         self.plan_news();
@@ -208,8 +203,10 @@ impl<S: ModelSystem> Run<S> {
         }
         self.taken.push((choice.0, unheard));
         self.counts.took(&possible.action, &self.world);
-        let state = digest(&self.world.state);
-        self.digest = digest(&(self.digest, self.now, state));
+        let state = &self.world.state;
+        let node = possible.action.node().map(|node| state.node(node));
+        let seen = (self.now, possible.action.kind() as u8, node);
+        self.digest = content_hash(self.digest, &seen);
         self.plan_consequences(&possible);
         !possible.is_idle()
     }
@@ -265,7 +262,7 @@ impl<S: ModelSystem> Run<S> {
         self.dice.between(least, most)
     }
 
-    fn plan_message(&mut self, envelope: Shared<Envelope<S::Machine>>) {
+    fn plan_message(&mut self, envelope: Message<S>) {
         let delay = self.delay();
         if !self.world.is_bag() {
             let (from, to) = (envelope.from, envelope.to);
@@ -287,7 +284,7 @@ impl<S: ModelSystem> Run<S> {
         self.dice.between(longest / 10, longest) + 1
     }
 
-    fn arrive(&mut self, envelope: Shared<Envelope<S::Machine>>) {
+    fn arrive(&mut self, envelope: Message<S>) {
         if !self.dice.chance(self.conditions.copied) {
             self.take(Deed::Deliver(envelope, false));
             return;
@@ -301,14 +298,14 @@ impl<S: ModelSystem> Run<S> {
         let network = &self.world.state.network;
         let mut heads = network.deliverable();
         let head = heads.find(|(_, head)| (head.from, head.to) == (from, to));
-        match head.map(|(_, head)| head.clone()) {
-            Some(envelope) => {
-                drop(heads);
-                self.take(Deed::Deliver(envelope, false));
+        let head = head.map(|(_, head)| head.clone());
+        drop(heads);
+        match head {
+            Some(head) => {
+                self.take(Deed::Deliver(head, false));
             }
             None if network.messages().any(|e| (e.from, e.to) == (from, to)) => {
                 // The receiver has not been told of the session yet.
-                drop(heads);
                 let later = self.now + self.delay();
                 self.agenda.plan(later, Event::Lane { from, to });
             }

@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use tribunal_protocol::machine::{Channel, Machine, NodeId};
 use tribunal_protocol::quorum::majority;
 
+use crate::shared::content_hash;
 use crate::system::{Broken, ModelSystem};
 
 use super::counts::Counts;
 use super::dice::{Dice, Stream};
-use super::digest;
 use super::run::{Load, Run};
 use super::swarm::{Conditions, Fault};
 use super::world::{Choice, World};
@@ -93,7 +93,7 @@ pub(super) fn run<S: ModelSystem>(
     let settled = later.world.operations();
     outcome.counts.join(&later.counts);
     outcome.counts.operations = settled;
-    outcome.digest = digest(&(outcome.digest, later.digest));
+    outcome.digest = content_hash(outcome.digest, &later.digest);
     outcome.lines.extend(later.lines.unwrap_or_default());
     match later.end {
         End::Progress => {}

@@ -10,10 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::panics::caught;
+use crate::shared::content_hash;
 use crate::system::ModelSystem;
 
 use super::counts::Counts;
-use super::digest;
 use super::seed::{Subject, run};
 use super::{Progress, Seeds};
 
@@ -200,7 +200,7 @@ impl Ledger {
             };
             self.ran.seeds += 1;
             self.ran.counts.add(&each.counts);
-            self.ran.digest = digest(&(self.ran.digest, each.digest));
+            self.ran.digest = content_hash(self.ran.digest, &each.digest);
             if each.failed {
                 self.ran.failing = Some(each.seed);
             }

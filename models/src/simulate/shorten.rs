@@ -11,9 +11,9 @@ use std::mem::discriminant;
 use crate::action::{Action, Deed};
 use crate::path::{Walk, without_needless};
 use crate::report::PathStep;
+use crate::shared::content_hash;
 use crate::system::{Broken, ModelSystem};
 
-use super::digest;
 use super::seed::{End, Lived, Liveness, Outcome, PROGRESS, stalled};
 use super::world::{Choice, Mark, World};
 
@@ -94,16 +94,21 @@ fn groups<S: ModelSystem>((deed, _): &Choice<S>) -> [u64; GROUPS] {
     let (kind, node, way) = match deed {
         Deed::Deliver(envelope, copy) => {
             let message = discriminant(&envelope.message);
-            let way = digest(&(envelope.from, envelope.to, message));
-            (digest(&(0, *copy)), Some(envelope.to), way)
+            let way = content_hash(0, &(envelope.from, envelope.to, message));
+            (content_hash(0, &(0, *copy)), Some(envelope.to), way)
         }
-        Deed::Lose(envelope) => (digest(&1), Some(envelope.to), 1),
+        Deed::Lose(envelope) => (content_hash(0, &1), Some(envelope.to), 1),
         Deed::Step(step) => {
-            let kind = digest(&(2, discriminant(step)));
+            let kind = content_hash(0, &(2, discriminant(step)));
             (kind, Action::<S>::new(*step).node(), kind)
         }
     };
-    [kind, digest(&node), digest(&(kind, node)), way]
+    [
+        kind,
+        content_hash(0, &node),
+        content_hash(0, &(kind, node)),
+        way,
+    ]
 }
 
 /// Leaves out all choices of one group at a time.

@@ -6,6 +6,7 @@
 //! what it draws.
 
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 
 use tribunal_protocol::Span;
 use tribunal_protocol::machine::{Machine, NodeId};
@@ -49,6 +50,9 @@ pub(super) struct Mark<S: ModelSystem> {
     spans: BTreeMap<(NodeId, Timer<S>), Span>,
 }
 
+/// A message on its way.
+pub(super) type Message<S> = Shared<Envelope<<S as ModelSystem>::Machine>>;
+
 /// A deed, and whether its answers are lost.
 pub(super) type Choice<S> = (Deed<S>, bool);
 
@@ -82,7 +86,7 @@ impl<S: ModelSystem> World<S> {
             granularity: Granularity::Staged,
             reductions: REDUCTIONS,
         };
-        let model = Model::new(S::new(drawn, bug), settings).replaying();
+        let model = Model::new(S::new(drawn, bug), settings);
         let state = model.start.clone();
         let mut world = World {
             broken: model.judge(&state),
@@ -100,6 +104,19 @@ impl<S: ModelSystem> World<S> {
     /// Whether messages travel in a bag, and not on sessions.
     pub(super) fn is_bag(&self) -> bool {
         matches!(self.state.network, Network::Bag(_))
+    }
+
+    /// Every message under way, once for all its copies.
+    pub(super) fn under_way(&self) -> Vec<Message<S>> {
+        match &self.state.network {
+            Network::Bag(_) => {
+                let all = self.state.network.deliverable();
+                all.map(|(_, envelope)| envelope.clone()).collect()
+            }
+            Network::Lanes { lanes, .. } => {
+                lanes.iter().flat_map(|lane| lane.queue.clone()).collect()
+            }
+        }
     }
 
     /// Whether the node holds itself for a leader.
@@ -153,13 +170,13 @@ impl<S: ModelSystem> World<S> {
         }
     }
 
-    fn slot(&self, envelope: &Envelope<S::Machine>) -> Option<u16> {
+    fn slot(&self, envelope: &Message<S>) -> Option<u16> {
         let mut deliverable = self.state.network.deliverable();
-        let found = deliverable.find(|(_, other)| ***other == *envelope);
+        let found = deliverable.find(|(_, other)| *other == envelope);
         found.map(|(slot, _)| slot)
     }
 
-    fn delivery(&self, envelope: &Shared<Envelope<S::Machine>>, copy: bool) -> Option<Possible<S>> {
+    fn delivery(&self, envelope: &Message<S>, copy: bool) -> Option<Possible<S>> {
         let slot = self.slot(envelope)?;
         let to = envelope.to;
         let step = Step::Deliver { slot, to, copy };
@@ -316,14 +333,14 @@ impl<S: ModelSystem> World<S> {
     }
 
     /// A message of the same kind on the same way.
-    fn alike(&self, envelope: &Envelope<S::Machine>) -> Option<Shared<Envelope<S::Machine>>> {
-        let kind = std::mem::discriminant(&envelope.message);
+    fn alike(&self, envelope: &Message<S>) -> Option<Message<S>> {
+        let kind = discriminant(&envelope.message);
         let mut deliverable = self.state.network.deliverable();
         let found = deliverable.find(|(_, other)| {
             let same_way = (other.from, other.to) == (envelope.from, envelope.to);
-            same_way && std::mem::discriminant(&other.message) == kind
+            same_way && discriminant(&other.message) == kind
         });
-        found.map(|(_, found)| found.clone())
+        found.map(|(_, other)| other.clone())
     }
 
     /// Takes all of the choices, with every state on the way; nothing if one
@@ -377,7 +394,7 @@ impl<S: ModelSystem> Possible<S> {
     }
 
     /// The messages that leave by it.
-    pub(super) fn sent(&self) -> impl Iterator<Item = &Shared<Envelope<S::Machine>>> {
+    pub(super) fn sent(&self) -> impl Iterator<Item = &Message<S>> {
         let left = match self.action.reaction.as_deref() {
             Some(Reaction::Something { left, .. }) => left.as_slice(),
             _ => &[],
