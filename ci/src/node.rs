@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use tracing_subscriber::EnvFilter;
+use tribunal_impls::Compaction;
 use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Mutant, Options, SlowDisk, Spans};
 use tribunal_impls::systems::{BUILT_IN, BuiltIn, EXAMPLES};
 use tribunal_protocol::NodeId;
@@ -83,6 +84,15 @@ pub struct NodeOptions {
     /// How many bytes of journal before a checkpoint replaces it
     #[arg(long, value_name = "BYTES", default_value_t = CHECKPOINT_BYTES)]
     pub checkpoint_bytes: u64,
+
+    /// After how many committed entries the node compacts its log by itself
+    /// [default: the system's]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub compact_after: Option<u64>,
+
+    /// How many committed entries it leaves then [default: a tenth of --compact-after]
+    #[arg(long, value_name = "N", requires = "compact_after")]
+    pub compact_keep: Option<u64>,
 
     /// By how much this node's clock is off, for systems that use clocks
     #[arg(
@@ -179,6 +189,10 @@ fn runtime_options(options: &NodeOptions) -> anyhow::Result<Options> {
         },
         trace: options.trace.clone(),
         bug: options.bug.clone(),
+        compaction: Compaction {
+            after: options.compact_after,
+            keep: options.compact_keep,
+        },
         mutant: options.mutant,
     })
 }

@@ -4,7 +4,7 @@
 //! Our own servers are reached through it like everybody else's; nothing in a
 //! campaign or a nemesis may tell them apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,6 +61,57 @@ pub struct NodeStatus {
     pub applied: u64,
     /// Digest of its object at `applied`, where the system can tell.
     pub digest: Option<u64>,
+    /// Position up to which its log was compacted; 0 where it has none.
+    pub compacted: u64,
+    /// Who belongs to the cluster, where that can change.
+    pub members: Option<Members>,
+}
+
+/// Who belongs to the cluster, as far as one node knows it to be committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Those whose word counts towards a decision.
+    pub voters: BTreeSet<NodeNumber>,
+    /// Those who are told of decisions and not counted.
+    pub learners: BTreeSet<NodeNumber>,
+    /// Whether the node knows of a later membership that is not committed.
+    pub is_changing: bool,
+}
+
+/// What whoever runs a cluster may be able to ask of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// To drop what a node's log need not hold any more; its status says up
+    /// to where.
+    Compaction,
+    /// To change who belongs to the cluster; its nodes' status says who does.
+    Membership,
+    /// To let another node lead.
+    Transfer,
+}
+
+impl Capability {
+    /// All there are.
+    pub const ALL: &'static [Capability] = &[
+        Capability::Compaction,
+        Capability::Membership,
+        Capability::Transfer,
+    ];
+}
+
+/// What is asked of a node on behalf of whoever runs the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Administration {
+    /// Compact your log, as far as it goes.
+    Compact,
+    /// Take this node out of the cluster.
+    Remove(NodeNumber),
+    /// Take the next step towards this node's being a full member again: as
+    /// a learner, then, once it has caught up, as one that is counted. Asked
+    /// again until the status says that it is.
+    Add(NodeNumber),
+    /// Let this node lead.
+    Transfer(NodeNumber),
 }
 
 /// A kind of system under test.
@@ -89,6 +140,24 @@ pub trait System: Send + Sync {
     ) -> Pending<'a, Result<(), ClientError>> {
         let why = "its nodes cannot be asked to crash at a place";
         Box::pin(async move { Err(ClientError::Protocol(why.to_owned())) })
+    }
+
+    /// What whoever runs a cluster can ask; nothing, unless a system says so.
+    fn capabilities(&self) -> &[Capability] {
+        &[]
+    }
+
+    /// Asks `plan`'s node; for anything but a compaction that is the leader.
+    /// `Ok` says that it was done, an error that it was not or is not known
+    /// to be: whoever asks looks at the status for the effect, and limits the
+    /// time.
+    fn administer<'a>(
+        &'a self,
+        plan: &'a NodePlan,
+        operation: Administration,
+    ) -> Pending<'a, Result<(), ClientError>> {
+        let _ = (plan, operation);
+        Box::pin(async { Err(ClientError::NotSupported) })
     }
 
     /// A client that talks to `plan`'s node first. `options` say how it may
@@ -152,6 +221,12 @@ pub enum ClientError {
     /// It answered something that the adapter does not understand.
     #[error("understand the node's answer: {0}")]
     Protocol(String),
+    /// It refused, or does not know what came of it; in its words.
+    #[error("get it done: {0}")]
+    Refused(String),
+    /// The system cannot be asked that.
+    #[error("ask what the system does not support")]
+    NotSupported,
     /// It did not answer in time.
     #[error("get an answer within {0:?}")]
     Timeout(Duration),

@@ -15,7 +15,10 @@
 
 pub mod adapter;
 pub mod client;
+mod compaction;
 pub mod runtime;
 pub mod service;
 pub mod systems;
 pub mod trace;
+
+pub use compaction::Compaction;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
+use tribunal_impls::Compaction;
 use tribunal_impls::runtime::{
     CHECKPOINT_BYTES, ClockOptions, EXIT_PANIC, Options, SlowDisk, Spans, serve,
 };
@@ -99,6 +100,7 @@ fn play(data: std::path::PathBuf) -> u8 {
         clock: ClockOptions::default(),
         trace: None,
         bug: None,
+        compaction: Compaction::default(),
         mutant: None,
     };
     serve::<Doomed>(options, (), false)

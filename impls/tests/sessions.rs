@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tribunal_impls::Compaction;
 use tribunal_impls::client::Connection;
 use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Options, SlowDisk, Spans, run};
 use tribunal_impls::service::{Body, Refusal, Service};
@@ -163,6 +164,7 @@ async fn start(node: u8, listen: SocketAddr, peer: SocketAddr, data: &std::path:
         clock: ClockOptions::default(),
         trace: None,
         bug: None,
+        compaction: Compaction::default(),
         mutant: None,
     };
     let (stop, stopped) = oneshot::channel();

@@ -1,6 +1,7 @@
 //! Nodes as real processes: they start or say why not, serve, survive
 //! SIGKILL, and end when told to.
 
+mod administration;
 mod cluster;
 mod traces;
 
@@ -137,7 +138,7 @@ async fn a_port_in_use_is_refused_before_any_data_are_touched() {
 #[tokio::test]
 async fn bad_options_are_refused() {
     let mut cluster = Cluster::new("raft", 1);
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["--node", "0"], "--node"),
         (
             &["--bug", "no-such-bug"],
@@ -152,6 +153,10 @@ async fn bad_options_are_refused() {
             "its heartbeat is not shorter than its election timeout",
         ),
         (&["--no-such-flag"], "--no-such-flag"),
+        (
+            &["--compact-after", "5", "--compact-keep", "5"],
+            "expected fewer entries to keep than to compact after, found 5 and 5",
+        ),
     ];
     for (arguments, reason) in cases {
         cluster.arguments = arguments.to_vec();

@@ -24,6 +24,6 @@ pub mod quorum;
 pub mod raft;
 
 pub use machine::{
-    Channel, Clock, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Output, Outputs,
-    RequestId, Span, View,
+    Channel, Clock, ClockUse, Context, Gate, Input, Machine, Members, NodeId, Outcome, Output,
+    Outputs, RequestId, Span, View,
 };

@@ -35,6 +35,16 @@ use std::collections::BTreeSet;
 #[serde(transparent)]
 pub struct NodeId(pub u8);
 
+impl NodeId {
+    /// The node that a name such as `n1` stands for.
+    pub fn named(name: &str) -> Option<NodeId> {
+        let number = name.strip_prefix('n')?.parse().ok()?;
+        // What reads as a number in another way is not the name of a node.
+        let node = NodeId(number);
+        (number > 0 && node.to_string() == name).then_some(node)
+    }
+}
+
 impl Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "n{}", self.0)
@@ -303,6 +313,23 @@ pub struct View {
     pub digest: u64,
     /// Nodes that this one suspects of having failed.
     pub suspects: BTreeSet<NodeId>,
+    /// Position up to which the node's log was compacted: decisions there are
+    /// known by their effect alone. 0 where there is no log, or all of it.
+    pub compacted: u64,
+    /// Who belongs to the cluster at `committed`; none where the protocol
+    /// never changes that.
+    pub members: Option<Members>,
+}
+
+/// Who belongs to a cluster whose membership can change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Members {
+    /// Those whose word counts towards a decision.
+    pub voters: BTreeSet<NodeId>,
+    /// Those who are told of decisions and not counted.
+    pub learners: BTreeSet<NodeId>,
+    /// Whether the node knows of a later membership that is not committed.
+    pub is_changing: bool,
 }
 
 /// Collects the outputs of one step.

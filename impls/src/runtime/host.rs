@@ -34,6 +34,7 @@ use super::peers::Peers;
 use super::port::Origin;
 use super::timers::Timers;
 use super::writer::Writer;
+use crate::Compaction;
 use crate::service::{Body, Service};
 use crate::trace::Recorder;
 use crate::trace::line::Role;
@@ -110,6 +111,8 @@ pub(super) struct Parts<M: Service> {
     pub(super) recorder: Recorder,
     /// Which wrong version of the protocol it plays, for the trace.
     pub(super) bug: Option<String>,
+    /// When it compacts its log by itself, for the trace.
+    pub(super) compaction: Compaction,
     pub(super) mutant: Option<Mutant>,
 }
 
@@ -127,6 +130,7 @@ impl<M: Service> Host<M> {
             node: parts.node,
             peers: parts.peers.numbers().collect(),
             bug: parts.bug.clone(),
+            compaction: parts.compaction,
         };
         let made = (&machine, outputs.as_slice());
         let (incarnation, durable) = (parts.incarnation, &parts.durable);

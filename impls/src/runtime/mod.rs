@@ -66,6 +66,7 @@ use self::timers::Timers;
 use self::wire::Card;
 pub use self::writer::SlowDisk;
 use self::writer::Writer;
+use crate::Compaction;
 use crate::service::Service;
 use crate::trace::Recorder;
 use crate::trace::recorder::RecordError;
@@ -105,6 +106,8 @@ pub struct Options {
     pub trace: Option<PathBuf>,
     /// Which wrong version of the protocol it plays, if any.
     pub bug: Option<String>,
+    /// When it compacts its log by itself, where its machine has one.
+    pub compaction: Compaction,
     /// A rule of the runtime to break; none in a node that is right.
     pub mutant: Option<Mutant>,
 }
@@ -210,6 +213,7 @@ pub async fn run<M: Service>(
         peers,
         recorder: recorder.clone(),
         bug: options.bug,
+        compaction: options.compaction,
         mutant: options.mutant,
     });
     // Dropped, and so ended, with this function.

@@ -5,6 +5,7 @@
 //! gets every answer. The words are in [`crate::service`]; `init`,
 //! `status` and `crash_at` are answered here, for every system alike.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tribunal_protocol::{NodeId, View};
+use tribunal_protocol::{Members, NodeId, View};
 
 use super::crash::{CrashAfter, CrashPoint};
 use super::event::Event;
@@ -76,7 +77,8 @@ impl Origin {
     }
 }
 
-/// What a node says of itself.
+/// What a node says of itself: the fields of its [`View`], who belongs to the
+/// cluster only where that can change.
 pub(super) fn status(view: &View, incarnation: u64) -> Body {
     let mut body = Body::new();
     body.insert("epoch".into(), view.epoch.into());
@@ -84,8 +86,22 @@ pub(super) fn status(view: &View, incarnation: u64) -> Body {
     body.insert("committed".into(), view.committed.into());
     body.insert("applied".into(), view.applied.into());
     body.insert("digest".into(), view.digest.into());
+    body.insert("compacted".into(), view.compacted.into());
+    if let Some(members) = &view.members {
+        body.insert("members".into(), membership(members));
+    }
     body.insert("incarnation".into(), incarnation.into());
     body
+}
+
+fn membership(members: &Members) -> Json {
+    let names =
+        |nodes: &BTreeSet<NodeId>| Json::from_iter(nodes.iter().map(|node| node.to_string()));
+    json!({
+        "voters": names(&members.voters),
+        "learners": names(&members.learners),
+        "changing": members.is_changing,
+    })
 }
 
 /// Serves clients until the task is dropped.

@@ -6,7 +6,7 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::examples::{coordinator, lock, single_decree};
 use tribunal_protocol::{Gate, NodeId};
 
-use super::{BuiltIn, Playable, UnknownBug, everybody};
+use super::{BuiltIn, Playable, Refused, everybody};
 use crate::service::{Body, Code, Refusal, Service};
 use crate::trace::Role;
 
@@ -39,7 +39,7 @@ pub const EXAMPLES: &[BuiltIn] = &[
 ];
 
 impl Playable for single_decree::SingleDecree {
-    fn config(role: &Role) -> Result<single_decree::Config, UnknownBug> {
+    fn config(role: &Role) -> Result<single_decree::Config, Refused> {
         Ok(single_decree::Config {
             id: role.node,
             nodes: everybody(role).collect(),
@@ -49,7 +49,7 @@ impl Playable for single_decree::SingleDecree {
 }
 
 impl Playable for coordinator::TwoPhase {
-    fn config(role: &Role) -> Result<coordinator::Config, UnknownBug> {
+    fn config(role: &Role) -> Result<coordinator::Config, Refused> {
         let coordinates = |node: &NodeId| *node == coordinator::COORDINATOR;
         Ok(coordinator::Config {
             id: role.node,
@@ -60,7 +60,7 @@ impl Playable for coordinator::TwoPhase {
 }
 
 impl Playable for lock::Lock {
-    fn config(role: &Role) -> Result<lock::Config, UnknownBug> {
+    fn config(role: &Role) -> Result<lock::Config, Refused> {
         Ok(lock::Config {
             id: role.node,
             grant: gate(role)?,
@@ -83,11 +83,11 @@ const fn hasty(about: &'static str, property: &'static str) -> Bug {
 }
 
 /// The gate that decides whether a machine is the right or the wrong one.
-fn gate(role: &Role) -> Result<Gate, UnknownBug> {
+fn gate(role: &Role) -> Result<Gate, Refused> {
     match role.bug.as_deref() {
         None => Ok(Gate::Durable),
         Some(HASTY) => Ok(Gate::Now),
-        Some(other) => Err(UnknownBug {
+        Some(other) => Err(Refused::UnknownBug {
             name: other.to_owned(),
             known: EXAMPLES[0].bugs,
         }),

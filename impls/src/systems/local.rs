@@ -6,16 +6,15 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value as Json;
-
 use super::BuiltIn;
+use super::administration::{administer, ask_crash, ask_status};
 use crate::adapter::{
-    Client, ClientError, ClientOptions, CommandLine, NodePlan, NodeStatus, Pending, System,
+    Administration, Capability, Client, ClientError, ClientOptions, CommandLine, NodePlan,
+    NodeStatus, Pending, System,
 };
-use crate::client::{Connection, StoreClient};
+use crate::client::StoreClient;
 use crate::runtime::EXIT_CRASH_AT;
 use crate::runtime::Spans;
-use crate::service::Body;
 
 /// How long a node may take to say how it is.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,6 +35,8 @@ pub struct Tuning {
     pub disk_jitter_ms: Option<u64>,
     /// `--checkpoint-bytes`.
     pub checkpoint_bytes: Option<u64>,
+    /// `--compact-after`.
+    pub compact_after: Option<u64>,
 }
 
 impl Tuning {
@@ -58,6 +59,7 @@ impl Tuning {
             ("--disk-delay-ms", self.disk_delay_ms),
             ("--disk-jitter-ms", self.disk_jitter_ms),
             ("--checkpoint-bytes", self.checkpoint_bytes),
+            ("--compact-after", self.compact_after),
         ];
         let given = flags
             .into_iter()
@@ -162,6 +164,18 @@ impl System for Local {
         })
     }
 
+    fn capabilities(&self) -> &[Capability] {
+        self.system.capabilities
+    }
+
+    fn administer<'a>(
+        &'a self,
+        plan: &'a NodePlan,
+        operation: Administration,
+    ) -> Pending<'a, Result<(), ClientError>> {
+        Box::pin(administer(plan, operation))
+    }
+
     fn client(
         &self,
         plan: &NodePlan,
@@ -174,41 +188,6 @@ impl System for Local {
             .collect();
         Box::new(StoreClient::new(plan.node, nodes, options.clone()))
     }
-}
-
-async fn ask_crash(plan: &NodePlan, place: Option<(&str, u64)>) -> Result<(), ClientError> {
-    let mut connection = Connection::open(plan.client_listen).await?;
-    let mut body = Body::new();
-    body.insert("type".into(), "crash_at".into());
-    if let Some((after, ordinal)) = place {
-        body.insert("after".into(), after.into());
-        body.insert("ordinal".into(), ordinal.into());
-    }
-    let reply = connection.ask(&format!("n{}", plan.node), body).await?;
-    match reply.get("type").and_then(Json::as_str) {
-        Some("crash_at_ok") => Ok(()),
-        _ => {
-            let why = reply.get("text").and_then(Json::as_str);
-            Err(ClientError::Protocol(why.unwrap_or("no reason").to_owned()))
-        }
-    }
-}
-
-async fn ask_status(plan: &NodePlan) -> Result<NodeStatus, ClientError> {
-    let mut connection = Connection::open(plan.client_listen).await?;
-    let mut body = Body::new();
-    body.insert("type".into(), "status".into());
-    let reply = connection.ask(&format!("n{}", plan.node), body).await?;
-    let number = |field: &str| {
-        let found = reply.get(field).and_then(Json::as_u64);
-        found.ok_or_else(|| ClientError::Protocol(format!("expected a number in `{field}`")))
-    };
-    Ok(NodeStatus {
-        epoch: number("epoch")?,
-        leads: reply.get("leads").and_then(Json::as_bool).unwrap_or(false),
-        applied: number("applied")?,
-        digest: Some(number("digest")?),
-    })
 }
 
 #[cfg(test)]

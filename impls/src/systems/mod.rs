@@ -4,13 +4,13 @@
 //! A campaign gets [`Local`] behind the adapter's traits and cannot tell it
 //! from anybody else's system.
 
+mod administration;
 mod examples;
 mod local;
 mod raft;
 pub mod store;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use tribunal_protocol::NodeId;
@@ -18,6 +18,8 @@ use tribunal_protocol::bugs::Bug;
 
 pub use self::examples::EXAMPLES;
 pub use self::local::{Local, Tuning};
+use crate::Compaction;
+use crate::adapter::Capability;
 use crate::runtime::{self, Options};
 use crate::service::Service;
 use crate::trace::{self, Judged, Role, TraceError};
@@ -31,7 +33,9 @@ pub struct BuiltIn {
     pub about: &'static str,
     /// Its wrong versions.
     pub bugs: &'static [Bug],
-    serve: fn(Options, bool) -> Result<u8, UnknownBug>,
+    /// What whoever runs a cluster of it can ask.
+    pub capabilities: &'static [Capability],
+    serve: fn(Options, bool) -> Result<u8, Refused>,
     judge: fn(&BTreeMap<NodeId, PathBuf>) -> Result<Judged, TraceError>,
 }
 
@@ -54,6 +58,7 @@ impl BuiltIn {
             name,
             about,
             bugs,
+            capabilities: M::CAPABILITIES,
             serve: serve::<M>,
             judge: |traces| {
                 let config = |role: &Role| M::config(role).map_err(|unknown| unknown.to_string());
@@ -64,7 +69,14 @@ impl BuiltIn {
 
     /// Plays a node in this process until it is told to stop; gives the exit
     /// code. See [`runtime::serve`](crate::runtime::serve).
-    pub fn serve(&self, options: Options, exit_with_parent: bool) -> Result<u8, UnknownBug> {
+    pub fn serve(&self, options: Options, exit_with_parent: bool) -> Result<u8, Refused> {
+        let compacts = self.capabilities.contains(&Capability::Compaction);
+        if !options.compaction.is_usual() && !compacts {
+            return Err(Refused::NoCompaction(self.name));
+        }
+        if !options.compaction.is_sound() {
+            return Err(Refused::Compaction(options.compaction));
+        }
         (self.serve)(options, exit_with_parent)
     }
 
@@ -76,15 +88,19 @@ impl BuiltIn {
 
 /// A machine whose configuration is made from the part that a node plays.
 trait Playable: Service {
+    /// What whoever runs a cluster can ask.
+    const CAPABILITIES: &'static [Capability] = &[];
+
     /// The configuration; an error for a wrong version that there is not.
-    fn config(role: &Role) -> Result<Self::Config, UnknownBug>;
+    fn config(role: &Role) -> Result<Self::Config, Refused>;
 }
 
-fn serve<M: Playable>(options: Options, exit_with_parent: bool) -> Result<u8, UnknownBug> {
+fn serve<M: Playable>(options: Options, exit_with_parent: bool) -> Result<u8, Refused> {
     let role = Role {
         node: options.node,
         peers: options.peers.keys().copied().collect(),
         bug: options.bug.clone(),
+        compaction: options.compaction,
     };
     let config = M::config(&role)?;
     Ok(runtime::serve::<M>(options, config, exit_with_parent))
@@ -96,25 +112,34 @@ fn everybody(role: &Role) -> impl Iterator<Item = NodeId> + use<> {
     peers.into_iter().chain([role.node])
 }
 
-/// A wrong version that no catalogue lists.
-#[derive(Clone, Debug)]
-pub struct UnknownBug {
-    /// What was asked for.
-    pub name: String,
-    /// What there is.
-    pub known: &'static [Bug],
+/// Why a node cannot be what it is asked to be.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// No catalogue lists such a wrong version.
+    #[error("find the wrong version `{name}`; there are: {}", names(known))]
+    UnknownBug {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: &'static [Bug],
+    },
+    /// The system has no log that could be compacted.
+    #[error("{0} has no log that it could compact")]
+    NoCompaction(&'static str),
+    /// A compaction that leaves as much as it needs to begin.
+    #[error(
+        "expected fewer entries to keep than to compact after, found {} and {}",
+        shown(.0.keep), shown(.0.after)
+    )]
+    Compaction(Compaction),
 }
 
-impl fmt::Display for UnknownBug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known: Vec<&str> = self.known.iter().map(|bug| bug.name).collect();
-        let known = known.join(", ");
-        write!(
-            f,
-            "find the wrong version `{}`; there are: {known}",
-            self.name
-        )
-    }
+fn names(bugs: &[Bug]) -> String {
+    let names: Vec<&str> = bugs.iter().map(|bug| bug.name).collect();
+    names.join(", ")
 }
 
-impl std::error::Error for UnknownBug {}
+fn shown(number: Option<u64>) -> String {
+    number.map_or("none".to_owned(), |number| number.to_string())
+}

@@ -6,6 +6,7 @@
 use std::fmt::{self, Debug, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::Compaction;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tribunal_protocol::{Input, Machine, NodeId, Outcome, Output};
@@ -23,6 +24,9 @@ pub struct Role {
     /// Which wrong version of the protocol, if any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bug: Option<String>,
+    /// When it compacts its log by itself.
+    #[serde(skip_serializing_if = "Compaction::is_usual", default)]
+    pub compaction: Compaction,
 }
 
 /// One event.

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Config, Progress, Raft, Role, Step, Wrong};
-use crate::machine::{NodeId, Outcome, RequestId};
+use crate::machine::{Members, NodeId, Outcome, RequestId};
 use crate::quorum::majority;
 
 /// The members of a cluster.
@@ -135,6 +135,16 @@ impl Raft {
     /// The latest membership up to the commit index.
     pub fn committed_membership(&self) -> &Membership {
         self.memberships.up_to(self.commit).1
+    }
+
+    /// What a harness may know of the membership: the committed one.
+    pub(super) fn members(&self) -> Members {
+        let Membership { voters, learners } = self.committed_membership().clone();
+        Members {
+            voters,
+            learners,
+            is_changing: self.memberships.latest().0 > self.commit,
+        }
     }
 
     /// The membership in force (diss. §4.1).

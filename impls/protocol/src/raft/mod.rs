@@ -492,6 +492,8 @@ impl Machine for Raft {
             applied: self.commit,
             digest: self.store.digest(),
             suspects: BTreeSet::new(),
+            compacted: self.log.base().index,
+            members: Some(self.members()),
         }
     }
 }
