@@ -73,6 +73,29 @@ fn a_campaign_under_faults_ends_in_a_verdict_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn members_leaders_and_logs_change_under_load_and_faults() {
+    let (_out, path) = folder();
+    let asked = ["membership", "transfer", "compact"];
+    let faults = format!("kill,partition,{}", asked.join(","));
+    let more = ["--time", "8s", "--seed", "1", "--out", &path];
+    let words = ["run", "raft", "--rate", "200", "--compact-after", "50"];
+    let arguments = [&words[..], &["--faults", &faults], &more].concat();
+    let (code, report, stderr) = json(&arguments);
+    assert_eq!(code, 0, "{}: {stderr}", report["reason"]);
+    for kind in asked {
+        let faults = report["faults"].as_array().expect("faults");
+        let took_effect = |fault: &&Value| fault["fault"] == kind && fault["effective"] == true;
+        let fault = faults.iter().find(took_effect);
+        let fault = fault.unwrap_or_else(|| panic!("no {kind} took effect"));
+        assert_eq!(fault["healed"], true, "{fault}");
+        assert_eq!(fault["outcome"], "installed", "{fault}");
+    }
+    let run = Path::new(report["run"].as_str().expect("a folder"));
+    let campaign = fs::read_to_string(run.join("campaign.toml")).unwrap();
+    assert!(campaign.contains("compact-after = 50"), "{campaign}");
+}
+
+#[test]
 fn a_replay_has_the_same_schedule_and_campaign() {
     let (_out, path) = folder();
     let (_, first, stderr) = run(&["--time", "3s", "--seed", "77", "--out", &path]);

@@ -4,6 +4,7 @@
 //! can be driven by the same nemesis; [`Supervisor`](crate::process::Supervisor)
 //! and [`Links`](crate::links::Links) are the local ones.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -22,6 +23,51 @@ pub struct Leader {
     pub node: Node,
     /// Of which term, ballot or epoch.
     pub epoch: u64,
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Term, ballot or epoch.
+    pub epoch: u64,
+    /// Whether it holds itself for the leader of that epoch.
+    pub leads: bool,
+    /// Position up to which its log was compacted; 0 where it has none.
+    pub compacted: u64,
+    /// Who belongs to the cluster as far as it knows that to be committed,
+    /// where that can change.
+    pub members: Option<Members>,
+}
+
+/// Who belongs to a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Those whose word counts towards a decision.
+    pub voters: BTreeSet<Node>,
+    /// Those who are told of decisions and not counted.
+    pub learners: BTreeSet<Node>,
+    /// Whether a later membership is known that is not committed.
+    pub is_changing: bool,
+}
+
+/// What can be asked of a cluster by whoever runs it. `Ok` says that it was
+/// done, an error that it was not, or is not known to be; the nemesis limits
+/// the time and looks at the nodes' standings for the effect.
+pub trait Administration: Send + Sync {
+    /// What each node says of itself, for those that do.
+    fn standings(&self) -> Pending<'_, BTreeMap<Node, Standing>>;
+
+    /// Asks the leader to take a node out of the cluster.
+    fn remove(&self, leader: Node, node: Node) -> Pending<'_, Result<(), String>>;
+
+    /// Asks the leader for the next step towards a node's being a voter.
+    fn add(&self, leader: Node, node: Node) -> Pending<'_, Result<(), String>>;
+
+    /// Asks the leader to let another node lead.
+    fn transfer(&self, leader: Node, to: Node) -> Pending<'_, Result<(), String>>;
+
+    /// Asks a node to compact its log as far as it goes.
+    fn compact(&self, node: Node) -> Pending<'_, Result<(), String>>;
 }
 
 /// The cluster under test, as a nemesis sees it.
@@ -44,6 +90,11 @@ pub trait Cluster: Send + Sync {
 
     /// Asks a node to crash itself at a place; or nowhere any more.
     fn crash_at(&self, node: Node, place: Option<CrashPlace>) -> Pending<'_, Result<(), String>>;
+
+    /// What can be asked of it by whoever runs it, if anything can.
+    fn administration(&self) -> Option<&dyn Administration> {
+        None
+    }
 
     /// Control of its processes.
     fn processes(&self) -> &dyn Processes;

@@ -102,6 +102,12 @@ words! {
         Partition = "partition",
         /// A node crashes itself between two outputs, restarted later.
         CrashAt = "crash-at",
+        /// A member is taken out of the cluster, later added again.
+        Membership = "membership",
+        /// Leadership is moved to another node.
+        Transfer = "transfer",
+        /// Nodes drop what their logs need not hold any more.
+        Compact = "compact",
     }
 }
 
@@ -111,9 +117,27 @@ impl FaultKind {
     pub const USUAL: &'static [FaultKind] =
         &[FaultKind::Kill, FaultKind::Pause, FaultKind::Partition];
 
-    /// Those that hit processes, and have targets.
+    /// Those that hit processes.
     pub const ON_PROCESSES: &'static [FaultKind] =
         &[FaultKind::Kill, FaultKind::Pause, FaultKind::CrashAt];
+
+    /// Whom it may hit; nobody for a partition, which has shapes.
+    pub fn targets(self) -> &'static [Target] {
+        match self {
+            FaultKind::Kill | FaultKind::Pause | FaultKind::CrashAt | FaultKind::Compact => {
+                Target::ALL
+            }
+            FaultKind::Membership => &[Target::One, Target::Leader],
+            FaultKind::Transfer => &[Target::One],
+            FaultKind::Partition => &[],
+        }
+    }
+
+    /// Whether it takes a node's process away, so that no other such fault
+    /// may hit the node.
+    pub(crate) fn is_on_processes(self) -> bool {
+        FaultKind::ON_PROCESSES.contains(&self)
+    }
 }
 
 words! {
@@ -237,7 +261,7 @@ pub fn faults() -> &'static [FaultInfo] {
     &FAULTS
 }
 
-const FAULTS: [FaultInfo; 4] = [
+const FAULTS: [FaultInfo; 7] = [
     FaultInfo {
         fault: FaultKind::Kill,
         about: "SIGKILL to node processes, restarted later over the same data; targets one, minority, majority, leader, all",
@@ -280,6 +304,37 @@ const FAULTS: [FaultInfo; 4] = [
         evidence: "the wait status of the process: the exit code that stands for just this crash",
         heal: "as for kill; a node that did not come to its place in time is told to forget it",
     },
+    FaultInfo {
+        fault: FaultKind::Membership,
+        about: "a member is taken out of the cluster, later added again; targets one, leader; for \
+                systems whose membership can change",
+        install: "the leader is asked to remove the target, again until the fault's time is over. \
+                  Not before most of those who stay run and two voters stay; the target's process \
+                  and links are untouched.",
+        evidence: "the status of the leader of the highest epoch: the target is no member at a \
+                   committed position",
+        heal: "the leader is asked to add it: as a learner, then, once it has caught up, as a \
+               voter; verified by the leader's status, at a committed position with no change \
+               under way",
+    },
+    FaultInfo {
+        fault: FaultKind::Transfer,
+        about: "leadership is moved to a node; target one; for systems that can transfer it",
+        install: "the leader is asked to make way for the target (for the node after it, if the \
+                  target leads already), again until the fault's time is over",
+        evidence: "the status of that node: it leads a higher epoch than the one that was left",
+        heal: "nothing: it is over as soon as it took effect",
+    },
+    FaultInfo {
+        fault: FaultKind::Compact,
+        about: "nodes drop what their logs need not hold; targets one, minority, majority, leader, \
+                all; for systems with a log that can be compacted",
+        install: "each target is asked to compact its log as far as it goes, again until the \
+                  fault's time is over; a follower that lags behind needs a snapshot from then on",
+        evidence: "each target's answer that it was done, and its status: the log begins at a \
+                   later position than before",
+        heal: "nothing: what was dropped is not missed",
+    },
 ];
 
 /// The word nearest to `found`, if it is near enough to be a slip.
@@ -313,12 +368,12 @@ mod tests {
     #[test]
     fn an_unknown_fault_names_the_known_ones_and_the_nearest() {
         let error = "partion".parse::<FaultKind>().unwrap_err().to_string();
-        let expected = "expected a fault, one of kill, pause, partition, crash-at; found \"partion\" (did you mean partition?)";
+        let expected = "expected a fault, one of kill, pause, partition, crash-at, membership, transfer, compact; found \"partion\" (did you mean partition?)";
         assert_eq!(error, expected);
         let error = "flood".parse::<FaultKind>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "expected a fault, one of kill, pause, partition, crash-at; found \"flood\""
+            "expected a fault, one of kill, pause, partition, crash-at, membership, transfer, compact; found \"flood\""
         );
     }
 

@@ -34,7 +34,9 @@ pub mod process;
 pub mod report;
 pub mod schedule;
 
-pub use cluster::{Cluster, Leader, Network, Pending, Processes};
+pub use cluster::{
+    Administration, Cluster, Leader, Members, Network, Pending, Processes, Standing,
+};
 pub use fault::{
     CrashAfter, CrashPlace, Cut, FaultInfo, FaultKind, Node, Shape, Target, faults, node_name,
     parse_node,

@@ -1,15 +1,19 @@
 //! The cluster under test, as nemesis and campaign see it: processes, links,
 //! and what nodes say of themselves. Knows every system by its adapter alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tribunal_impls::adapter::{NodePlan, NodeStatus, System};
+use tribunal_impls::adapter::{Administration as Asked, NodePlan, NodeStatus, System};
 use tribunal_nemesis::links::Links;
-use tribunal_nemesis::process::Supervisor;
-use tribunal_nemesis::{Cluster, CrashPlace, Leader, Network, Node, Pending, Processes};
+use tribunal_nemesis::process::{ProcessState, Supervisor};
+use tribunal_nemesis::{
+    Administration, Cluster, CrashPlace, Leader, Members, Network, Node, Pending, Processes,
+    Standing,
+};
 
 /// How long a node may take to say how it is; a paused one never does.
 const STATUS_LIMIT: Duration = Duration::from_millis(500);
@@ -27,10 +31,15 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// What every node says of itself now; none for one that says nothing.
+    /// What every node says of itself now; none for one that says nothing. A
+    /// node whose process does not run is not asked.
     pub async fn statuses(&self) -> Vec<Option<NodeStatus>> {
         let mut asked = JoinSet::new();
-        for place in 0..self.plans.len() {
+        for (place, plan) in self.plans.iter().enumerate() {
+            let state = self.processes().state(plan.node);
+            if !matches!(state, ProcessState::Running { .. }) {
+                continue;
+            }
             let (system, plans) = (Arc::clone(&self.system), Arc::clone(&self.plans));
             asked.spawn(async move {
                 let status = timeout(STATUS_LIMIT, system.status(&plans[place])).await;
@@ -98,11 +107,64 @@ impl Cluster for Stage {
         })
     }
 
+    fn administration(&self) -> Option<&dyn Administration> {
+        (!self.system.capabilities().is_empty()).then_some(self)
+    }
+
     fn processes(&self) -> &dyn Processes {
         &self.supervisor
     }
 
     fn network(&self) -> &dyn Network {
         &self.links
+    }
+}
+
+impl Stage {
+    async fn ask(&self, node: Node, asked: Asked) -> Result<(), String> {
+        let plan = self.plan(node).ok_or("no such node")?;
+        let answer = self.system.administer(plan, asked).await;
+        answer.map_err(|error| error.to_string())
+    }
+}
+
+impl Administration for Stage {
+    fn standings(&self) -> Pending<'_, BTreeMap<Node, Standing>> {
+        Box::pin(async {
+            let statuses = self.statuses().await;
+            let nodes = self.plans.iter().zip(statuses);
+            nodes
+                .filter_map(|(plan, status)| Some((plan.node, standing(status?))))
+                .collect()
+        })
+    }
+
+    fn remove(&self, leader: Node, node: Node) -> Pending<'_, Result<(), String>> {
+        Box::pin(self.ask(leader, Asked::Remove(node)))
+    }
+
+    fn add(&self, leader: Node, node: Node) -> Pending<'_, Result<(), String>> {
+        Box::pin(self.ask(leader, Asked::Add(node)))
+    }
+
+    fn transfer(&self, leader: Node, to: Node) -> Pending<'_, Result<(), String>> {
+        Box::pin(self.ask(leader, Asked::Transfer(to)))
+    }
+
+    fn compact(&self, node: Node) -> Pending<'_, Result<(), String>> {
+        Box::pin(self.ask(node, Asked::Compact))
+    }
+}
+
+fn standing(status: NodeStatus) -> Standing {
+    Standing {
+        epoch: status.epoch,
+        leads: status.leads,
+        compacted: status.compacted,
+        members: status.members.map(|members| Members {
+            voters: members.voters,
+            learners: members.learners,
+            is_changing: members.is_changing,
+        }),
     }
 }

@@ -70,6 +70,7 @@ pub struct Campaign {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_jitter: Option<Time>,
     pub trace: bool,
+    pub compact_after: Option<u32>,
     pub check_timeout: Time,
     pub check_memory: Size,
 }
@@ -119,6 +120,7 @@ impl Campaign {
             disk_delay: options.disk_delay,
             disk_jitter: options.disk_jitter,
             trace: options.trace.unwrap_or(false),
+            compact_after: options.compact_after,
             check_timeout: options.check_timeout.unwrap_or(seconds(120)),
             check_memory: options.check_memory.unwrap_or(Size(2 << 30)),
         };
@@ -216,6 +218,7 @@ impl Campaign {
             election_ms: ms(self.election_timeout),
             disk_delay_ms: ms(self.disk_delay),
             disk_jitter_ms: ms(self.disk_jitter),
+            compact_after: self.compact_after.map(u64::from),
             ..Tuning::default()
         }
     }

@@ -30,14 +30,14 @@ pub struct Options {
     /// What clients ask (see `tribunal list workloads`) [default: register]
     #[arg(long, short, value_name = "NAME", help_heading = "Clients")]
     pub workload: Option<String>,
-    /// Which faults to inject, or none [default: kill,pause,partition]
+    /// Which faults to inject (see `tribunal list faults`), or none [default: kill,pause,partition]
     #[arg(long, short, value_name = "LIST|none", help_heading = "Faults")]
     pub faults: Option<List<FaultKind>>,
     /// Inject exactly these faults, instead of drawing them from the seed
     #[arg(long, value_name = "FILE", help_heading = "Faults",
         conflicts_with_all = ["faults", "targets", "shapes", "cuts", "fault_interval", "fault_lasts", "quiet"])]
     pub schedule: Option<PathBuf>,
-    /// Whom kill, pause and crash-at may hit: one, minority, majority, leader, all; for one of them: kill:leader [default: any]
+    /// Whom kill, pause and crash-at may hit: one, minority, majority, leader, all; for one kind of fault: kill:leader [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub targets: Option<List<Aim>>,
     /// How partitions divide: isolate-one, isolate-leader, majority-minority, halves [default: any]
@@ -103,6 +103,9 @@ pub struct Options {
     /// Record what every node does, for `tribunal verify RUN --trace`
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Judging")]
     pub trace: Option<bool>,
+    /// Nodes compact their logs by themselves after so many entries [default: the system's]
+    #[arg(long, value_name = "N", value_parser = whole(1..=COMPACT_AFTER_MAX), help_heading = "Nodes")]
+    pub compact_after: Option<u32>,
     /// How long one checker may take [default: 2m]
     #[arg(long, value_name = "TIME", help_heading = "Judging")]
     pub check_timeout: Option<Time>,
@@ -116,6 +119,9 @@ const NODES_MAX: u8 = 64;
 
 /// The greatest number of clients that ask at the same time.
 const CONCURRENCY_MAX: u16 = 1024;
+
+/// The most entries that a node may be told to let its log grow by.
+const COMPACT_AFTER_MAX: u32 = u32::MAX;
 
 /// The greatest seed: TOML has no greater number.
 pub const SEED_MAX: u64 = i64::MAX as u64;
@@ -167,6 +173,7 @@ impl Options {
         within("concurrency", CONCURRENCY_MAX.into(), clients)?;
         within("keys", u16::MAX.into(), self.keys.map(u32::from))?;
         within("ops-per-key", u32::MAX, self.ops_per_key)?;
+        within("compact-after", COMPACT_AFTER_MAX, self.compact_after)?;
         match self.rate {
             Some(rate) => positive(&rate.to_string())
                 .map(drop)
@@ -245,6 +252,7 @@ impl Options {
             disk_delay: self.disk_delay.or(other.disk_delay),
             disk_jitter: self.disk_jitter.or(other.disk_jitter),
             trace: self.trace.or(other.trace),
+            compact_after: self.compact_after.or(other.compact_after),
             check_timeout: self.check_timeout.or(other.check_timeout),
             check_memory: self.check_memory.or(other.check_memory),
         }

@@ -2,7 +2,7 @@
 //! nothing together, each refused with what to type instead. Before anything
 //! of the run exists.
 
-use tribunal_impls::adapter::System;
+use tribunal_impls::adapter::{Capability, System};
 use tribunal_nemesis::FaultKind;
 use tribunal_nemesis::schedule::{self, DrawError};
 
@@ -43,7 +43,7 @@ impl Campaign {
         })
     }
 
-    /// Refuses faults that the system's nodes cannot be asked for.
+    /// Refuses what the system cannot be asked for.
     pub(super) fn check_abilities(
         &self,
         system: &dyn System,
@@ -55,7 +55,20 @@ impl Campaign {
                 system.name()
             )));
         }
-        Ok(())
+        let (name, known) = (system.name(), system.capabilities());
+        let lacks = |kind: &FaultKind| needs(*kind).is_some_and(|need| !known.contains(&need));
+        if let Some(kind) = faults.iter().find(|kind| lacks(kind)) {
+            let fits = List(faults.iter().copied().filter(|kind| !lacks(kind)).collect());
+            return Err(usage(format!(
+                "{name} cannot be asked for a {kind}; try --faults {fits}"
+            )));
+        }
+        match self.compact_after {
+            Some(after) if !known.contains(&Capability::Compaction) => Err(usage(format!(
+                "{name} has no log to compact; leave out --compact-after {after}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses what is said about faults that there will not be.
@@ -82,7 +95,11 @@ impl Campaign {
         ];
         for (flag, time) in of_any {
             if let Some(time) = time {
-                self.check_aim(&format!("{flag} {time}"), FaultKind::ALL)?;
+                let about = match self.faults.0.is_empty() {
+                    true => FaultKind::USUAL,
+                    false => FaultKind::ALL,
+                };
+                self.check_aim(&format!("{flag} {time}"), about)?;
             }
         }
         Ok(())
@@ -115,6 +132,16 @@ impl Campaign {
         };
         let faults = List(self.faults.0.iter().copied().filter(fits).collect());
         format!("; try more nodes, or --faults {faults}")
+    }
+}
+
+/// What a system must be able to do for a fault.
+fn needs(kind: FaultKind) -> Option<Capability> {
+    match kind {
+        FaultKind::Membership => Some(Capability::Membership),
+        FaultKind::Transfer => Some(Capability::Transfer),
+        FaultKind::Compact => Some(Capability::Compaction),
+        FaultKind::Kill | FaultKind::Pause | FaultKind::Partition | FaultKind::CrashAt => None,
     }
 }
 
@@ -154,31 +181,71 @@ mod tests {
         assert!(said("none", pace).is_err());
     }
 
+    /// A system that is never started, with these capabilities.
+    struct Deaf {
+        known: &'static [Capability],
+    }
+
+    const DEAF: Deaf = Deaf { known: &[] };
+
+    impl System for Deaf {
+        fn name(&self) -> &str {
+            "deaf"
+        }
+        fn command(&self, _: &NodePlan) -> CommandLine {
+            unreachable!("nothing is started")
+        }
+        fn status<'a>(&'a self, _: &'a NodePlan) -> Pending<'a, Result<NodeStatus, ClientError>> {
+            unreachable!("nobody is asked")
+        }
+        fn capabilities(&self) -> &[Capability] {
+            self.known
+        }
+        fn client(&self, _: &NodePlan, _: &[NodePlan], _: &ClientOptions) -> Box<dyn Client> {
+            unreachable!("nobody asks")
+        }
+    }
+
     #[test]
     fn a_crash_at_a_place_is_refused_where_nodes_cannot_be_asked() {
-        struct Deaf;
-        impl System for Deaf {
-            fn name(&self) -> &str {
-                "deaf"
-            }
-            fn command(&self, _: &NodePlan) -> CommandLine {
-                unreachable!("nothing is started")
-            }
-            fn status<'a>(
-                &'a self,
-                _: &'a NodePlan,
-            ) -> Pending<'a, Result<NodeStatus, ClientError>> {
-                unreachable!("nobody is asked")
-            }
-            fn client(&self, _: &NodePlan, _: &[NodePlan], _: &ClientOptions) -> Box<dyn Client> {
-                unreachable!("nobody asks")
-            }
-        }
         let campaign = campaign("raft", 5);
-        let refused = campaign.check_abilities(&Deaf, &[FaultKind::CrashAt]);
+        let refused = campaign.check_abilities(&DEAF, &[FaultKind::CrashAt]);
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("the nodes of deaf cannot"), "{error}");
-        assert!(campaign.check_abilities(&Deaf, FaultKind::USUAL).is_ok());
+        assert!(campaign.check_abilities(&DEAF, FaultKind::USUAL).is_ok());
+    }
+
+    #[test]
+    fn what_only_some_systems_can_do_is_asked_for_by_name() {
+        let usual = campaign("raft", 5).faults;
+        assert_eq!(usual.0, FaultKind::USUAL);
+        assert!(usual.0.iter().all(|kind| needs(*kind).is_none()));
+    }
+
+    #[test]
+    fn what_a_system_cannot_do_is_refused_with_what_it_can() {
+        let faults = [FaultKind::Kill, FaultKind::Membership, FaultKind::Compact];
+        let campaign = campaign("raft", 5);
+        let refused = |known, faults| {
+            let refused = campaign.check_abilities(&Deaf { known }, faults);
+            refused.err().map(|error| error.to_string())
+        };
+        assert_eq!(refused(Capability::ALL, &faults[..]), None);
+        assert_eq!(
+            refused(&[Capability::Compaction], &faults).unwrap(),
+            "deaf cannot be asked for a membership; try --faults kill,compact"
+        );
+        assert_eq!(
+            refused(&[], &faults).unwrap(),
+            "deaf cannot be asked for a membership; try --faults kill"
+        );
+        let compacting = Campaign {
+            compact_after: Some(5),
+            ..campaign.clone()
+        };
+        let error = compacting.check_abilities(&DEAF, FaultKind::USUAL);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("leave out --compact-after 5"), "{error}");
     }
 
     #[test]

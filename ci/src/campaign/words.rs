@@ -84,6 +84,10 @@ impl FromStr for Aim {
         let target = target
             .parse()
             .map_err(|error: <Target as FromStr>::Err| error.to_string())?;
+        if let Some(kind) = fault.filter(|kind: &FaultKind| !kind.targets().contains(&target)) {
+            let allowed = List(kind.targets().to_vec());
+            return Err(format!("a {kind} may hit {allowed}, not {target}"));
+        }
         Ok(Aim { fault, target })
     }
 }
@@ -134,6 +138,9 @@ mod tests {
             assert_eq!(text.parse::<Aim>().unwrap().to_string(), text);
         }
         assert!("partition:one".parse::<Aim>().is_err());
+        assert!("membership:leader".parse::<Aim>().is_ok());
+        let error = "transfer:leader".parse::<Aim>().unwrap_err();
+        assert_eq!(error, "a transfer may hit one, not leader");
         assert!(
             "kill:everyone"
                 .parse::<Aim>()

@@ -7,6 +7,7 @@
 //! | `processes` | kill and pause |
 //! | `crash` | crashes at a place |
 //! | `partition` | partitions |
+//! | `administration` | membership, transfer, compact |
 //! | `heal` | whether the links of a partition carry again |
 //! | `wait` | time limits, stopping early |
 //!
@@ -35,6 +36,7 @@ use crate::process::ProcessState;
 use crate::report::{Edge, FaultReport, Healing, Notice, Outcome};
 use crate::schedule::{Schedule, ScheduledFault, Targets};
 
+mod administration;
 mod crash;
 mod heal;
 mod join;
@@ -58,6 +60,10 @@ pub struct Limits {
     pub probe: Duration,
     /// Delivery of everything that a link had held.
     pub settle: Duration,
+    /// One answer to what is asked of the cluster.
+    pub administration: Duration,
+    /// A removed node's being a voter again.
+    pub rejoin: Duration,
     /// Everything, when all is healed at the end.
     pub all: Duration,
 }
@@ -70,6 +76,8 @@ impl Default for Limits {
             ready: Duration::from_secs(15),
             probe: Duration::from_secs(2),
             settle: Duration::from_secs(5),
+            administration: Duration::from_secs(2),
+            rejoin: Duration::from_secs(20),
             all: Duration::from_secs(40),
         }
     }
@@ -104,6 +112,9 @@ struct State {
     claims: BTreeMap<Node, (u64, FaultKind)>,
     /// Nodes that were killed and not seen ready since.
     killed: BTreeSet<Node>,
+    /// Nodes that the cluster was ever asked to remove: what was asked may
+    /// take effect late.
+    expelled: BTreeSet<Node>,
 }
 
 impl Nemesis {
@@ -163,7 +174,8 @@ impl Nemesis {
     }
 
     /// Heals every fault now, skips those not yet due, and makes sure of it:
-    /// every link open, no node stopped, every killed node running and ready.
+    /// every link open, no node stopped, every killed node running and ready,
+    /// every removed one a member again.
     /// Ends in bounded time, whatever the nodes do.
     pub async fn heal_all(&self) -> Healing {
         self.shared.stop.send_replace(true);
@@ -243,6 +255,9 @@ impl Shared {
                 Some(place) => self.crash_at(report, place, &nodes, heal_at).await,
                 None => self.skip(report, "the schedule does not say where"),
             },
+            FaultKind::Membership | FaultKind::Transfer | FaultKind::Compact => {
+                self.administer(report, &nodes, heal_at).await;
+            }
         }
     }
 
@@ -323,7 +338,8 @@ impl Shared {
         self.cluster.network().heal_all();
         let nodes = self.cluster.nodes();
         let swept = join_all(nodes.into_iter().map(|node| self.sweep_node(node))).await;
-        let trouble: BTreeMap<Node, String> = swept.into_iter().flatten().collect();
+        let mut trouble: BTreeMap<Node, String> = swept.into_iter().flatten().collect();
+        trouble.extend(self.sweep_members().await);
         let unhealed: Vec<FaultReport> = self.unhealed();
         let mut left: Vec<String> = trouble
             .iter()
@@ -333,6 +349,7 @@ impl Shared {
             let troubled = |name: &String| trouble.keys().any(|node| node_name(*node) == *name);
             let again = match report.fault {
                 FaultKind::Partition => self.all_links_carry().await,
+                FaultKind::Transfer | FaultKind::Compact => true,
                 _ => !report.targets.iter().any(troubled),
             };
             if again {

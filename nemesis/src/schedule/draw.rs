@@ -3,7 +3,8 @@
 //! Each kind of fault has a stream of randomness of its own, so that asking
 //! for one more leaves the times of the others as they are. A kind's faults
 //! follow one another; faults of different kinds may overlap, but no node is
-//! killed and paused at once.
+//! killed and paused at once. Faults that ask the cluster for something are
+//! drawn without regard to the others: they are tried until their time is over.
 //!
 //! One fault of each kind is *sure*: its nodes are named (unless only the
 //! leader is allowed), and nothing that overlaps it could take them away. It
@@ -90,9 +91,9 @@ impl KindDraw {
                     .collect(),
                 or_all(&options.cuts, Cut::ALL),
             ),
-            FaultKind::Kill | FaultKind::Pause | FaultKind::CrashAt => {
+            kind => {
                 let allowed = options.targets.get(&fault).map_or(&[][..], Vec::as_slice);
-                let mut allowed = or_all(allowed, Target::ALL);
+                let mut allowed = or_all(allowed, kind.targets());
                 allowed.retain(|target| target.sizes(nodes).is_some());
                 Menu::Processes(allowed)
             }
@@ -182,7 +183,7 @@ impl KindDraw {
             crash: (self.fault == FaultKind::CrashAt).then(|| self.draw_place()),
             targets,
         };
-        let fits = shape.is_some() || placed.fits(slot, &fault);
+        let fits = !self.fault.is_on_processes() || placed.fits(slot, &fault);
         if fits {
             placed.faults.push((fault, slot.sure));
         }
@@ -207,7 +208,11 @@ impl KindDraw {
             Menu::Processes(allowed) => {
                 let weights = weights(allowed, Target::Leader, slot.sure, target_weight);
                 let target = allowed[dice.weighted(weights.iter().copied())];
-                let keep_free = |nodes: &mut Vec<Node>| placed.free(slot, nodes);
+                let keep_free = |nodes: &mut Vec<Node>| {
+                    if self.fault.is_on_processes() {
+                        placed.free(slot, nodes);
+                    }
+                };
                 Some((
                     None,
                     None,
@@ -248,7 +253,7 @@ impl Placed {
         let (from, to) = (slot.at, slot.at + slot.lasts + self.guard);
         self.faults.iter().filter(move |(fault, _)| {
             let (at, end) = (fault.at.as_millis() as u64, fault.end().as_millis() as u64);
-            fault.fault != FaultKind::Partition && at < to && from < end + self.guard
+            fault.fault.is_on_processes() && at < to && from < end + self.guard
         })
     }
 
@@ -322,7 +327,7 @@ fn asked_of(fault: FaultKind, options: &ScheduleOptions) -> String {
             .map(|s| s.name())
             .collect(),
         (_, Some(asked)) if !asked.is_empty() => asked.iter().map(|t| t.name()).collect(),
-        _ => Target::ALL.iter().map(|t| t.name()).collect(),
+        _ => fault.targets().iter().map(|t| t.name()).collect(),
     };
     names.join(", ")
 }

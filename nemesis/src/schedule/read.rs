@@ -162,9 +162,29 @@ fn check(mut fault: ScheduledFault, nodes: usize) -> Result<ScheduledFault, Stri
                     "expected no `{stray}` of a {kind}: only a partition has one"
                 ));
             }
+            check_targets(kind, &fault.targets)?;
         }
     }
     Ok(fault)
+}
+
+/// Refuses more nodes than a fault can hit at once.
+fn check_targets(kind: FaultKind, targets: &Targets) -> Result<(), String> {
+    let is_one = matches!(targets, Targets::Nodes(list) if list.len() == 1);
+    let (fits, expected) = match kind {
+        FaultKind::Membership => (
+            is_one || *targets == Targets::Leader,
+            "one node or \"leader\"",
+        ),
+        FaultKind::Transfer => (is_one, "one node, the one that is to lead,"),
+        _ => return Ok(()),
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(format!(
+            "expected {expected} as targets of a {kind}, found {targets}"
+        )),
+    }
 }
 
 fn check_side(shape: Shape, targets: &Targets, nodes: usize) -> Result<(), String> {
@@ -228,7 +248,7 @@ mod tests {
         let cases = [
             (
                 r#"{"at":"1s","for":"1s","fault":"flood","targets":"all"}"#,
-                "s.json:2:39: expected a fault, one of kill, pause, partition, crash-at; found \"flood\"",
+                "s.json:2:39: expected a fault, one of kill, pause, partition, crash-at, membership, transfer, compact; found \"flood\"",
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"kill","targets":["n9"]}"#,
@@ -257,6 +277,14 @@ mod tests {
             (
                 r#"{"at":"1s","for":"1s","fault":"kill","crash":{"after":"send","ordinal":1},"targets":["n1"]}"#,
                 "s.json:2:3: expected no `crash` of a kill: only crash-at has one",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"membership","targets":"all"}"#,
+                "s.json:2:3: expected one node or \"leader\" as targets of a membership, found all",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"transfer","targets":"leader"}"#,
+                "s.json:2:3: expected one node, the one that is to lead, as targets of a transfer, found leader",
             ),
         ];
         for (fault, expected) in cases {

@@ -155,8 +155,34 @@ fn only_what_is_allowed_is_drawn() {
                         (Some(Shape::Halves), Some(Cut::Reset))
                     );
                 }
+                FaultKind::Membership => assert_ne!(fault.targets, Targets::All),
+                FaultKind::Transfer => {
+                    assert!(matches!(&fault.targets, Targets::Nodes(n) if n.len() == 1))
+                }
+                FaultKind::Compact => assert_eq!((fault.shape, fault.crash), (None, None)),
             }
         }
+    }
+}
+
+#[test]
+fn what_is_asked_of_the_cluster_is_drawn_beside_everything_else() {
+    let asking = [
+        FaultKind::Membership,
+        FaultKind::Transfer,
+        FaultKind::Compact,
+    ];
+    for seed in 0..300 {
+        let options = ScheduleOptions::new(FaultKind::ALL, 5, Duration::from_secs(12));
+        let with = draw(seed, &options).unwrap();
+        assert_eq!(with.kinds(), FaultKind::ALL, "seed {seed}");
+        let read = Schedule::parse(Path::new("s.json"), &with.to_json(), 5).unwrap();
+        assert_eq!(read, with, "seed {seed}: what is drawn can be read back");
+        let usual = &FaultKind::ALL[..4];
+        let options = ScheduleOptions::new(usual, 5, Duration::from_secs(12));
+        let mut others = with.faults;
+        others.retain(|fault| !asking.contains(&fault.fault));
+        assert_eq!(others, draw(seed, &options).unwrap().faults, "seed {seed}");
     }
 }
 
