@@ -40,7 +40,7 @@ async fn members_until(
 }
 
 #[tokio::test]
-async fn a_member_is_removed_and_comes_back_by_way_of_a_snapshot() {
+async fn a_member_is_removed_and_comes_back_by_way_of_a_snapshot_in_chunks() {
     let mut cluster = Cluster::new("raft", 3);
     cluster.arguments = vec!["--compact-after", "20"];
     cluster.start_all();
@@ -51,8 +51,9 @@ async fn a_member_is_removed_and_comes_back_by_way_of_a_snapshot() {
     })
     .await;
     let mut client = cluster.client(leader, true);
-    for value in 1..=100 {
-        surely(&mut *client, &write(value % 5, value)).await;
+    // More keys than one chunk of a snapshot holds.
+    for value in 1..=600 {
+        surely(&mut *client, &write(value, value)).await;
     }
     let (_, status) = leading(&cluster).await;
     let behind = cluster.status(gone).await.expect("it runs");
