@@ -25,7 +25,7 @@ pub(super) struct Shown {
     pub(super) drawn: usize,
 }
 
-/// How many actions are taken at most to shorten a path. A count, not a time,
+/// How many actions are taken at most to shorten a path in one way. A count, not a time,
 /// so that the same seed ends in the same path everywhere.
 const ACTIONS_MAX: u64 = 1_500_000;
 
@@ -47,10 +47,15 @@ pub(super) fn shown<S: ModelSystem>(
     };
     let world = || World::new(&outcome.conditions.bounds, bug);
     let mut trial = Trial::new(world, liveness, property);
-    let best = shortened(outcome.taken.clone(), &mut |rest: &[Choice<S>]| {
-        let spent = trial.cost > ACTIONS_MAX || stopped();
-        if spent { None } else { trial.kept(rest) }
+    // Which is the better way depends on the path.
+    let ways = [true, false].map(|groups_first| {
+        trial.cost = 0;
+        shortened(outcome.taken.clone(), groups_first, &mut |rest| {
+            let spent = trial.cost > ACTIONS_MAX || stopped();
+            if spent { None } else { trial.kept(rest) }
+        })
     });
+    let best = ways.into_iter().min_by_key(Vec::len)?;
     trial.show(&best).map(|(broken, path)| Shown {
         broken,
         path,
@@ -62,19 +67,22 @@ pub(super) fn shown<S: ModelSystem>(
 type Kept<'a, T> = dyn FnMut(&[T]) -> Option<Vec<T>> + 'a;
 
 /// Leaves out what is not needed: neighbours, then everything of one kind or
-/// of one node, then pairs; as long as that helps.
+/// of one node (at once, if they come first), then pairs; as long as that
+/// helps.
 fn shortened<S: ModelSystem>(
     list: Vec<Choice<S>>,
+    groups_first: bool,
     kept: &mut Kept<'_, Choice<S>>,
 ) -> Vec<Choice<S>> {
-    let mut best = list;
+    let mut best = match groups_first {
+        true => without_any_group(list, kept),
+        false => list,
+    };
     loop {
         let before = best.len();
         best = without_needless(best, &mut *kept);
         if best.len() == before {
-            for group in 0..GROUPS {
-                best = without_groups(best, |choice| groups::<S>(choice)[group], kept);
-            }
+            best = without_any_group(best, kept);
         }
         if best.len() == before {
             best = without_pairs(best, &mut *kept);
@@ -83,6 +91,16 @@ fn shortened<S: ModelSystem>(
             return best;
         }
     }
+}
+
+/// Leaves out everything of one kind, of one node, of both, or of one way.
+fn without_any_group<S: ModelSystem>(
+    list: Vec<Choice<S>>,
+    kept: &mut Kept<'_, Choice<S>>,
+) -> Vec<Choice<S>> {
+    (0..GROUPS).fold(list, |best, group| {
+        without_groups(best, |choice| groups::<S>(choice)[group], kept)
+    })
 }
 
 /// In how many ways choices belong together.
