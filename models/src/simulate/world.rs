@@ -335,11 +335,13 @@ impl<S: ModelSystem> World<S> {
     /// A message of the same kind on the same way.
     fn alike(&self, envelope: &Message<S>) -> Option<Message<S>> {
         let kind = discriminant(&envelope.message);
-        let mut deliverable = self.state.network.deliverable();
-        let found = deliverable.find(|(_, other)| {
+        let alike = self.state.network.deliverable().filter(|(_, other)| {
             let same_way = (other.from, other.to) == (envelope.from, envelope.to);
             same_way && discriminant(&other.message) == kind
         });
+        // Messages are ordered by what they say: the last one is of the
+        // highest term, and says the most.
+        let found = alike.last();
         found.map(|(_, other)| other.clone())
     }
 
