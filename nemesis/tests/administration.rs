@@ -1,17 +1,19 @@
 //! Faults that ask the cluster for something, against a cluster that is told
 //! what to answer: each counts only by what the nodes say of themselves.
 
+mod painted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tribunal_nemesis::links::{Counters, Link, LinkError, Probe, Settled};
+use painted::Painted;
 use tribunal_nemesis::nemesis::Limits;
 use tribunal_nemesis::process::{Exit, Killed, Paused, ProcessError, ProcessState, Resumed};
 use tribunal_nemesis::schedule::Schedule;
 use tribunal_nemesis::{
-    Administration, Cluster, CrashPlace, Cut, FaultReport, Leader, Members, Nemesis, Network, Node,
+    Administration, Cluster, CrashPlace, FaultReport, Leader, Members, Nemesis, Network, Node,
     Outcome, Pending, Processes, Standing,
 };
 
@@ -130,7 +132,7 @@ impl Cluster for Told {
         self
     }
     fn network(&self) -> &dyn Network {
-        self
+        &Painted
     }
 }
 
@@ -158,28 +160,6 @@ impl Processes for Told {
     }
     fn resume(&self, node: Node) -> Pending<'_, Result<Resumed, ProcessError>> {
         Box::pin(async move { Err(ProcessError::Absent { node }) })
-    }
-}
-
-impl Network for Told {
-    fn cut(&self, _: Link, _: Cut) -> Result<(), LinkError> {
-        Ok(())
-    }
-    fn heal(&self, _: Link, _: Cut) -> Result<(), LinkError> {
-        Ok(())
-    }
-    fn heal_all(&self) {}
-    fn cut_of(&self, _: Link) -> Option<Cut> {
-        None
-    }
-    fn counters(&self, _: Link) -> Counters {
-        Counters::default()
-    }
-    fn probe(&self, _: Link, _: Duration) -> Pending<'_, Probe> {
-        Box::pin(async { Probe::Passed })
-    }
-    fn settled(&self, _: Link, _: Duration) -> Pending<'_, Settled> {
-        Box::pin(async { Settled::Delivered })
     }
 }
 

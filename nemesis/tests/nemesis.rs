@@ -3,24 +3,27 @@
 //! Node processes are shells that sleep; what the links lead to are echoing
 //! listeners in this process, so that a link and a node can fail apart.
 
+mod painted;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use painted::Painted;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tribunal_histories::Value;
-use tribunal_nemesis::links::{Counters, Link, LinkError, Links, Probe, Settled};
+use tribunal_nemesis::links::Links;
 use tribunal_nemesis::nemesis::Limits;
 use tribunal_nemesis::process::{NodeCommand, ProcessState, Supervisor};
 use tribunal_nemesis::schedule::Schedule;
 use tribunal_nemesis::{
-    Cluster, CrashPlace, Cut, Edge, FaultReport, Leader, Nemesis, Network, Node, Notice, Outcome,
+    Cluster, CrashPlace, Edge, FaultReport, Leader, Nemesis, Network, Node, Notice, Outcome,
     Pending, Processes,
 };
 
@@ -75,31 +78,6 @@ impl Cluster for TestCluster {
 
     fn network(&self) -> &dyn Network {
         &*self.network
-    }
-}
-
-/// A network that takes every cut and does nothing.
-struct Painted;
-
-impl Network for Painted {
-    fn cut(&self, _: Link, _: Cut) -> Result<(), LinkError> {
-        Ok(())
-    }
-    fn heal(&self, _: Link, _: Cut) -> Result<(), LinkError> {
-        Ok(())
-    }
-    fn heal_all(&self) {}
-    fn cut_of(&self, _: Link) -> Option<Cut> {
-        None
-    }
-    fn counters(&self, _: Link) -> Counters {
-        Counters::default()
-    }
-    fn probe(&self, _: Link, _: Duration) -> Pending<'_, Probe> {
-        Box::pin(async { Probe::Passed })
-    }
-    fn settled(&self, _: Link, _: Duration) -> Pending<'_, Settled> {
-        Box::pin(async { Settled::Delivered })
     }
 }
 
