@@ -416,9 +416,8 @@ impl Raft {
         };
         let voters = &self.in_force(step.config).voters;
         let mut reached: Vec<u64> = voters.iter().map(reached).collect();
-        let counts_itself = voters.contains(&step.config.id)
-            || !step.config.breaks(Wrong::RemovedLeaderCountsItself);
-        if !counts_itself {
+        let is_voter = voters.contains(&step.config.id);
+        if !is_voter && step.config.breaks(Wrong::RemovedLeaderCountsItself) {
             // In the place of whoever is slowest.
             reached.sort_unstable();
             reached[0] = reached[0].max(own);
