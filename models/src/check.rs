@@ -119,6 +119,9 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             let why = format!("a model has 1 to {NODES_MAX} nodes, not {}", bounds.nodes);
             return Err(CheckError::Bounds(why));
         }
+        if let Some(why) = S::refuses(&bounds) {
+            return Err(CheckError::Bounds(why));
+        }
         if options.memory.is_some() && resident().is_none() {
             return Err(CheckError::NoMemoryFigures);
         }

@@ -21,6 +21,9 @@
 //! | [`mod@check`], [`report`], [`tally`] | what a search establishes |
 //! | [`mod@simulate`] | long runs of larger clusters, drawn from seeds |
 //! | [`registry`] | every system, by name |
+//! | [`register`] | what systems that replicate the store have in common |
+//! | [`votes`] | what systems that decide by Paxos have in common |
+//! | [`paxos`] | Multi-Paxos' clients, properties and goals |
 //! | [`raft`] | Raft's clients, properties and goals |
 //!
 //! Never here: anything that a machine should decide.
@@ -41,10 +44,12 @@ pub mod node;
 mod note;
 mod panics;
 mod path;
+pub mod paxos;
 mod perform;
 mod prefix;
 pub mod raft;
 mod react;
+pub mod register;
 pub mod registry;
 pub mod report;
 pub mod search;
@@ -53,6 +58,7 @@ pub mod simulate;
 mod store;
 pub mod system;
 pub mod tally;
+pub mod votes;
 pub mod watch;
 
 pub use bounds::{Bounds, Granularity, Limit, Reductions};

@@ -176,13 +176,11 @@ impl<S: ModelSystem> Model<S> {
             .map(|id| (id, start.node(id).clone()))
             .collect();
         let shown = nodes.iter().filter_map(|(id, node)| {
-            let after = node.shown()?;
-            let before = None;
-            let node = *id;
             let seen = Seen::Shown {
-                node,
-                before,
-                after,
+                node: *id,
+                before: None,
+                after: node.shown()?,
+                durable: node.durable(),
             };
             Some((0, seen))
         });
@@ -207,6 +205,7 @@ fn shown<'a, M: tribunal_protocol::Machine>(
         node: id,
         before: before.and_then(Node::shown),
         after,
+        durable: node.durable(),
     });
     crashed.into_iter().chain(shown).map(|seen| (0, seen))
 }

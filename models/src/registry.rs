@@ -9,6 +9,7 @@ use tribunal_protocol::bugs::Bug;
 
 use crate::bounds::{Bounds, Setting};
 use crate::check::{Case, CheckError, CheckOptions, GENERAL, check};
+use crate::paxos::PaxosSystem;
 use crate::raft::RaftSystem;
 use crate::report::{PropertyKind, Report};
 use crate::search::Progress;
@@ -17,7 +18,7 @@ use crate::system::ModelSystem;
 
 /// The systems that can be checked.
 pub fn systems() -> Vec<Box<dyn System>> {
-    vec![erased::<RaftSystem>()]
+    vec![erased::<RaftSystem>(), erased::<PaxosSystem>()]
 }
 
 /// A system that can be checked.

@@ -72,7 +72,13 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     /// The wrong versions.
     fn bugs() -> &'static [Bug];
 
-    /// The system within bounds; `bug` is the name of one of
+    /// Why the system cannot be within these bounds, if it cannot.
+    fn refuses(bounds: &Bounds) -> Option<String> {
+        let _ = bounds;
+        None
+    }
+
+    /// The system within bounds that it does not refuse; `bug` is the name of one of
     /// [`ModelSystem::bugs`].
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self;
 
@@ -293,6 +299,8 @@ pub enum Seen<'a, M: Machine> {
         before: Option<&'a M>,
         /// The machine now.
         after: &'a M,
+        /// What of it is durable.
+        durable: &'a M::Durable,
     },
     /// A message left.
     Sent {

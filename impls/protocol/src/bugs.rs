@@ -25,3 +25,38 @@ pub struct Bug {
     /// correct machine is valid in all.
     pub run_args: &'static [&'static str],
 }
+
+/// Declares `Wrong`, the rules of one protocol that its wrong versions break:
+/// in the order of the alphabet, each spelled as the catalogue does, but for
+/// the dashes.
+macro_rules! wrong_versions {
+    ($($rule:ident),* $(,)?) => {
+        /// A rule that a wrong version breaks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "the catalogue says what each one is")]
+        pub enum Wrong {
+            $($rule),*
+        }
+
+        impl Wrong {
+            /// The one whose variant a name in the catalogue spells.
+            pub fn named(name: &str) -> Option<Wrong> {
+                let mut all = [$(Wrong::$rule),*].into_iter();
+                all.find(|rule| crate::bugs::dashed(&format!("{rule:?}")) == name)
+            }
+        }
+    };
+}
+pub(crate) use wrong_versions;
+
+/// `VoteNotPersisted` as the catalogue writes it: `vote-not-persisted`.
+pub(crate) fn dashed(variant: &str) -> String {
+    let mut name = String::new();
+    for letter in variant.chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}

@@ -8,8 +8,10 @@
 //! |---|---|
 //! | [`machine`] | the trait, its inputs and outputs, what a host promises |
 //! | [`object`] | the replicated object: a key-value store with client sessions |
-//! | [`quorum`] | counting majorities |
+//! | [`quorum`] | which sets of nodes are enough for a decision |
+//! | [`snapshot`] | the object at a place in the order of decisions, in chunks |
 //! | [`bugs`] | what a catalogue of wrong versions says about each |
+//! | [`paxos`] | Multi-Paxos |
 //! | [`raft`] | Raft |
 //! | [`examples`] | three small machines that show how to write one |
 //!
@@ -20,8 +22,10 @@ pub mod bugs;
 pub mod examples;
 pub mod machine;
 pub mod object;
+pub mod paxos;
 pub mod quorum;
 pub mod raft;
+pub mod snapshot;
 
 pub use machine::{
     Channel, Clock, ClockUse, Context, Gate, Input, Machine, Members, NodeId, Outcome, Output,

@@ -85,6 +85,33 @@ pub struct Ticket {
     pub serial: Serial,
 }
 
+/// What a decided command asks of the object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Call {
+    /// Open a session.
+    Register,
+    /// Execute an operation, once for each ticket.
+    Execute {
+        /// Which command of which session; `None` for one never repeated.
+        ticket: Option<Ticket>,
+        /// What to do.
+        operation: Operation,
+    },
+}
+
+impl Call {
+    /// The same, as if it could not be told from a new one.
+    pub fn without_ticket(self) -> Call {
+        match self {
+            Call::Execute { operation, .. } => Call::Execute {
+                ticket: None,
+                operation,
+            },
+            Call::Register => Call::Register,
+        }
+    }
+}
+
 /// What is remembered of a client.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Session {
@@ -186,6 +213,15 @@ impl Store {
     /// Digest of values and sessions: equal stores have equal digests.
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// Does what the command decided at `position` asks; see
+    /// [`Store::register`] and [`Store::execute`].
+    pub fn call(&mut self, call: &Call, position: u64, sessions_max: usize) -> Answer {
+        match call {
+            Call::Register => self.register(position, sessions_max),
+            Call::Execute { ticket, operation } => self.execute(*ticket, operation, position),
+        }
     }
 
     /// Opens a session by the decision at `position`, and evicts the least

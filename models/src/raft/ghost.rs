@@ -61,6 +61,7 @@ pub fn observe(ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(),
             node,
             before,
             after,
+            ..
         } => {
             note_leader(ghost, node, after)?;
             compare_log(node, before, after)?;

@@ -1,0 +1,190 @@
+//! What the systems that replicate the store have in common: clients that use
+//! one key of it as a register, and what they must be told.
+//!
+//! All clients use one key, so that their operations meet. Each operation has
+//! a client of its own; where commands may be sent again each has a session of
+//! its own too, open from the start.
+
+use tribunal_checker::small::is_linearizable_small;
+use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
+use tribunal_protocol::NodeId;
+use tribunal_protocol::machine::{Machine, Outcome};
+use tribunal_protocol::object::{Answer, Call, Operation, SessionId, Ticket};
+
+use crate::bounds::{Bounds, Limit};
+use crate::cluster::Cluster;
+use crate::system::{Check, Goal, Judged, Judgement, ModelSystem, Planned, Property};
+
+/// The key that all clients use.
+pub const KEY: u64 = 1;
+
+/// How many sessions the operations use: one each, where they may be asked
+/// for again.
+pub fn sessions_used(bounds: &Bounds) -> u64 {
+    match bounds.get(Limit::Retries) {
+        0 => 0,
+        _ => u64::from(bounds.get(Limit::Operations)),
+    }
+}
+
+/// A write of 1, a cas from 1 to 2, a write of 3, a cas from 3 to 4, …, so
+/// that each value tells which operations took effect before it; then the
+/// reads.
+pub fn plan(bounds: &Bounds) -> Vec<Planned<Operation>> {
+    let operations = bounds.get(Limit::Operations);
+    let changes = (1..=i64::from(operations)).map(|value| match value % 2 {
+        1 => Operation::Write { key: KEY, value },
+        _ => Operation::Cas {
+            key: KEY,
+            from: Some(value - 1),
+            to: value,
+        },
+    });
+    let reads = (0..bounds.get(Limit::Reads)).map(|_| Operation::Read { key: KEY });
+    let first_read = usize::from(operations);
+    let plan = changes.chain(reads).enumerate();
+    plan.map(|(client, operation)| {
+        let read = client >= first_read;
+        Planned {
+            client,
+            operation,
+            read,
+            follows: (read && client > first_read).then(|| client - 1),
+        }
+    })
+    .collect()
+}
+
+/// What the planned operation `index` asks of the object, with its ticket.
+pub fn call(bounds: &Bounds, index: usize, operation: &Operation) -> Call {
+    let ticket = (sessions_used(bounds) > 0).then(|| Ticket {
+        session: SessionId(index as u64 + 1),
+        serial: 1,
+    });
+    Call::Execute {
+        ticket,
+        operation: operation.clone(),
+    }
+}
+
+/// What an operation asks of the object, as if it were never sent again.
+pub fn unticketed(operation: &Operation) -> Call {
+    Call::Execute {
+        ticket: None,
+        operation: operation.clone(),
+    }
+}
+
+/// What an answer means to a client: without its session it knows nothing.
+pub fn outcome(outcome: Outcome<Answer>) -> Outcome<Answer> {
+    match outcome {
+        Outcome::Ok(Answer::NoSession | Answer::Superseded) => {
+            Outcome::Unknown("the session is gone".into())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether the operations fit a register.
+pub fn is_linearizable<S>(operations: &[Judged<'_, S>]) -> bool
+where
+    S: ModelSystem<Operation = Operation>,
+    S::Machine: Machine<Response = Answer>,
+{
+    let operations: Vec<_> = operations
+        .iter()
+        .map(|each| TimedCall {
+            call: register_call(each.operation),
+            invoked: each.invoked,
+            completed: each.completed.map(|(at, answer)| (at, returned(answer))),
+        })
+        .collect();
+    is_linearizable_small(&Register { initial: None }, &operations)
+}
+
+fn register_call(operation: &Operation) -> RegisterCall<Option<i64>> {
+    match *operation {
+        Operation::Read { .. } => RegisterCall::Read,
+        Operation::Write { value, .. } => RegisterCall::Write(Some(value)),
+        Operation::Cas { from, to, .. } => RegisterCall::Cas { from, to: Some(to) },
+    }
+}
+
+fn returned(answer: &Answer) -> RegisterReturn<Option<i64>> {
+    match *answer {
+        Answer::Value(value) => RegisterReturn::Value(value),
+        Answer::Mismatch | Answer::Missing => RegisterReturn::Mismatch,
+        _ => RegisterReturn::Done,
+    }
+}
+
+/// What clients may rely on, and that replicas agree.
+pub fn properties<S: ModelSystem>() -> [Property<S>; 3] {
+    [
+        Property {
+            name: "Replica Agreement",
+            about: "nodes that have applied equally much hold the same object",
+            check: Check::Pair(replica_agreement),
+        },
+        Property {
+            name: "Fail Means Never",
+            about: "an operation that failed never takes effect",
+            check: Check::FailMeansNever,
+        },
+        Property {
+            name: "Linearizability",
+            about: "the clients' history fits a register",
+            check: Check::Linearizable,
+        },
+    ]
+}
+
+fn replica_agreement<S: ModelSystem>(
+    system: &S,
+    cluster: &Cluster<S>,
+    one: NodeId,
+    other: NodeId,
+) -> Judgement {
+    let (Some(left), Some(right)) = (cluster.shown(one), cluster.shown(other)) else {
+        return Ok(());
+    };
+    let left = left.view(&system.config(one));
+    let right = right.view(&system.config(other));
+    if left.applied == right.applied && left.digest != right.digest {
+        return Err(format!(
+            "{one} and {other} have applied everything up to {}, and their objects differ",
+            left.applied
+        ));
+    }
+    Ok(())
+}
+
+/// That operations and reads come to an end.
+pub fn goals<S>() -> [Goal<S>; 2]
+where
+    S: ModelSystem,
+    S::Machine: Machine<Response = Answer>,
+{
+    [
+        Goal {
+            name: "an operation commits",
+            about: "a client is told that its command took effect",
+            needs: &[(Limit::Elections, 1), (Limit::Operations, 1)],
+            reached: |_, cluster| any_result(cluster, |answer| *answer == Answer::Done),
+        },
+        Goal {
+            name: "a read is answered",
+            about: "a client is told what the key holds",
+            needs: &[(Limit::Elections, 1), (Limit::Reads, 1)],
+            reached: |_, cluster| any_result(cluster, |answer| matches!(answer, Answer::Value(_))),
+        },
+    ]
+}
+
+fn any_result<S>(cluster: &Cluster<S>, fits: impl Fn(&Answer) -> bool) -> bool
+where
+    S: ModelSystem,
+    S::Machine: Machine<Response = Answer>,
+{
+    (0..cluster.operations().len()).any(|index| cluster.result(index).is_some_and(&fits))
+}

@@ -1,0 +1,261 @@
+//! What was ever proposed and accepted, for the systems that decide by Paxos,
+//! and what follows from it.
+//!
+//! After Lamport's specifications `Voting` and `Paxos` (tlaplus/Examples): an
+//! acceptor that accepts a value in a ballot votes for it; a value is chosen
+//! once a quorum has voted for it in one ballot, whether or not anybody knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use tribunal_protocol::NodeId;
+use tribunal_protocol::quorum::{Phase, Quorums};
+
+use crate::system::Broken;
+
+/// What was ever proposed and accepted. A system that decides only once has
+/// one slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Votes<B, V> {
+    /// By slot and ballot.
+    ballots: BTreeMap<(u64, B), Votable<V>>,
+    /// Below which ballot an acceptor said that it accepts nothing any more.
+    promised: BTreeMap<NodeId, B>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Votable<V> {
+    value: V,
+    voters: BTreeSet<NodeId>,
+}
+
+impl<B, V> Default for Votes<B, V> {
+    fn default() -> Self {
+        Votes {
+            ballots: BTreeMap::new(),
+            promised: BTreeMap::new(),
+        }
+    }
+}
+
+impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
+    /// Whether a proposal is new, or another than the one before.
+    pub fn is_news(&self, slot: u64, ballot: B, value: &V) -> bool {
+        let known = self.ballots.get(&(slot, ballot));
+        known.is_none_or(|known| known.value != *value)
+    }
+
+    /// A value is proposed. OneValuePerBallot: no other one is, in that slot
+    /// and ballot.
+    pub fn propose(&mut self, slot: u64, ballot: B, value: &V) -> Result<(), Broken> {
+        let fresh = || Votable {
+            value: value.clone(),
+            voters: BTreeSet::new(),
+        };
+        let known = self.ballots.entry((slot, ballot)).or_insert_with(fresh);
+        if known.value == *value {
+            return Ok(());
+        }
+        let why = format!(
+            "in ballot {ballot:?} {:?} was proposed in slot {slot}, and {value:?} too",
+            known.value
+        );
+        Err(Broken::new("OneValuePerBallot", why))
+    }
+
+    /// Whether an acceptor is known to accept nothing below a ballot.
+    pub fn has_promised(&self, node: NodeId, ballot: B) -> bool {
+        let promised = self.promised.get(&node);
+        promised.is_some_and(|promised| *promised >= ballot)
+    }
+
+    /// An acceptor says that it accepts nothing below a ballot.
+    pub fn promise(&mut self, node: NodeId, ballot: B) {
+        let promised = self.promised.entry(node).or_insert(ballot);
+        *promised = ballot.max(*promised);
+    }
+
+    /// Whether an acceptor is known to have voted in a ballot.
+    pub fn has_voted(&self, slot: u64, ballot: B, voter: NodeId) -> bool {
+        let known = self.ballots.get(&(slot, ballot));
+        known.is_some_and(|known| known.voters.contains(&voter))
+    }
+
+    /// An acceptor has accepted what was proposed in a ballot. Agreement: no
+    /// two values are chosen in a slot.
+    pub fn vote(
+        &mut self,
+        slot: u64,
+        ballot: B,
+        voter: NodeId,
+        quorums: &Quorums,
+    ) -> Result<(), Broken> {
+        if let Some(known) = self.ballots.get_mut(&(slot, ballot)) {
+            known.voters.insert(voter);
+        }
+        let mut chosen = self.chosen(slot, quorums);
+        let Some((first, value)) = chosen.next() else {
+            return Ok(());
+        };
+        match chosen.find(|(_, other)| *other != value) {
+            None => Ok(()),
+            Some((second, other)) => {
+                let why = format!(
+                    "in slot {slot} {value:?} is chosen in ballot {first:?}, and {other:?} in \
+                     ballot {second:?}"
+                );
+                Err(Broken::new("Agreement", why))
+            }
+        }
+    }
+
+    /// VotesSafe: whoever votes for a value in a ballot can rely on that no
+    /// other value is, or can still be, chosen in a lower one.
+    pub fn judge_safety(&self, slot: u64, ballot: B, quorums: &Quorums) -> Result<(), Broken> {
+        let Some(votable) = self.ballots.get(&(slot, ballot)) else {
+            return Ok(());
+        };
+        let lower = self.of_slot(slot).take_while(|(lower, _)| *lower < ballot);
+        for (lower, other) in lower.filter(|(_, other)| other.value != votable.value) {
+            let is_past = |node: &NodeId| {
+                let promised = self.promised.get(node);
+                promised.is_some_and(|promised| *promised > lower)
+            };
+            let may_vote = |node: &&NodeId| other.voters.contains(*node) || !is_past(node);
+            let voters = quorums.members().iter().filter(may_vote).copied();
+            if quorums.is_quorum(Phase::Two, &voters.collect()) {
+                let why = format!(
+                    "there is a vote for {:?} in slot {slot} and ballot {ballot:?}, and {:?} is \
+                     or can be chosen in ballot {lower:?}",
+                    votable.value, other.value
+                );
+                return Err(Broken::new("VotesSafe", why));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is chosen in a slot, by ballot.
+    pub fn chosen<'a>(
+        &'a self,
+        slot: u64,
+        quorums: &'a Quorums,
+    ) -> impl Iterator<Item = (B, &'a V)> {
+        let chosen = move |votable: &Votable<V>| quorums.is_quorum(Phase::Two, &votable.voters);
+        self.of_slot(slot)
+            .filter(move |(_, votable)| chosen(votable))
+            .map(|(ballot, votable)| (ballot, &votable.value))
+    }
+
+    /// Integrity: nobody takes for decided what is not chosen.
+    pub fn judge_learned(
+        &self,
+        slot: u64,
+        value: &V,
+        learner: NodeId,
+        quorums: &Quorums,
+    ) -> Result<(), Broken> {
+        let mut chosen = self.chosen(slot, quorums);
+        if chosen.any(|(_, chosen)| chosen == value) {
+            return Ok(());
+        }
+        let why = format!("{learner} takes {value:?} for decided in slot {slot}: it is not chosen");
+        Err(Broken::new("Integrity", why))
+    }
+
+    /// Whether a value was proposed in more than one ballot.
+    pub fn is_any_repeated(&self, counts: impl Fn(&V) -> bool) -> bool {
+        let proposed = || {
+            self.ballots
+                .iter()
+                .map(|((slot, _), votable)| (slot, &votable.value))
+        };
+        let repeated = |(slot, value)| {
+            let same = proposed().filter(|other| *other == (slot, value));
+            counts(value) && same.count() > 1
+        };
+        proposed().any(repeated)
+    }
+
+    /// Whether some such value was ever proposed.
+    pub fn is_any_proposed(&self, counts: impl Fn(&V) -> bool) -> bool {
+        self.ballots.values().any(|votable| counts(&votable.value))
+    }
+
+    fn of_slot(&self, slot: u64) -> impl Iterator<Item = (B, &Votable<V>)> {
+        let all = self.ballots.iter();
+        let of_slot = all.filter(move |((other, _), _)| *other == slot);
+        of_slot.map(|((_, ballot), votable)| (*ballot, votable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Quorums {
+        Quorums::majorities([1, 2, 3].map(NodeId))
+    }
+
+    /// Proposes and lets nodes vote.
+    fn votes(of: &[(u8, char, &[u8])]) -> (Votes<u8, char>, Option<Broken>) {
+        let mut votes = Votes::default();
+        for (ballot, value, voters) in of {
+            let proposed = votes.propose(1, *ballot, value);
+            let voted = voters
+                .iter()
+                .map(|voter| votes.vote(1, *ballot, NodeId(*voter), &three()))
+                .collect::<Vec<_>>();
+            for done in [proposed].into_iter().chain(voted) {
+                if let Err(broken) = done {
+                    return (votes, Some(broken));
+                }
+            }
+        }
+        (votes, None)
+    }
+
+    fn broken(of: &[(u8, char, &[u8])]) -> Option<&'static str> {
+        votes(of).1.map(|broken| broken.property)
+    }
+
+    #[test]
+    fn one_value_a_ballot_and_one_chosen_a_slot() {
+        assert_eq!(broken(&[(1, 'x', &[1]), (2, 'y', &[2, 3])]), None);
+        assert_eq!(
+            broken(&[(1, 'x', &[]), (1, 'y', &[])]),
+            Some("OneValuePerBallot")
+        );
+        assert_eq!(
+            broken(&[(1, 'x', &[1, 2]), (2, 'y', &[2, 3])]),
+            Some("Agreement")
+        );
+        assert_eq!(broken(&[(1, 'x', &[1, 2]), (2, 'x', &[2, 3])]), None);
+    }
+
+    #[test]
+    fn what_is_learned_must_be_chosen() {
+        let (votes, _) = votes(&[(1, 'x', &[1]), (2, 'y', &[2, 3])]);
+        let learned = |value| votes.judge_learned(1, &value, NodeId(1), &three());
+        assert!(learned('y').is_ok());
+        assert_eq!(learned('x').unwrap_err().property, "Integrity");
+    }
+
+    #[test]
+    fn a_vote_is_unsafe_while_another_value_can_be_chosen_below_it() {
+        let is_safe = |promised: &[(u8, u8)]| {
+            let (mut votes, _) = votes(&[(1, 'x', &[1]), (3, 'y', &[2])]);
+            for (node, ballot) in promised {
+                votes.promise(NodeId(*node), *ballot);
+            }
+            votes.judge_safety(1, 3, &three()).is_ok()
+        };
+        assert!(
+            is_safe(&[(2, 3), (3, 3)]),
+            "2 and 3 vote in ballot 1 no more"
+        );
+        assert!(!is_safe(&[(2, 3), (3, 1)]), "3 still may, and 1 has");
+        assert!(!is_safe(&[(1, 3), (2, 3)]), "so it is if 1 promises later");
+    }
+}
