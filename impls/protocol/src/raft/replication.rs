@@ -24,7 +24,7 @@ impl Progress {
             matched: 0,
             in_flight: false,
             round: 0,
-            snapshot_sent: 0,
+            sending: None,
         }
     }
 }
@@ -336,6 +336,8 @@ impl Raft {
                     progress.next = index + 1;
                     progress.in_flight = false;
                 }
+                let sending = &mut progress.sending;
+                sending.take_if(|sending| sending.ends_at() <= index);
             }
             // A reply to an earlier probe says nothing about this one, and a
             // late one nothing about what was matched since.
