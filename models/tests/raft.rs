@@ -209,7 +209,7 @@ fn administration_has_this_many_states() {
         assert_eq!(report.verdict, Verdict::Valid, "{bounds:?}");
         report.states_unique
     });
-    assert_eq!(counts, [443_637, 124_339, 18_571]);
+    assert_eq!(counts, [618_293, 220_457, 18_571]);
 }
 
 #[test]
