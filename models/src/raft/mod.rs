@@ -265,7 +265,7 @@ impl ModelSystem for RaftSystem {
     }
 
     fn observe(&self, ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(), Broken> {
-        ghost::observe(ghost, seen)
+        ghost::observe(self, ghost, seen)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
