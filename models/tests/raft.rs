@@ -263,6 +263,32 @@ fn administration_has_this_many_states() {
     assert_eq!(counts, [618_293, 220_457, 18_571]);
 }
 
+/// Logs that nodes compact by themselves, and that begin where the snapshot
+/// ends or an entry before it.
+#[test]
+fn logs_that_begin_before_their_snapshots_end_have_this_many_states() {
+    let place = |name| {
+        let mut settings = RaftSystem::settings().iter();
+        settings.position(|setting| setting.name == name)
+    };
+    let set = |bounds: Bounds, name, value| {
+        bounds.with_setting(place(name).expect("a setting of Raft"), value)
+    };
+    let bounds = Bounds::of(3)
+        .with(Limit::Elections, 2)
+        .with(Limit::Operations, 1);
+    let bounds = set(bounds, "compact-after", 2);
+    let counts = [0, 1].map(|keep| {
+        let report = checked(&CheckOptions {
+            granularity: Granularity::Atomic,
+            ..CheckOptions::new(set(bounds, "keep", keep))
+        });
+        assert_eq!(report.verdict, Verdict::Valid, "{keep}");
+        report.states_unique
+    });
+    assert_eq!(counts, [46_972, 48_210]);
+}
+
 #[test]
 fn the_count_depends_neither_on_order_nor_on_threads_nor_on_the_salt() {
     let bounds = Bounds::of(3)
