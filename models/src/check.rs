@@ -132,12 +132,12 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             reductions: options.reductions,
         };
         let system = S::new(&bounds, bug);
+        let mut model = Model::salted(system.clone(), settings, options.salt);
+        model.only = chosen_property(&model, options)?;
         let prefix = match &options.from {
-            Some(name) => Some(played(&system, settings, options.salt, name)?),
+            Some(name) => Some(played(&system, settings, options.salt, name, model.only)?),
             None => None,
         };
-        let mut model = Model::salted(system, settings, options.salt);
-        model.only = chosen_property(&model, options)?;
         if let Some(prefix) = &prefix {
             model.start = prefix.walk.end.clone();
         }
@@ -490,6 +490,7 @@ fn played<S: ModelSystem>(
     settings: Settings,
     salt: u64,
     name: &str,
+    only: Option<&'static str>,
 ) -> Result<Played<S>, CheckError> {
     let prefixes = S::prefixes();
     let Some(prefix) = prefixes.iter().find(|prefix| prefix.name == name) else {
@@ -500,7 +501,7 @@ fn played<S: ModelSystem>(
             known: listed(&names),
         });
     };
-    let (model, walk) = prefix::play(system, settings, salt, prefix)?;
+    let (model, walk) = prefix::play(system, settings, salt, prefix, only)?;
     Ok(Played {
         name: prefix.name,
         walk,

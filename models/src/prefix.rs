@@ -23,13 +23,14 @@ struct Scene<S: ModelSystem> {
     walk: Walk<S>,
 }
 
-/// Takes the steps of a prefix, as far as nothing breaks; the model that they
-/// were taken in tells them.
+/// Takes the steps of a prefix, as far as nothing breaks of what is judged;
+/// the model that they were taken in tells them.
 pub(crate) fn play<S: ModelSystem>(
     system: &S,
     settings: Settings,
     salt: u64,
     prefix: &Prefix<S>,
+    only: Option<&'static str>,
 ) -> Result<(Model<S>, Walk<S>), CheckError> {
     require(settings.bounds, prefix)?;
     let mut generous = settings;
@@ -37,7 +38,8 @@ pub(crate) fn play<S: ModelSystem>(
     generous.reductions.loss = false;
     // Scripts name no persist that need not be an action of its own.
     generous.reductions.at_once = true;
-    let model = Model::salted(system.clone(), generous, salt);
+    let mut model = Model::salted(system.clone(), generous, salt);
+    model.only = only;
     let walk = Walk {
         steps: Vec::new(),
         broken: model.judge(&model.start),

@@ -115,6 +115,57 @@ fn what_is_sent_before_it_is_durable_is_seen_only_where_persists_take_time() {
     }
 }
 
+/// Whether a wrong version breaks a property, within other bounds than the
+/// catalogue's.
+fn breaks(bug: &str, property: &str, options: CheckOptions) -> bool {
+    let report = checked(&CheckOptions {
+        bug: Some(bug.to_owned()),
+        property: Some(property.to_owned()),
+        ..options
+    });
+    let mut properties = report.properties.iter();
+    properties.any(|each| each.name == property && each.result == PropertyResult::Violated)
+}
+
+#[test]
+fn a_snapshot_that_shows_anything_but_what_was_committed_is_refuted() {
+    let elections = |nodes, amount| Bounds::of(nodes).with(Limit::Elections, amount);
+    let with_sessions = elections(2, 1)
+        .with(Limit::Operations, 1)
+        .with(Limit::Retries, 1)
+        .with(Limit::Compactions, 1);
+    let atomic = |bounds| CheckOptions {
+        granularity: Granularity::Atomic,
+        ..CheckOptions::new(bounds)
+    };
+    let property = "Snapshot Integrity";
+    let without_answers = atomic(with_sessions);
+    assert!(breaks(
+        "dedup-table-not-in-snapshot",
+        property,
+        without_answers
+    ));
+    let behind_a_snapshot_of_nothing = CheckOptions {
+        from: Some("behind".to_owned()),
+        ..atomic(elections(3, 2))
+    };
+    assert!(breaks(
+        "empty-log-accepts-any-offset",
+        property,
+        behind_a_snapshot_of_nothing
+    ));
+}
+
+#[test]
+fn what_a_read_showed_must_be_durable_too() {
+    let bounds = Bounds::of(3)
+        .with(Limit::Elections, 1)
+        .with(Limit::Reads, 1);
+    let property = "Durability of Acknowledged Writes";
+    let options = CheckOptions::new(bounds);
+    assert!(breaks("follower-acks-before-sync", property, options));
+}
+
 /// States generated and different ones, atomic and staged.
 fn counts(bounds: Bounds) -> [(u64, u64); 2] {
     HOSTS.map(|(_, granularity)| {
@@ -133,7 +184,7 @@ fn the_shipped_bounds_but_for_a_crash_have_this_many_states() {
     let bounds = RaftSystem::default_bounds().with(Limit::Crashes, 1);
     assert_eq!(
         counts(bounds),
-        [(1_024_651, 349_519), (14_910_163, 3_647_243)]
+        [(1_038_709, 356_141), (15_156_039, 3_743_409)]
     );
 }
 
@@ -141,7 +192,7 @@ fn the_shipped_bounds_but_for_a_crash_have_this_many_states() {
 #[ignore = "takes a minute: cargo test --release -p tribunal-models --test raft -- --ignored"]
 fn the_shipped_bounds_have_this_many_states() {
     let shipped = counts(RaftSystem::default_bounds());
-    assert_eq!(shipped, [(3_544_283, 1_091_484), (48_917_651, 11_263_398)]);
+    assert_eq!(shipped, [(3_618_795, 1_122_796), (50_143_291, 11_662_178)]);
 }
 
 /// What the shipped bounds leave out: a server's settings, reads, sessions,
@@ -181,7 +232,7 @@ fn pre_votes_quorum_checks_reads_and_retries_have_this_many_states() {
         assert_eq!(report.verdict, Verdict::Valid, "{bounds:?}");
         report.states_unique
     });
-    assert_eq!(counts, [87_897, 16_579, 1_616_957]);
+    assert_eq!(counts, [87_897, 16_579, 1_624_830]);
 }
 
 /// Compactions, membership changes with a spare node, and transfers.
@@ -209,7 +260,33 @@ fn administration_has_this_many_states() {
         assert_eq!(report.verdict, Verdict::Valid, "{bounds:?}");
         report.states_unique
     });
-    assert_eq!(counts, [443_619, 124_339, 18_571]);
+    assert_eq!(counts, [618_293, 220_457, 18_571]);
+}
+
+/// Logs that nodes compact by themselves, and that begin where the snapshot
+/// ends or an entry before it.
+#[test]
+fn logs_that_begin_before_their_snapshots_end_have_this_many_states() {
+    let place = |name| {
+        let mut settings = RaftSystem::settings().iter();
+        settings.position(|setting| setting.name == name)
+    };
+    let set = |bounds: Bounds, name, value| {
+        bounds.with_setting(place(name).expect("a setting of Raft"), value)
+    };
+    let bounds = Bounds::of(3)
+        .with(Limit::Elections, 2)
+        .with(Limit::Operations, 1);
+    let bounds = set(bounds, "compact-after", 2);
+    let counts = [0, 1].map(|keep| {
+        let report = checked(&CheckOptions {
+            granularity: Granularity::Atomic,
+            ..CheckOptions::new(set(bounds, "keep", keep))
+        });
+        assert_eq!(report.verdict, Verdict::Valid, "{keep}");
+        report.states_unique
+    });
+    assert_eq!(counts, [46_972, 48_210]);
 }
 
 #[test]

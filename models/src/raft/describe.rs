@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tribunal_protocol::NodeId;
-use tribunal_protocol::raft::{Appended, Durable, Entry, Message, Position, Raft};
+use tribunal_protocol::raft::{Appended, Durable, Entry, Message, Position, Raft, Receipt};
 
 use super::KEY;
 
@@ -90,10 +90,9 @@ pub(super) fn message(message: &Message) -> String {
         Message::InstallReply {
             term,
             round,
-            last,
-            arrived,
+            receipt: Receipt { of, arrived, .. },
         } => {
-            let of = place(*last);
+            let of = place(*of);
             format!(
                 "install in term {term}: {arrived} parts of the snapshot up to {of}, round {round}"
             )

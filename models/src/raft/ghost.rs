@@ -5,24 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::Outcome;
-use tribunal_protocol::object::Answer;
-use tribunal_protocol::raft::{Command, Entry, Log, Membership, Message, Raft};
+use tribunal_protocol::object::Store;
+use tribunal_protocol::raft::{
+    Command, Entry, Head, Log, Membership, Message, Position, Raft, Snapshot,
+};
 
-use crate::system::{Broken, Draft, Seen};
+use super::RaftSystem;
+use crate::system::{Broken, Draft, ModelSystem as _, Seen};
 
 /// What is remembered of the past.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ghost {
     /// Who led a term. Two leaders of one term need not lead it at once.
     pub leaders: BTreeMap<u64, NodeId>,
-    /// The terms whose leader crashed since.
+    /// The terms whose leader crashed, before any of its entries was committed
+    /// in a later term.
     pub fallen: BTreeSet<u64>,
     /// The terms whose leader told another node to stand.
     pub made_way: BTreeSet<u64>,
     /// What was committed, by index.
     pub committed: BTreeMap<u64, Committed>,
     /// Up to which index entries were committed when a client was last told
-    /// that its command took effect.
+    /// what became of its operation, or what it read.
     pub acknowledged: u64,
 }
 
@@ -41,6 +45,50 @@ impl Ghost {
             _ => None,
         })
     }
+
+    /// What all that is committed up to an index makes, if every entry is known:
+    /// one that is committed and dropped in a single step may not be.
+    fn made_of(&self, last: u64, system: &RaftSystem, node: NodeId) -> Option<Snapshot> {
+        let config = system.config(node);
+        let mut store = Store::new(config.sessions_founding);
+        let mut head = Head {
+            membership: Membership::of_voters(&config.voters),
+            ..Head::default()
+        };
+        for index in 1..=last {
+            let entry = &self.committed.get(&index)?.entry;
+            let term = entry.term;
+            head.last = Position { term, index };
+            match &entry.command {
+                Command::Noop => {}
+                Command::Register => {
+                    store.register(index, config.sessions_max);
+                }
+                Command::Configure(membership) => {
+                    head.membership = membership.clone();
+                    head.membership_index = index;
+                }
+                Command::Execute { ticket, operation } => {
+                    store.execute(*ticket, operation, index);
+                }
+            }
+        }
+        let parts = store.parts();
+        Some(Snapshot { head, parts })
+    }
+
+    /// Whether something else than what stands at `position` was committed at
+    /// its index.
+    fn contradicts(&self, position: Position) -> bool {
+        let committed = self.committed.get(&position.index);
+        committed.is_some_and(|committed| committed.entry.term != position.term)
+    }
+
+    /// Whether an entry of that term was committed in a later one.
+    fn has_outlived(&self, term: u64) -> bool {
+        let mut committed = self.committed.values();
+        committed.any(|each| each.entry.term == term && each.term > term)
+    }
 }
 
 /// An entry that some node took for committed.
@@ -55,7 +103,11 @@ pub struct Committed {
 }
 
 /// Takes note of what happened, and judges it.
-pub fn observe(ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(), Broken> {
+pub(super) fn observe(
+    system: &RaftSystem,
+    ghost: &mut Draft<'_, Ghost>,
+    seen: Seen<'_, Raft>,
+) -> Result<(), Broken> {
     match seen {
         Seen::Shown {
             node,
@@ -65,10 +117,12 @@ pub fn observe(ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(),
         } => {
             note_leader(ghost, node, after)?;
             compare_log(node, before, after)?;
-            note_committed(ghost, node, after)
+            note_committed(ghost, node, before, after)?;
+            judge_snapshot(system, ghost, node, after)
         }
+        // Also a cas that failed and a read show what was committed.
         Seen::Answered {
-            outcome: Outcome::Ok(Answer::Done),
+            outcome: Outcome::Ok(_),
             ..
         } => {
             let commit = ghost.commit();
@@ -85,6 +139,7 @@ pub fn observe(ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(),
                 .find(|(_, leader)| **leader == node);
             if let Some(term) = led.map(|(term, _)| *term)
                 && !ghost.fallen.contains(&term)
+                && !ghost.has_outlived(term)
             {
                 ghost.fallen.insert(term);
             }
@@ -146,9 +201,22 @@ fn keeps(before: &Log, after: &Log) -> bool {
 
 /// State Machine Safety: no two nodes apply different entries at one index
 /// (§5.4.3).
-fn note_committed(ghost: &mut Draft<'_, Ghost>, node: NodeId, after: &Raft) -> Result<(), Broken> {
-    for index in after.log().base().index + 1..=after.commit() {
-        let Some(entry) = after.log().get(index) else {
+fn note_committed(
+    ghost: &mut Draft<'_, Ghost>,
+    node: NodeId,
+    before: Option<&Raft>,
+    after: &Raft,
+) -> Result<(), Broken> {
+    let base = after.log().base();
+    // What was committed and dropped in one step stands in the log before.
+    let dropped = before.map(Raft::log).filter(|log| log.holds(base));
+    let first = dropped.map_or(base.index, |log| log.base().index) + 1;
+    for index in first..=after.commit() {
+        let entry = match dropped {
+            Some(log) if index <= base.index => log.get(index),
+            _ => after.log().get(index),
+        };
+        let Some(entry) = entry else {
             return Err(Broken::new(
                 "State Machine Safety",
                 format!("{node} applied index {index} and no longer has it"),
@@ -175,4 +243,78 @@ fn note_committed(ghost: &mut Draft<'_, Ghost>, node: NodeId, after: &Raft) -> R
         }
     }
     Ok(())
+}
+
+/// Snapshot Integrity: a snapshot shows what was committed up to its end, and
+/// the log begins there or before it (§7).
+fn judge_snapshot(
+    system: &RaftSystem,
+    ghost: &Ghost,
+    node: NodeId,
+    after: &Raft,
+) -> Result<(), Broken> {
+    let (snapshot, base) = (after.snapshot(), after.log().base());
+    let last = snapshot.head.last;
+    let differs = || {
+        let made = ghost.made_of(last.index, system, node);
+        last.index > 0 && made.is_some_and(|made| made != *snapshot)
+    };
+    let wrong = if base.index > last.index {
+        "its log begins behind that"
+    } else if last.index > after.commit() {
+        "it has not committed all of that"
+    } else if ghost.contradicts(last) || ghost.contradicts(base) {
+        "another entry was committed at its end, or where the log begins"
+    } else if differs() {
+        "what was committed makes another one"
+    } else {
+        return Ok(());
+    };
+    Err(Broken::new(
+        "Snapshot Integrity",
+        format!(
+            "{node} has a snapshot up to index {}, and {wrong}",
+            last.index
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use tribunal_protocol::raft::Durable;
+
+    use super::*;
+    use crate::bounds::Bounds;
+
+    /// The terms whose leader has fallen, once n1, which led term 1, crashes.
+    fn fallen_after(committed: BTreeMap<u64, Committed>) -> BTreeSet<u64> {
+        let ghost = Ghost {
+            leaders: BTreeMap::from([(1, NodeId(1))]),
+            committed,
+            ..Ghost::default()
+        };
+        let system = RaftSystem::new(&Bounds::of(3), None);
+        let mut draft = Draft::new(&ghost);
+        let crash = Seen::Crashed {
+            node: NodeId(1),
+            durable: &Durable::default(),
+        };
+        observe(&system, &mut draft, crash).expect("nothing breaks");
+        draft.fallen.clone()
+    }
+
+    #[test]
+    fn a_leader_whose_entry_was_taken_over_before_falls_too_late() {
+        let entry = Entry {
+            term: 1,
+            command: Command::Noop,
+        };
+        let committed_in = |term| {
+            let entry = entry.clone();
+            BTreeMap::from([(1, Committed { entry, term })])
+        };
+        assert_eq!(fallen_after(BTreeMap::new()), [1].into());
+        assert_eq!(fallen_after(committed_in(1)), [1].into());
+        assert_eq!(fallen_after(committed_in(2)), [].into());
+    }
 }

@@ -83,6 +83,20 @@ const CHUNK: Setting = Setting {
     least: 1,
     most: u8::MAX,
 };
+const COMPACT_AFTER: Setting = Setting {
+    name: "compact-after",
+    about: "committed entries after which a node compacts its log by itself, 0 for never",
+    default: 0,
+    least: 0,
+    most: u8::MAX,
+};
+const KEEP: Setting = Setting {
+    name: "keep",
+    about: "committed entries that such a compaction leaves in the log",
+    default: 0,
+    least: 0,
+    most: u8::MAX,
+};
 const SESSIONS: Setting = Setting {
     name: "sessions",
     about: "sessions that are open from the start and that nobody uses",
@@ -138,7 +152,16 @@ impl ModelSystem for RaftSystem {
     }
 
     fn settings() -> &'static [Setting] {
-        &[PRE_VOTE, CHECK_QUORUM, BATCH, SPARES, CHUNK, SESSIONS]
+        &[
+            PRE_VOTE,
+            CHECK_QUORUM,
+            BATCH,
+            SPARES,
+            CHUNK,
+            SESSIONS,
+            COMPACT_AFTER,
+            KEEP,
+        ]
     }
 
     fn bugs() -> &'static [Bug] {
@@ -158,8 +181,11 @@ impl ModelSystem for RaftSystem {
             check_quorum: self.setting(&CHECK_QUORUM) > 0,
             batch_max: self.setting(&BATCH) as usize,
             chunk_max: self.setting(&CHUNK) as usize,
-            compact_after: None,
-            compact_keep: 0,
+            compact_after: match self.setting(&COMPACT_AFTER) {
+                0 => None,
+                entries => Some(entries.into()),
+            },
+            compact_keep: self.setting(&KEEP).into(),
             sessions_founding: self.sessions_used() + u64::from(self.setting(&SESSIONS)),
             bug: self.bug,
             ..Config::new(node, self.founding())
@@ -265,7 +291,7 @@ impl ModelSystem for RaftSystem {
     }
 
     fn observe(&self, ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(), Broken> {
-        ghost::observe(ghost, seen)
+        ghost::observe(self, ghost, seen)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -42,9 +42,15 @@ pub(super) fn properties() -> Vec<Property<RaftSystem>> {
         },
         Property {
             name: "Durability of Acknowledged Writes",
-            about: "what a client was told took effect is on the disks of a majority; while the \
-                    membership may change, on a disk of every majority",
+            about: "what a client was told took effect, or saw, is on the disks of a majority; \
+                    while the membership may change, on a disk of every majority",
             check: Check::Cluster(durability),
+        },
+        Property {
+            name: "Snapshot Integrity",
+            about: "a snapshot shows what was committed up to its end, and the log begins there \
+                    or before it (§7)",
+            check: Check::Observed,
         },
         Property {
             name: "Replica Agreement",
@@ -86,7 +92,7 @@ pub(super) fn goals() -> Vec<Goal<RaftSystem>> {
         },
         Goal {
             name: "a crashed leader's entry survives",
-            about: "a later leader commits an entry whose own leader crashed",
+            about: "a later leader commits an entry whose own leader had crashed",
             needs: &[(Limit::Elections, 2), (Limit::Crashes, 1)],
             reached: |_, cluster| {
                 let ghost = cluster.ghost();
@@ -170,7 +176,8 @@ fn leader_completeness(_: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgeme
     Ok(())
 }
 
-/// Whether a node has an entry, or a snapshot that shows what it did.
+/// Whether a node has an entry, or a snapshot that shows what it did; that it
+/// does so rightly is for Snapshot Integrity to say.
 fn has(node: &Raft, index: u64, entry: &Entry) -> bool {
     let shown = node.snapshot().head.last;
     match index.cmp(&shown.index) {

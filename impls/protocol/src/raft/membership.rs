@@ -119,6 +119,11 @@ impl Memberships {
         (*index, membership)
     }
 
+    /// Everybody who is a member by one of them.
+    fn members(&self) -> impl Iterator<Item = NodeId> {
+        self.0.values().flat_map(Membership::members)
+    }
+
     /// Forgets those below the last one up to `commit`: they cannot come back.
     pub(super) fn forget_below(&mut self, commit: u64) {
         let (first, _) = self.up_to(commit);
@@ -217,12 +222,27 @@ impl Raft {
         }
     }
 
-    /// A membership is committed: who is no member is sent nothing more.
-    pub(super) fn let_go(&mut self, membership: &Membership) {
+    /// A membership is committed: whoever is a member neither of it nor of a
+    /// later one is sent nothing more, but for one last append. A node that
+    /// does not learn that its removal is committed would go on to stand.
+    pub(super) fn let_go(&mut self, step: &mut Step<'_>) {
+        let members: BTreeSet<NodeId> = self.memberships.members().collect();
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        let mut gone = Vec::new();
+        for (node, progress) in &mut leadership.followers {
+            if !members.contains(node) {
+                // Nothing is sent again: so it begins where they surely agree.
+                progress.next = progress.matched + 1;
+                gone.push(*node);
+            }
+        }
+        for node in &gone {
+            self.send_append(*node, step.config.batch_max, step);
+        }
         if let Role::Leader(leadership) = &mut self.role {
-            let members: BTreeSet<NodeId> = membership.members().collect();
-            let followers = &mut leadership.followers;
-            followers.retain(|node, _| members.contains(node));
+            leadership.followers.retain(|node, _| !gone.contains(node));
         }
     }
 

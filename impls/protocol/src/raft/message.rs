@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chunk, Entry, Position};
+use super::{Chunk, Entry, Position, Receipt};
 
 /// What nodes say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,10 +77,8 @@ pub enum Message {
         term: u64,
         /// The round that is answered.
         round: u64,
-        /// The last entry of the snapshot.
-        last: Position,
-        /// How many parts of it have arrived.
-        arrived: u64,
+        /// What has arrived.
+        receipt: Receipt,
     },
     /// Stand for election at once (diss. §3.10).
     TimeoutNow {

@@ -50,8 +50,8 @@ use self::membership::Memberships;
 pub use self::membership::{Change, Membership};
 pub use self::message::{Appended, Message};
 use self::reads::WaitingRead;
-use self::snapshot::Arriving;
-pub use self::snapshot::{Chunk, Head, Snapshot};
+use self::snapshot::{Arriving, Sending};
+pub use self::snapshot::{Chunk, Head, Receipt, Snapshot};
 use self::transfer::Transfer;
 use crate::machine::{
     Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
@@ -256,8 +256,8 @@ struct Progress {
     in_flight: bool,
     /// The highest round that it answered.
     round: u64,
-    /// How many parts of the leader's snapshot it has.
-    snapshot_sent: u64,
+    /// The snapshot that it is being sent in place of entries that are gone.
+    sending: Option<Sending>,
 }
 
 impl Raft {
@@ -415,7 +415,7 @@ impl<'a> Step<'a> {
 
 impl Machine for Raft {
     const NAME: &'static str = "raft";
-    const FORMAT: u32 = 2;
+    const FORMAT: u32 = 3;
     const CHANNEL: Channel = Channel::Unordered;
     const CLOCK: ClockUse = ClockUse::Untimed;
 
@@ -557,9 +557,8 @@ impl Raft {
             Message::InstallReply {
                 term,
                 round,
-                last,
-                arrived,
-            } => self.on_install_reply(from, term, round, (last, arrived), step),
+                receipt,
+            } => self.on_install_reply(from, term, round, receipt, step),
             Message::TimeoutNow { term } => self.on_timeout_now(term, step),
         }
     }

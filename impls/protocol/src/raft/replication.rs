@@ -24,7 +24,7 @@ impl Progress {
             matched: 0,
             in_flight: false,
             round: 0,
-            snapshot_sent: 0,
+            sending: None,
         }
     }
 }
@@ -109,7 +109,7 @@ impl Raft {
     /// Sends an append of at most `count` entries. Without any it is a
     /// heartbeat, whose previous entry may lie below entries not yet sent,
     /// and which carries the whole commit index all the same (§5.2).
-    fn send_append(&self, to: NodeId, count: usize, step: &mut Step<'_>) {
+    pub(super) fn send_append(&self, to: NodeId, count: usize, step: &mut Step<'_>) {
         let Role::Leader(leadership) = &self.role else {
             return;
         };
@@ -336,6 +336,8 @@ impl Raft {
                     progress.next = index + 1;
                     progress.in_flight = false;
                 }
+                let sending = &mut progress.sending;
+                sending.take_if(|sending| sending.ends_at() <= index);
             }
             // A reply to an earlier probe says nothing about this one, and a
             // late one nothing about what was matched since.
@@ -432,6 +434,7 @@ impl Raft {
 
     /// Applies what is newly committed, in order, and answers who asked.
     fn commit_up_to(&mut self, index: u64, step: &mut Step<'_>) {
+        let mut is_new_membership = false;
         while self.commit < index {
             let at = self.commit + 1;
             let Some(entry) = self.log.get(at) else {
@@ -445,11 +448,12 @@ impl Raft {
             {
                 step.answer(id, Outcome::Ok(answer));
             }
-            if let Command::Configure(membership) = &command {
-                self.memberships.forget_below(at);
-                self.follow_membership(step.config);
-                self.let_go(membership);
-            }
+            is_new_membership |= matches!(command, Command::Configure(_));
+        }
+        if is_new_membership {
+            self.memberships.forget_below(self.commit);
+            self.follow_membership(step.config);
+            self.let_go(step);
         }
         let commit = self.commit;
         // A snapshot that shows less is of no use any more.

@@ -3,10 +3,14 @@
 //! A node drops entries that its object already shows, once a snapshot of the
 //! object is one durable fact with the drop. A leader sends its snapshot to a
 //! follower that needs entries which are gone: in chunks, one on its way at a
-//! time, each naming the snapshot that it is of.
+//! time, each naming the snapshot that it is of. A snapshot that is begun is
+//! sent to its end, whatever the leader compacts meanwhile; to start over each
+//! time could go on for ever.
 //!
 //! A snapshot ends where the node had committed, so it never takes anything
 //! back: it replaces only what is missing, or what was never committed.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,18 +49,58 @@ pub(super) struct Arriving {
 
 impl Arriving {
     /// Adds a chunk, unless one before it is missing; whether that was all.
-    fn gather(&mut self, chunk: Chunk) -> bool {
+    fn gather(&mut self, chunk: &Chunk) -> bool {
         let Some(known) = (self.parts.len() as u64).checked_sub(chunk.offset) else {
             return false;
         };
-        let new = chunk.parts.into_iter().skip(known as usize);
-        self.parts.extend(new);
+        let new = chunk.parts.iter().skip(known as usize);
+        self.parts.extend(new.cloned());
         chunk.is_last
     }
 
     /// The index of the last entry that the snapshot shows.
     pub(super) fn ends_at(&self) -> u64 {
         self.head.last.index
+    }
+}
+
+/// A snapshot that a leader is sending.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Sending {
+    snapshot: Arc<Snapshot>,
+    /// How many parts of it have arrived.
+    arrived: u64,
+}
+
+impl Sending {
+    /// The index of the last entry that the snapshot shows.
+    pub(super) fn ends_at(&self) -> u64 {
+        self.snapshot.head.last.index
+    }
+
+    /// The first parts that are missing, `count` of them at most.
+    fn next_chunk(&self, count: usize) -> Chunk {
+        let Snapshot { head, parts } = &*self.snapshot;
+        let offset = self.arrived.min(parts.len() as u64);
+        let rest = &parts[offset as usize..];
+        let parts = &rest[..rest.len().min(count)];
+        Chunk {
+            head: head.clone(),
+            offset,
+            parts: parts.to_vec(),
+            is_last: parts.len() == rest.len(),
+        }
+    }
+
+    /// Takes note of an answer; whether it is one to the chunk on its way. A
+    /// copy of an earlier answer is not, and would have every chunk behind it
+    /// sent twice.
+    fn hear(&mut self, receipt: &Receipt) -> bool {
+        let is_due = receipt.of == self.snapshot.head.last && receipt.offset == self.arrived;
+        if is_due {
+            self.arrived = receipt.arrived;
+        }
+        is_due
     }
 }
 
@@ -71,6 +115,18 @@ pub struct Chunk {
     pub parts: Vec<Part>,
     /// Whether no part follows.
     pub is_last: bool,
+}
+
+/// What a follower answers to a chunk while parts are missing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The last entry of the snapshot that the chunk is of.
+    pub of: Position,
+    /// How many parts come before the chunk.
+    pub offset: u64,
+    /// How many parts of the snapshot are there now; less than `offset` where
+    /// the follower has lost some.
+    pub arrived: u64,
 }
 
 impl Raft {
@@ -128,25 +184,23 @@ impl Raft {
         step.records.push(Record::Snapshot { snapshot, base });
     }
 
-    /// The leader sends the next chunk of its snapshot.
-    pub(super) fn send_chunk(&self, to: NodeId, step: &mut Step<'_>) {
-        let Role::Leader(leadership) = &self.role else {
+    /// The leader sends the next chunk of the snapshot that it has begun to
+    /// send, or of its latest.
+    pub(super) fn send_chunk(&mut self, to: NodeId, step: &mut Step<'_>) {
+        let Role::Leader(leadership) = &mut self.role else {
             return;
         };
-        let sent = leadership.followers[&to].snapshot_sent;
-        let snapshot = &self.snapshot;
-        let offset = sent.min(snapshot.parts.len() as u64);
-        let rest = &snapshot.parts[offset as usize..];
-        let parts = &rest[..rest.len().min(step.config.chunk_max)];
+        let Some(progress) = leadership.followers.get_mut(&to) else {
+            return;
+        };
+        let sending = progress.sending.get_or_insert_with(|| Sending {
+            snapshot: self.snapshot.clone(),
+            arrived: 0,
+        });
         let install = Message::Install {
             term: self.term,
             round: leadership.round,
-            chunk: Chunk {
-                head: snapshot.head.clone(),
-                offset,
-                parts: parts.to_vec(),
-                is_last: parts.len() == rest.len(),
-            },
+            chunk: sending.next_chunk(step.config.chunk_max),
         };
         // What it shows is committed: a quorum holds it, whatever this node's
         // own disk does.
@@ -162,8 +216,13 @@ impl Raft {
         chunk: Chunk,
         step: &mut Step<'_>,
     ) {
+        let receipt = |arrived: &[Part]| Receipt {
+            of: chunk.head.last,
+            offset: chunk.offset,
+            arrived: arrived.len() as u64,
+        };
         if term < self.term {
-            let nothing = self.chunk_reply(round, chunk.head.last, 0);
+            let nothing = self.install_reply(round, receipt(&[]));
             return step.outputs.send(from, nothing);
         }
         if term == self.term && self.leads() {
@@ -182,11 +241,11 @@ impl Raft {
         let same = |arriving: &mut Arriving| any_snapshot || arriving.head == chunk.head;
         let mut arriving = self.arriving.take_if(same).unwrap_or_default();
         arriving.head = chunk.head.clone();
-        if arriving.gather(chunk) {
+        if arriving.gather(&chunk) {
             self.install(arriving, step);
             return self.answer_append(from, round, Appended::Matched(last.index), step);
         }
-        let reply = self.chunk_reply(round, last, arriving.parts.len() as u64);
+        let reply = self.install_reply(round, receipt(&arriving.parts));
         self.arriving = Some(arriving);
         step.outputs.send(from, reply);
     }
@@ -211,12 +270,11 @@ impl Raft {
         self.adopt(Snapshot { head, parts }, last, step);
     }
 
-    fn chunk_reply(&self, round: u64, last: Position, arrived: u64) -> Message {
+    fn install_reply(&self, round: u64, receipt: Receipt) -> Message {
         Message::InstallReply {
             term: self.term,
             round,
-            last,
-            arrived,
+            receipt,
         }
     }
 
@@ -226,18 +284,16 @@ impl Raft {
         from: NodeId,
         term: u64,
         round: u64,
-        (last, arrived): (Position, u64),
+        receipt: Receipt,
         step: &mut Step<'_>,
     ) {
         if !self.hear_reply(from, term, round, step) {
             return;
         }
-        let current = self.snapshot.head.last;
         if let Some(progress) = self.progress(from)
-            && last == current
-            && progress.matched < current.index
+            && let Some(sending) = &mut progress.sending
+            && sending.hear(&receipt)
         {
-            progress.snapshot_sent = arrived;
             progress.in_flight = false;
         }
         self.send_missing(from, step);
