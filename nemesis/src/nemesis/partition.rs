@@ -4,14 +4,19 @@ use std::time::Instant;
 
 use super::heal::Claim;
 use super::{Shared, join_all};
-use crate::fault::{Cut, Node};
+use crate::fault::{Cut, Node, Shape};
 use crate::links::{Counters, Link, Probe};
 use crate::report::{Edge, Evidence, FaultReport, Outcome};
 
 impl Shared {
-    /// Cuts the links between `side` and all other nodes until `heal_at`.
+    /// Cuts the links between `side` and all other nodes until `heal_at`; or,
+    /// where `side` is a bridge, between the halves that it joins.
     pub(super) async fn partition(&self, mut report: FaultReport, side: &[Node], heal_at: Instant) {
-        let links = across(side, &self.cluster.nodes());
+        let nodes = self.cluster.nodes();
+        let links = match report.shape {
+            Some(Shape::Bridge) => beside_bridge(side, &nodes),
+            _ => across(side, &nodes),
+        };
         if links.is_empty() {
             return self.skip(report, "there is nobody on the other side");
         }
@@ -145,6 +150,13 @@ fn across(side: &[Node], nodes: &[Node]) -> Vec<Link> {
     pairs
         .flat_map(|(a, b)| [Link { from: a, to: b }, Link { from: b, to: a }])
         .collect()
+}
+
+/// The links between the halves of the nodes that are no bridge.
+fn beside_bridge(bridge: &[Node], nodes: &[Node]) -> Vec<Link> {
+    let is_bridge = |node: &Node| bridge.contains(node);
+    let others: Vec<Node> = nodes.iter().copied().filter(|n| !is_bridge(n)).collect();
+    across(&others[..others.len() / 2], &others)
 }
 
 fn difference(before: &[Counters], after: &[Counters]) -> Vec<Counters> {

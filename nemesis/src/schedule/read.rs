@@ -127,7 +127,7 @@ fn check(mut fault: ScheduledFault, nodes: usize) -> Result<ScheduledFault, Stri
             return Err(format!("expected a node of n1 to {last}, found {found}"));
         }
     }
-    match (fault.fault, fault.crash) {
+    match (fault.fault, &fault.crash) {
         (FaultKind::CrashAt, Some(place)) if place.ordinal > 0 => {}
         (FaultKind::CrashAt, _) => {
             let known: Vec<&str> = CrashAfter::ALL.iter().map(|after| after.name()).collect();
@@ -198,6 +198,10 @@ fn check_side(shape: Shape, targets: &Targets, nodes: usize) -> Result<(), Strin
         (Shape::IsolateLeader, Targets::Leader) => Ok(()),
         (Shape::IsolateLeader, other) => Err(format!(
             "expected targets \"leader\" for {shape}, found {other}"
+        )),
+        (Shape::Bridge, Targets::Nodes(list)) if list.len() == 1 => Ok(()),
+        (Shape::Bridge, other) => Err(format!(
+            "expected the one node that a {shape} leaves its links, found {other}"
         )),
         // Either side may be named, so the larger one too.
         (_, Targets::Nodes(list))
