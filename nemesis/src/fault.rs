@@ -483,6 +483,17 @@ mod tests {
     }
 
     #[test]
+    fn an_output_may_name_the_kind_of_what_it_carries() {
+        for text in ["send", "early-send:vote-reply", "persist-asked:append"] {
+            assert_eq!(text.parse::<CrashOutput>().unwrap().to_string(), text);
+        }
+        let error = "answer:write".parse::<CrashOutput>().unwrap_err();
+        assert_eq!(error, "answer has no kinds: leave out :write");
+        let error = "sends:vote".parse::<CrashOutput>().unwrap_err();
+        assert!(error.contains("did you mean send?"), "{error}");
+    }
+
+    #[test]
     fn every_fault_is_documented() {
         let listed: Vec<FaultKind> = faults().iter().map(|info| info.fault).collect();
         assert_eq!(listed, FaultKind::ALL);

@@ -257,6 +257,31 @@ mod tests {
     }
 
     #[test]
+    fn a_place_to_crash_names_a_kind_that_the_system_has() {
+        let campaign = campaign("raft", 5);
+        let raft = crate::systems::start("raft", None, campaign.tuning()).unwrap();
+        let asked = |after: &str| {
+            let campaign = Campaign {
+                crash_after: Some(after.parse().unwrap()),
+                ..campaign.clone()
+            };
+            let checked = campaign.check_crashes(&*raft, &Schedule::default());
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(asked("answer,send:vote-reply,persist:append"), Ok(()));
+        let error = asked("send:append,persist-asked:vote-reply").unwrap_err();
+        let expected = "raft has no record `vote-reply` to crash after; there are: \
+                        vote,truncate-from,append,snapshot";
+        assert_eq!(error, expected);
+        let scheduled = r#"{"faults": [{"at":"1s","for":"1s","fault":"crash-at",
+            "crash":{"after":"send:lunch","ordinal":1},"targets":"all"}]}"#;
+        let path = std::path::Path::new("s.json");
+        let schedule = Schedule::parse(path, scheduled, 5).unwrap();
+        let error = campaign.check_crashes(&*raft, &schedule).unwrap_err();
+        assert!(error.to_string().contains("no message `lunch`"), "{error}");
+    }
+
+    #[test]
     fn what_only_some_systems_can_do_is_asked_for_by_name() {
         let usual = campaign("raft", 5).faults;
         assert_eq!(usual.0, FaultKind::USUAL);

@@ -219,6 +219,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pace_may_name_its_fault_once() {
+        let paces: Paces = "2s,partition:5s".parse().unwrap();
+        assert_eq!(paces.to_string(), "2s,partition:5s");
+        assert_eq!(paces.about(&[FaultKind::Kill]).to_string(), "2s");
+        for wrong in ["2s,3s", "flood:1s", "partition:", ""] {
+            assert!(wrong.parse::<Paces>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn an_aim_may_name_its_fault() {
         for text in ["leader", "kill:majority"] {
             assert_eq!(text.parse::<Aim>().unwrap().to_string(), text);

@@ -170,3 +170,24 @@ fn difference(before: &[Counters], after: &[Counters]) -> Vec<Counters> {
     };
     pairs.map(less).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_keeps_every_link_and_joins_two_halves_that_have_none() {
+        let links = beside_bridge(&[2], &[1, 2, 3, 4, 5]);
+        assert_eq!(links.len(), 8);
+        let across = |link: &Link| {
+            let (one, other) = (link.from.min(link.to), link.from.max(link.to));
+            [1, 3].contains(&one) && [4, 5].contains(&other)
+        };
+        assert!(links.iter().all(across), "{links:?}");
+        assert_eq!(beside_bridge(&[3], &[1, 2, 3]), across_two());
+    }
+
+    fn across_two() -> Vec<Link> {
+        vec![Link { from: 1, to: 2 }, Link { from: 2, to: 1 }]
+    }
+}

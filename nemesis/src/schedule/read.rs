@@ -264,7 +264,11 @@ mod tests {
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"partition","targets":["n1"]}"#,
-                "s.json:2:3: expected the partition's `shape`: one of isolate-one, isolate-leader, majority-minority, halves",
+                "s.json:2:3: expected the partition's `shape`: one of isolate-one, isolate-leader, majority-minority, halves, bridge",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"partition","shape":"bridge","targets":["n1","n2"]}"#,
+                "s.json:2:3: expected the one node that a bridge leaves its links, found n1,n2",
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"partition","shape":"isolate-one","targets":["n1","n2"]}"#,
@@ -276,7 +280,7 @@ mod tests {
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"crash-at","targets":["n1"]}"#,
-                "s.json:2:3: expected `crash`: its `ordinal` from 1, and `after` one of send, answer, early-send, early-answer, persist",
+                "s.json:2:3: expected `crash`: its `ordinal` from 1, and `after` one of send, answer, early-send, early-answer, persist, persist-asked",
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"kill","crash":{"after":"send","ordinal":1},"targets":["n1"]}"#,

@@ -131,7 +131,10 @@ fn one_fault_of_each_kind_is_sure() {
 fn only_what_is_allowed_is_drawn() {
     for seed in 0..300 {
         let mut options = ScheduleOptions::new(FaultKind::ALL, 5, Duration::from_secs(30));
-        options.crash_after = vec![CrashAfter::Answer];
+        let output: CrashOutput = "send:vote-reply".parse().unwrap();
+        options.crash_after = vec![output.clone()];
+        options.crash_within = Some(3);
+        options.crash_lag = Duration::from_millis(20);
         options.targets.insert(FaultKind::Kill, vec![Target::One]);
         options
             .targets
@@ -146,8 +149,11 @@ fn only_what_is_allowed_is_drawn() {
                 FaultKind::Pause => assert_eq!(fault.targets, Targets::Leader),
                 FaultKind::CrashAt => {
                     let place = fault.crash.unwrap();
-                    assert_eq!(place.after, CrashAfter::Answer);
-                    assert!((1..=32).contains(&place.ordinal));
+                    assert_eq!(
+                        (place.after, place.lag),
+                        (output.clone(), options.crash_lag)
+                    );
+                    assert!((1..=3).contains(&place.ordinal));
                 }
                 FaultKind::Partition => {
                     assert_eq!(
@@ -163,6 +169,29 @@ fn only_what_is_allowed_is_drawn() {
             }
         }
     }
+}
+
+#[test]
+fn a_kind_of_fault_may_have_a_pace_of_its_own() {
+    let mut options = ScheduleOptions::new(
+        &[FaultKind::Kill, FaultKind::Partition],
+        5,
+        Duration::from_secs(60),
+    );
+    options.interval = Some(Duration::from_secs(2));
+    options.lasts = Some(Duration::from_secs(1));
+    let both = draw(7, &options).unwrap();
+    let own = (Some(Duration::from_secs(12)), Some(Duration::from_secs(10)));
+    options.paces.insert(FaultKind::Partition, own);
+    let paced = draw(7, &options).unwrap();
+    let of = |schedule: &Schedule, kind| {
+        let faults = schedule.faults.iter().filter(|fault| fault.fault == kind);
+        faults.map(|fault| fault.lasts).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&paced, FaultKind::Kill), of(&both, FaultKind::Kill));
+    let partitions = of(&paced, FaultKind::Partition);
+    assert!((2..=6).contains(&partitions.len()), "{partitions:?}");
+    assert!(partitions.iter().all(|lasts| lasts.as_secs() >= 5));
 }
 
 #[test]
