@@ -232,8 +232,9 @@ fn everything_there_is_gets_drawn() {
         }
     }
     // Kill and pause: one to four nodes, all, the leader; partition: two cuts
-    // of isolate-one, isolate-leader, halves, and minorities of one and two.
-    assert_eq!(seen.len(), 2 * 6 + 2 * 5, "{seen:?}");
+    // of isolate-one, isolate-leader, halves, a bridge, and minorities of one
+    // and two.
+    assert_eq!(seen.len(), 2 * 6 + 2 * 6, "{seen:?}");
 }
 
 #[test]
@@ -257,7 +258,7 @@ fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
 fn what_cannot_be_is_refused() {
     let refused = |options: ScheduleOptions| draw(1, &options).unwrap_err().to_string();
     let lone = ScheduleOptions::new(FaultKind::USUAL, 1, Duration::from_secs(20));
-    expect!["expected a target that one node can have for partition, found isolate-one, isolate-leader, majority-minority, halves"]
+    expect!["expected a target that one node can have for partition, found isolate-one, isolate-leader, majority-minority, halves, bridge"]
         .assert_eq(&refused(lone));
     let short = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_millis(200));
     expect!["expected a time of at least 0.248s for any fault to fit, found 0.2s"]
@@ -287,11 +288,11 @@ fn a_seed_gives_this_very_schedule() {
             {"at":"1.825s","for":"1.719s","fault":"partition","shape":"halves","cut":"reset","targets":["n2","n5"]},
             {"at":"2.484s","for":"1.151s","fault":"kill","targets":["n5"]},
             {"at":"3.57s","for":"0.875s","fault":"pause","targets":["n1","n4"]},
-            {"at":"4.596s","for":"1.24s","fault":"partition","shape":"halves","cut":"hold","targets":["n3","n5"]},
+            {"at":"4.596s","for":"1.24s","fault":"partition","shape":"bridge","cut":"hold","targets":["n3"]},
             {"at":"4.695s","for":"1.168s","fault":"kill","targets":["n3","n5"]},
             {"at":"5.121s","for":"0.945s","fault":"pause","targets":["n2"]},
             {"at":"7.053s","for":"0.959s","fault":"kill","targets":["n1","n3","n4","n5"]},
-            {"at":"7.38s","for":"0.643s","fault":"partition","shape":"isolate-leader","cut":"reset","targets":"leader"},
+            {"at":"7.38s","for":"0.643s","fault":"partition","shape":"bridge","cut":"hold","targets":["n3"]},
             {"at":"7.655s","for":"1.199s","fault":"pause","targets":["n2"]},
             {"at":"8.725s","for":"0.744s","fault":"kill","targets":"leader"}
           ]
