@@ -9,6 +9,7 @@
 //! threads; bytes for each unique state are the most that the process ever
 //! held beyond what it held then.
 
+use std::ops::ControlFlow;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -130,7 +131,8 @@ fn explore(granularity: Granularity, row: Row) {
             interned: row.interned,
             ..CheckOptions::new(bounds)
         };
-        let report = check::check::<RaftSystem>(&options, &mut |_| {}).expect("a check");
+        let report = check::check::<RaftSystem>(&options, &mut |_| ControlFlow::Continue(()))
+            .expect("a check");
         assert_eq!(report.verdict, Verdict::Valid);
         report
     };
