@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tribunal_models::registry::{AboutProperty, System, systems};
-use tribunal_models::report::{PropertyKind, Verdict};
+use tribunal_models::report::PropertyKind;
 use tribunal_models::search::{Phase, Progress};
 use tribunal_models::{Bounds, CheckError, CheckOptions, Granularity, Limit};
 
 use crate::exit::{Conclusion, usage};
+use crate::interrupt::Interrupt;
 use crate::names;
 use crate::output::{self, Format};
 use crate::progress::Line;
@@ -99,13 +100,13 @@ pub struct BoundArgs {
     #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub breaks: Option<u8>,
     /// Compactions of logs that an operator asks for
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub compactions: Option<u8>,
     /// Changes of the membership that an operator asks for
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub changes: Option<u8>,
     /// Transfers of leadership that an operator asks for
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub transfers: Option<u8>,
     /// How far clocks may differ, where it is not what the protocol stands
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
@@ -163,15 +164,19 @@ pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
     if let Some(address) = &args.explore {
         return explore(system.as_ref(), &options, address);
     }
+    let first = "the search ends, and what it covered is told";
+    let (interrupt, _runtime) = Interrupt::listen_alone(first)?;
     let mut line = Line::new();
-    let report = system.check(&options, &mut |progress| line.show(|| text(&progress)));
+    let report = system.check(&options, &mut |progress| {
+        line.show(|| text(&progress));
+        interrupt.flow()
+    });
     line.finish();
     let report = report.map_err(explained)?;
-    let conclusion = conclusion(&report.verdict);
     let repeat = args.repeat(system.as_ref());
-    let answer = show::Answer::new(&report, conclusion, &repeat);
+    let answer = show::answer(&report, &repeat);
     output::emit(format, &answer, || show::human(&report, &repeat))?;
-    Ok(conclusion)
+    Ok(answer.verdict)
 }
 
 fn explore(
@@ -193,15 +198,6 @@ pub(crate) fn explained(error: CheckError) -> anyhow::Error {
         usage(error.to_string())
     } else {
         error.into()
-    }
-}
-
-/// The conclusion of a verdict.
-pub(crate) fn conclusion(verdict: &Verdict) -> Conclusion {
-    match verdict {
-        Verdict::Valid => Conclusion::Valid,
-        Verdict::Invalid => Conclusion::Invalid,
-        Verdict::Unknown(_) => Conclusion::Unknown,
     }
 }
 

@@ -1,5 +1,9 @@
 //! Ctrl-C: the first one ends the work early, the second one everything.
 
+use std::ops::ControlFlow;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -33,6 +37,28 @@ impl Interrupt {
             std::process::exit(exit::HARNESS.into());
         });
         Ok(Interrupt(seen))
+    }
+
+    /// The same outside a runtime, as long as the one that comes with it is
+    /// kept.
+    pub fn listen_alone(first: &'static str) -> anyhow::Result<(Interrupt, Runtime)> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("start the runtime")?;
+        let guard = runtime.enter();
+        let interrupt = Interrupt::listen(first, "").context("listen for Ctrl-C")?;
+        drop(guard);
+        Ok((interrupt, runtime))
+    }
+
+    /// Whether to go on.
+    pub fn flow(&self) -> ControlFlow<()> {
+        match self.is_asked() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     /// Whether it was asked for.

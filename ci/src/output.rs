@@ -2,8 +2,11 @@
 
 use anyhow::Context as _;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
+
+use crate::exit::Conclusion;
 
 /// Who reads the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -13,6 +16,41 @@ pub enum Format {
     Human,
     /// Exactly one object on stdout.
     Json,
+}
+
+/// What a command that judges answers: what all of them say, and then what is
+/// its own.
+#[derive(Debug, Serialize)]
+pub struct Answer<T> {
+    command: &'static str,
+    /// What was concluded.
+    pub verdict: Conclusion,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    seconds: f64,
+    /// What is the command's own.
+    #[serde(flatten)]
+    pub own: T,
+}
+
+impl<T> Answer<T> {
+    /// The answer of `command`; `reason` says why nothing is known, where
+    /// that is so.
+    pub fn new(
+        command: &'static str,
+        verdict: Conclusion,
+        reason: Option<String>,
+        time: Duration,
+        own: T,
+    ) -> Self {
+        Answer {
+            command,
+            verdict,
+            reason: reason.filter(|_| verdict == Conclusion::Unknown),
+            seconds: time.as_secs_f64(),
+            own,
+        }
+    }
 }
 
 /// Writes a command's result: the object, or the text for people.

@@ -7,15 +7,12 @@
 
 mod show;
 
-use std::ops::ControlFlow;
-
-use anyhow::Context;
 use clap::Args;
 use tribunal_models::registry::{System, systems};
 use tribunal_models::simulate::{Progress, Report};
 use tribunal_models::{Seeds, SimulateOptions};
 
-use crate::check::{conclusion, explained};
+use crate::check::explained;
 use crate::exit::Conclusion;
 use crate::interrupt::Interrupt;
 use crate::names;
@@ -49,30 +46,19 @@ pub fn run(args: &SimulateArgs, format: Format) -> anyhow::Result<Conclusion> {
     let system = names::find(what, &args.system, &systems, |system| system.name())?;
     let options = args.options(system.as_ref())?;
     let report = simulated(system.as_ref(), &options)?;
-    let conclusion = conclusion(&report.verdict);
     let repeat = args.repeat(&report);
-    let answer = show::Answer::new(&report, conclusion, &repeat);
+    let answer = show::answer(&report, &repeat);
     output::emit(format, &answer, || show::human(&report, &repeat))?;
-    Ok(conclusion)
+    Ok(answer.verdict)
 }
 
 fn simulated(system: &dyn System, options: &SimulateOptions) -> anyhow::Result<Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
     let first = "the seeds that were run so far are judged";
-    let guard = runtime.enter();
-    let interrupt = Interrupt::listen(first, "").context("listen for Ctrl-C")?;
-    drop(guard);
+    let (interrupt, _runtime) = Interrupt::listen_alone(first)?;
     let mut line = Line::new();
     let report = system.simulate(options, &mut |progress| {
         line.show(|| text(&progress));
-        match interrupt.is_asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        interrupt.flow()
     });
     line.finish();
     report.map_err(explained)

@@ -28,7 +28,7 @@ use self::recorded::Recorded;
 use crate::campaign::folder::{HISTORY, no_run};
 use crate::exit::{Conclusion, Usage, usage};
 use crate::names;
-use crate::output::{self, Format};
+use crate::output::{self, Answer, Format};
 use crate::units::{Size, Time};
 
 /// The specifications by name, with what each describes.
@@ -50,7 +50,7 @@ pub struct VerifyArgs {
     pub spec: Option<String>,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "from", "nil"])]
+    #[arg(long, conflicts_with_all = ["spec", "from", "nil", "timeout", "memory"])]
     pub trace: bool,
     /// How the files are written
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -84,15 +84,62 @@ pub enum NilMeans {
     Unknown,
 }
 
-/// What was concluded about all files.
+/// What was concluded of several files, each judged in the same way.
 #[derive(Debug, Serialize)]
-struct Report {
-    command: &'static str,
-    verdict: Conclusion,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    seconds: f64,
-    files: Vec<FileReport>,
+struct Files<R> {
+    files: Vec<R>,
+}
+
+/// What was concluded about all of them.
+type Report<R> = Answer<Files<R>>;
+
+/// What was concluded about a file, whatever it was judged by.
+trait Judged {
+    /// What it is.
+    fn verdict(&self) -> Conclusion;
+    /// Why it is not known.
+    fn reason(&self) -> Option<&str>;
+}
+
+/// Of all files what outweighs the rest, with the first reason of one that is
+/// unknown.
+fn of_all<R: Judged>(begun: Instant, files: Vec<R>) -> Report<R> {
+    let verdict = files.iter().map(R::verdict).max();
+    let reason = files.iter().find_map(R::reason).map(str::to_owned);
+    Answer::new(
+        "verify",
+        verdict.unwrap_or(Conclusion::Unknown),
+        reason,
+        begun.elapsed(),
+        Files { files },
+    )
+}
+
+/// Writes what was concluded; `show` makes text of it for people, and `rows`
+/// of the files alone, where some were set aside and there is no verdict of
+/// all.
+fn finish<R: Serialize>(
+    format: Format,
+    report: &Report<R>,
+    set_aside: &SetAside,
+    show: impl FnOnce(&Report<R>) -> String,
+    rows: impl FnOnce(&[R]) -> String,
+) -> anyhow::Result<Conclusion> {
+    let files = &report.own.files;
+    if set_aside.count == 0 {
+        output::emit(format, report, || show(report))?;
+        return Ok(report.verdict);
+    }
+    match format {
+        _ if files.is_empty() => {}
+        Format::Human => output::line(rows(files).trim_end())?,
+        // An object there would be taken for the answer about all of them.
+        Format::Json => eprintln!("{}", rows(files).trim_end()),
+    }
+    let (count, of) = (set_aside.count, set_aside.of);
+    Err(usage(format!(
+        "no verdict: {count} of {of} files could not be judged"
+    )))
 }
 
 /// What was concluded about one.
@@ -120,6 +167,16 @@ struct FileReport {
     warning: Option<String>,
 }
 
+impl Judged for FileReport {
+    fn verdict(&self) -> Conclusion {
+        self.verdict
+    }
+
+    fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+}
+
 /// A history that was read, and what to judge it by.
 struct Case {
     file: PathBuf,
@@ -143,30 +200,8 @@ pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
     for case in &cases {
         files.extend(set_aside.unless_read(judge(case, &args))?);
     }
-    let verdict = files.iter().map(|file| file.verdict).max();
-    let verdict = verdict.unwrap_or(Conclusion::Unknown);
-    let unknown = files.iter().find_map(|file| file.reason.clone());
-    let report = Report {
-        command: "verify",
-        verdict,
-        reason: unknown.filter(|_| verdict == Conclusion::Unknown),
-        seconds: begun.elapsed().as_secs_f64(),
-        files,
-    };
-    if set_aside.count == 0 {
-        output::emit(format, &report, || show::report(&report))?;
-        return Ok(verdict);
-    }
-    match format {
-        _ if report.files.is_empty() => {}
-        Format::Human => output::line(show::files(&report).trim_end())?,
-        // An object there would be taken for the answer about all of them.
-        Format::Json => eprintln!("{}", show::files(&report).trim_end()),
-    }
-    let (count, of) = (set_aside.count, set_aside.of);
-    Err(usage(format!(
-        "no verdict: {count} of {of} files could not be judged"
-    )))
+    let report = of_all(begun, files);
+    finish(format, &report, &set_aside, show::report, show::files)
 }
 
 /// Files that could not be read, while others are judged.

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use support::{
-    Killed, history_with_lines, json, node_processes, object, said, spawn, start, until,
+    Killed, history_with_lines, json, node_processes, object, said, spawn, start, tribunal, until,
 };
 use tempfile::TempDir;
 
@@ -65,7 +65,16 @@ fn a_campaign_under_faults_ends_in_a_verdict_and_leaves_nothing_behind() {
         serde_json::from_str(&fs::read_to_string(run.join("verdict.json")).unwrap()).unwrap();
     assert_eq!(kept["verdict"], "valid");
     assert!(node_processes(out.path()).is_empty());
-    let (code, judged, _) = json(&["verify", run.to_str().unwrap()]);
+    let run = run.to_str().expect("a path");
+    let (code, judged, _) = json(&["verify", run, "--trace"]);
+    assert_eq!((code, &judged["verdict"]), (0, &Value::from("valid")));
+    assert_eq!(judged["files"][0]["checker"], "trace");
+    let done = tribunal(&["verify", run, "/no/such/run", "--trace"]);
+    assert_eq!(done.code, 254, "{}", done.stderr);
+    let shown = done.stdout.contains(run) && !done.stdout.contains("verdict:");
+    assert!(shown, "{}", done.stdout);
+    assert!(done.stderr.contains("1 of 2 files"), "{}", done.stderr);
+    let (code, judged, _) = json(&["verify", run]);
     assert_eq!((code, &judged["verdict"]), (0, &Value::from("valid")));
     let recorded = &judged["files"][0]["recorded"];
     assert_eq!(recorded["verdict"], "valid");

@@ -2,12 +2,8 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
-use support::{json, object, start_telling, tribunal};
+use support::{interrupted, json, tribunal};
 
 fn simulated(arguments: &[&str]) -> (i32, Value) {
     let (code, object, _) = json(&[&["simulate", "raft"], arguments].concat());
@@ -66,17 +62,11 @@ fn a_refutation_ends_in_the_command_that_repeats_it() {
 #[test]
 fn ctrl_c_and_the_time_limit_end_in_unknown_with_what_was_covered() {
     let seeds = ["simulate", "raft", "--seeds", "1..1000000000"];
-    let mut child = start_telling(&seeds);
-    // The first line of progress tells that seeds are run.
-    let mut told = BufReader::new(child.stderr.take().expect("stderr is read"));
-    told.read_line(&mut String::new()).expect("a line");
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("it runs");
-    let done = child.wait_with_output().expect("it ends");
-    let interrupted = object(&String::from_utf8_lossy(&done.stdout));
-    assert_eq!(done.status.code(), Some(2));
+    let (code, broken_off) = interrupted(&seeds);
+    assert_eq!(code, 2);
     let (code, late, _) = json(&[&seeds[..], &["--timeout", "300ms"]].concat());
     assert_eq!(code, 2);
-    for (answer, word) in [(interrupted, "interrupted"), (late, "time limit")] {
+    for (answer, word) in [(broken_off, "interrupted"), (late, "time limit")] {
         let reason = answer["reason"].as_str().unwrap_or_default();
         assert!(reason.contains(word), "{answer}");
         assert!(answer["seeds"]["run"].as_u64() > Some(0), "{answer}");

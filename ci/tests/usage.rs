@@ -4,7 +4,7 @@ mod support;
 
 use std::net::TcpListener;
 
-use support::{json, tribunal};
+use support::{interrupted, json, tribunal};
 
 /// Codes 254 go with an error of a few lines and nothing on stdout.
 #[track_caller]
@@ -44,6 +44,10 @@ fn a_value_that_cannot_be_meant_is_refused() {
     refused(&["run", "raft", "--time", "abc"], "20s");
     refused(&["run", "raft", "--nodes", "0"], "--nodes");
     refused(&["run", "raft", "--rate", "-1"], "--rate");
+    refused(
+        &["check", "raft", "--transfers", "many"],
+        "expected a whole number",
+    );
     refused(&["run", "raft", "--time", "100ms"], "a time of at least");
     refused(
         &["run", "raft", "--nodes", "2", "--targets", "minority"],
@@ -110,6 +114,17 @@ fn what_no_check_could_mean_is_refused() {
         let lines = tribunal(&arguments).stderr;
         assert_eq!(lines.trim().lines().count(), 1, "{lines}");
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_check_in_unknown_with_what_was_covered() {
+    // Far more than anybody would wait for.
+    let (code, answer) = interrupted(&["check", "raft", "--elections", "6", "--operations", "3"]);
+    assert_eq!(code, 2, "{answer}");
+    let reason = answer["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("interrupted"), "{answer}");
+    assert!(answer["states"]["unique"].as_u64() > Some(0), "{answer}");
+    assert_eq!(answer["properties"][0]["result"], "unknown");
 }
 
 #[test]

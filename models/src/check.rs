@@ -5,6 +5,7 @@
 //! in order of depth looks for a shortest one, within caps. Every path is
 //! walked again, without anything remembered, before it is shown.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 pub use crate::error::CheckError;
@@ -81,10 +82,10 @@ const SHORTENING_MEMORY_MAX: u64 = 2 << 30;
 /// The largest cluster of a model.
 pub const NODES_MAX: u8 = 9;
 
-/// Checks a system.
+/// Checks a system, until `progress` breaks it off.
 pub fn check<S: ModelSystem>(
     options: &CheckOptions,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Report, CheckError> {
     Case::<S>::new(options)?.check(progress)
 }
@@ -153,7 +154,10 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         })
     }
 
-    fn check(self, progress: &mut dyn FnMut(Progress)) -> Result<Report, CheckError> {
+    fn check(
+        self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Report, CheckError> {
         let plan = Plan {
             order: self.options.order,
             threads: self.options.threads.max(1),
@@ -183,7 +187,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
     fn violations(
         &self,
         path: Deeds<S>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Violation<S>>, CheckError> {
         let (_, broken) = self.verified(&path)?;
         let short = self.model.afresh().shorten(path, broken.property);
@@ -279,6 +283,9 @@ impl<'a, S: ModelSystem> Case<'a, S> {
                 "the time limit of {:?} was met with states left to visit",
                 self.options.timeout.unwrap_or_default()
             )),
+            Some(Stop::Asked) => {
+                Verdict::Unknown("interrupted, with states left to visit".to_owned())
+            }
             Some(Stop::Memory) => Verdict::Unknown(format!(
                 "the memory limit of {} MiB was met with states left to visit",
                 self.options.memory.unwrap_or_default() >> 20
@@ -315,20 +322,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             if !goal.needs.iter().all(asked) {
                 continue;
             }
-            reports.push(PropertyReport {
-                name: goal.name,
-                about: goal.about,
-                kind: PropertyKind::Sometimes,
-                result: match count {
-                    1.. => PropertyResult::Reached,
-                    0 if exhausted => PropertyResult::NotReached,
-                    0 => PropertyResult::Unknown,
-                },
-                count: Some(*count),
-                why: None,
-                path: Vec::new(),
-                is_shortest: false,
-            });
+            reports.push(reached(goal.name, goal.about, *count, exhausted));
         }
         reports.extend(self.happened(found, exhausted));
         reports
@@ -348,25 +342,12 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         };
         let goals = HAPPENINGS
             .iter()
+            .filter(|goal| goal.nodes <= self.options.bounds.nodes)
             .filter(|goal| goal.needs.iter().all(asked));
-        let report = |goal: &Happening| {
-            let count = count(goal.kind);
-            PropertyReport {
-                name: goal.name,
-                about: "this kind of action happened, since the bounds have some",
-                kind: PropertyKind::Sometimes,
-                result: match count {
-                    1.. => PropertyResult::Reached,
-                    0 if exhausted => PropertyResult::NotReached,
-                    0 => PropertyResult::Unknown,
-                },
-                count: Some(count),
-                why: None,
-                path: Vec::new(),
-                is_shortest: false,
-            }
-        };
-        goals.map(report).collect()
+        let about = "this kind of action happened, since the bounds have some";
+        goals
+            .map(|goal| reached(goal.name, about, count(goal.kind), exhausted))
+            .collect()
     }
 
     /// Every property that is judged, the system's own first.
@@ -398,10 +379,29 @@ impl<'a, S: ModelSystem> Case<'a, S> {
     }
 }
 
-/// A kind of action that must happen, and the budgets it takes.
+/// What is known of something that must be reachable, and was so often.
+fn reached(name: &'static str, about: &'static str, count: u64, exhausted: bool) -> PropertyReport {
+    PropertyReport {
+        name,
+        about,
+        kind: PropertyKind::Sometimes,
+        result: match count {
+            1.. => PropertyResult::Reached,
+            0 if exhausted => PropertyResult::NotReached,
+            0 => PropertyResult::Unknown,
+        },
+        count: Some(count),
+        why: None,
+        path: Vec::new(),
+        is_shortest: false,
+    }
+}
+
+/// A kind of action that must happen, and the nodes and budgets it takes.
 struct Happening {
     kind: Kind,
     name: &'static str,
+    nodes: u8,
     needs: &'static [(Limit, u8)],
 }
 
@@ -409,21 +409,25 @@ const HAPPENINGS: [Happening; 6] = [
     Happening {
         kind: Kind::Deliver,
         name: "a message is delivered",
+        nodes: 2,
         needs: &[(Limit::Elections, 1)],
     },
     Happening {
         kind: Kind::Expire,
         name: "a timer expires",
+        nodes: 1,
         needs: &[(Limit::Elections, 1)],
     },
     Happening {
         kind: Kind::Invoke,
         name: "a client asks",
+        nodes: 1,
         needs: &[(Limit::Elections, 1), (Limit::Operations, 1)],
     },
     Happening {
         kind: Kind::Retry,
         name: "a client asks again",
+        nodes: 1,
         needs: &[
             (Limit::Elections, 1),
             (Limit::Operations, 1),
@@ -433,11 +437,13 @@ const HAPPENINGS: [Happening; 6] = [
     Happening {
         kind: Kind::Duplicate,
         name: "a message is delivered twice",
+        nodes: 2,
         needs: &[(Limit::Elections, 1), (Limit::Duplicates, 1)],
     },
     Happening {
         kind: Kind::Crash,
         name: "a node crashes",
+        nodes: 1,
         needs: &[(Limit::Elections, 1), (Limit::Crashes, 1)],
     },
 ];

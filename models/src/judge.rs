@@ -89,7 +89,7 @@ impl<S: ModelSystem> Model<S> {
         let Some(memory) = &self.memory else {
             return judge();
         };
-        let nodes = [a, b].map(|node| state.node(node).address());
+        let nodes = [a, b].map(|node| state.node(node).number());
         let key = (place as u8, a, b, nodes[0], nodes[1]);
         memory.pairs.get(key, judge)
     }

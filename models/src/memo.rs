@@ -5,10 +5,14 @@
 //! same node meets the same message again and again, in clusters that differ
 //! elsewhere. A reaction depends on the node alone, what the ghost makes of it
 //! on the ghost and the reaction, a client's history on the history and the
-//! answers; so each is computed once. Keys are the addresses of interned
-//! components, and thus exact.
+//! answers; so each is computed once. Keys are the numbers of interned
+//! components, and thus exact. There are some tens of thousands of them, in two
+//! places each, beside states of which one costs a dozen bytes: they are kept
+//! small.
 //!
 //! A path that is shown is walked again with nothing remembered.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tribunal_protocol::machine::{Machine, NodeId, Outcome};
 
@@ -34,7 +38,7 @@ pub(crate) enum Reaction<M: Machine> {
         /// Whether what is durable differs from before.
         wrote: bool,
         /// What leaves, in order.
-        left: Vec<Left<M>>,
+        left: Box<[Left<M>]>,
         /// Whether a client's request is among what leaves.
         answers: bool,
     },
@@ -59,13 +63,13 @@ pub(crate) enum Left<M: Machine> {
 /// What happens to a node, as a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Event<T> {
-    /// The message that stands there arrives.
-    Message(usize),
+    /// The message of that number arrives.
+    Message(u32),
     Expire(NodeId, T),
     Persist(NodeId, u8),
     Crash(NodeId, u8),
     Request(NodeId, u8, u8),
-    Administer(NodeId, usize),
+    Administer(NodeId, u8),
     Tell(NodeId, NodeId, bool),
     Tick(NodeId),
 }
@@ -75,9 +79,13 @@ pub(crate) enum Event<T> {
 pub(crate) struct Noted<T: 'static> {
     /// What it is now.
     pub(crate) now: Shared<T>,
-    /// What was broken first, and by which of the events, counted from 0.
-    pub(crate) broken: Option<(usize, Shared<Broken>)>,
+    /// What was broken first.
+    pub(crate) broken: First,
 }
+
+/// The first of several events to break a property, counted from 0, and the
+/// broken property. Seldom there, so it takes little room where it is not.
+pub(crate) type First = Option<Box<(usize, Shared<Broken>)>>;
 
 impl<T> Clone for Noted<T> {
     fn clone(&self) -> Self {
@@ -96,7 +104,9 @@ pub(crate) struct Memory<S: ModelSystem> {
     pub(crate) histories: Table<History<Response<S>>>,
     pub(crate) ghosts: Table<S::Ghost>,
     /// The reaction that is none.
-    pub(crate) nothing: Shared<Reaction<S::Machine>>,
+    nothing: Shared<Reaction<S::Machine>>,
+    /// The number of the next reaction.
+    next_reaction: AtomicU32,
     pub(crate) reactions: Memo<ReactionKey<S>, Shared<Reaction<S::Machine>>>,
     pub(crate) observed: Memo<ObservedKey, Noted<S::Ghost>>,
     pub(crate) heard: Memo<HeardKey, Noted<History<Response<S>>>>,
@@ -105,14 +115,14 @@ pub(crate) struct Memory<S: ModelSystem> {
 }
 
 /// A node, and what happens to it.
-type ReactionKey<S> = (usize, Event<Timer<S>>);
+type ReactionKey<S> = (u32, Event<Timer<S>>);
 /// A ghost, and a reaction.
-type ObservedKey = (usize, usize);
+type ObservedKey = (u32, u32);
 /// A history, the operation that is asked for, a reaction, and whether its
 /// answers are lost.
-type HeardKey = (usize, Option<u8>, usize, bool);
+type HeardKey = (u32, Option<u8>, u32, bool);
 /// The place of a property, and two nodes with their numbers.
-type PairKey = (u8, NodeId, NodeId, usize, usize);
+type PairKey = (u8, NodeId, NodeId, u32, u32);
 
 impl<S: ModelSystem> Memory<S> {
     /// Nothing yet; hashes are salted.
@@ -123,11 +133,26 @@ impl<S: ModelSystem> Memory<S> {
             envelopes: Table::new(salt),
             histories: Table::new(salt),
             ghosts: Table::new(salt),
-            nothing: Shared::leaked(Reaction::Nothing),
+            nothing: Shared::leaked(0, Reaction::Nothing),
+            next_reaction: AtomicU32::new(1),
             reactions: Memo::new(),
             observed: Memo::new(),
             heard: Memo::new(),
-            pairs: Memo::new(),
+            pairs: Memo::unshared(),
+        }
+    }
+
+    /// A reaction, to be remembered.
+    pub(crate) fn put_reaction(
+        &self,
+        reaction: Reaction<S::Machine>,
+    ) -> Shared<Reaction<S::Machine>> {
+        match reaction {
+            Reaction::Nothing => self.nothing.clone(),
+            reaction => {
+                let number = self.next_reaction.fetch_add(1, Ordering::Relaxed);
+                Shared::leaked(number, reaction)
+            }
         }
     }
 }

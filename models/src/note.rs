@@ -6,14 +6,11 @@ use tribunal_protocol::machine::NodeId;
 use crate::action::{Action, Step};
 use crate::clients::History;
 use crate::cluster::{ALL, Cluster};
-use crate::memo::{Left, Noted, Reaction};
+use crate::memo::{First, Left, Noted, Reaction};
 use crate::model::Model;
 use crate::node::Node;
 use crate::shared::Shared;
 use crate::system::{Broken, Draft, ModelSystem, Response, Seen};
-
-/// The first of several events to break a property, and the broken property.
-type First = Option<(usize, Shared<Broken>)>;
 
 impl<S: ModelSystem> Model<S> {
     /// Lets the ghost and the history take note of an action, by which a node
@@ -43,8 +40,8 @@ impl<S: ModelSystem> Model<S> {
             (Some(ghost), Some(history)) if history.0 < ghost.0 => Some(history),
             (ghost, history) => ghost.or(history),
         };
-        if let (Some((_, broken)), None) = (first, &next.broken) {
-            next.broken = Some(broken);
+        if let (Some(first), None) = (first, &next.broken) {
+            next.broken = Some(first.1);
         }
     }
 
@@ -69,7 +66,7 @@ impl<S: ModelSystem> Model<S> {
         };
         let noted = match &self.memory {
             Some(memory) => {
-                let key = (state.ghost.address(), reaction.address());
+                let key = (state.ghost.number(), reaction.number());
                 memory.observed.get(key, compute)
             }
             None => compute(),
@@ -113,7 +110,7 @@ impl<S: ModelSystem> Model<S> {
                 left,
                 answers: true,
                 ..
-            }) => left.as_slice(),
+            }) => &**left,
             _ => &[],
         };
         if request.is_none() && left.is_empty() {
@@ -122,8 +119,8 @@ impl<S: ModelSystem> Model<S> {
         let compute = || self.told_clients(&state.history, request, left, action.unheard);
         Some(match (&self.memory, reaction) {
             (Some(memory), Some(reaction)) => {
-                let history = state.history.address();
-                let key = (history, request, reaction.address(), action.unheard);
+                let history = state.history.number();
+                let key = (history, request, reaction.number(), action.unheard);
                 memory.heard.get(key, compute)
             }
             _ => compute(),
@@ -165,7 +162,7 @@ impl<S: ModelSystem> Model<S> {
     fn take_first(&self, first: &mut First, place: usize, broken: Option<Broken>) {
         let judged = broken.filter(|broken| self.may_break(broken.property));
         if let (Some(broken), None) = (judged, &first) {
-            *first = Some((place, broken.into()));
+            *first = Some(Box::new((place, broken.into())));
         }
     }
 
@@ -186,7 +183,7 @@ impl<S: ModelSystem> Model<S> {
         });
         let noted = self.watched(&start.ghost, departed(left).chain(shown));
         start.ghost = noted.now;
-        start.broken = noted.broken.map(|(_, broken)| broken);
+        start.broken = noted.broken.map(|first| first.1);
     }
 }
 

@@ -35,12 +35,12 @@ impl<S: ModelSystem> Copy for Cause<'_, S> {}
 impl<S: ModelSystem> Cause<'_, S> {
     fn event(&self, node: NodeId) -> Event<Timer<S>> {
         match *self {
-            Cause::Message(envelope) => Event::Message(envelope.address()),
+            Cause::Message(envelope) => Event::Message(envelope.number()),
             Cause::Expire(timer) => Event::Expire(node, timer),
             Cause::Persist(count) => Event::Persist(node, count),
             Cause::Crash(kept) => Event::Crash(node, kept),
             Cause::Request(operation, attempt) => Event::Request(node, operation as u8, attempt),
-            Cause::Administer(place) => Event::Administer(node, place),
+            Cause::Administer(place) => Event::Administer(node, place as u8),
             Cause::Tell(peer, up) => Event::Tell(node, peer, up),
             Cause::Tick => Event::Tick(node),
         }
@@ -66,11 +66,9 @@ impl<S: ModelSystem> Model<S> {
         let Some(memory) = &self.memory else {
             return compute().into();
         };
-        let key = (node.address(), cause.event(id));
-        memory.reactions.get(key, || match compute() {
-            Reaction::Nothing => memory.nothing.clone(),
-            reaction => Shared::leaked(reaction),
-        })
+        let key = (node.number(), cause.event(id));
+        let compute = || memory.put_reaction(compute());
+        memory.reactions.get(key, compute)
     }
 
     /// How a node reacts, computed whatever is remembered, and what it does
@@ -99,7 +97,7 @@ impl<S: ModelSystem> Model<S> {
         made: node::Reaction<S::Machine>,
     ) -> Reaction<S::Machine> {
         let left = made.left.into_iter();
-        let left: Vec<_> = left
+        let left: Box<[_]> = left
             .filter_map(|departure| self.leaving(id, departure))
             .collect();
         let changed = made.node != **node;

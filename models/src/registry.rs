@@ -48,11 +48,12 @@ pub trait System: Send + Sync {
     fn prefixes(&self) -> Vec<(&'static str, &'static str)>;
 
     /// Explores every state within bounds and says what that establishes.
-    /// Tells of its progress several times a second.
+    /// Tells of its progress several times a second, and may be broken off
+    /// then.
     fn check(
         &self,
         options: &CheckOptions,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Report, CheckError>;
 
     /// Runs seeds, each a cluster of its own in virtual time. Tells of its
@@ -149,7 +150,7 @@ impl<S: ModelSystem> System for Erased<S> {
     fn check(
         &self,
         options: &CheckOptions,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Report, CheckError> {
         check::<S>(options, progress)
     }

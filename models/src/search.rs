@@ -4,6 +4,7 @@
 //! threads unless somebody joins them. Here a search is exhausted only if
 //! every thread ended by itself, none panicked, and no limit was met.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -80,7 +81,7 @@ pub enum Phase {
 pub(crate) fn search<S: ModelSystem>(
     model: Model<S>,
     plan: Plan,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Found<S>, CheckError> {
     let tally = Arc::clone(&model.tally);
     let stop = Arc::clone(&model.stop);
@@ -108,7 +109,7 @@ impl Follow {
     fn run<S: ModelSystem>(
         self,
         mut checker: impl Checker<Model<S>>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Found<S>, CheckError> {
         let begin = Instant::now();
         let mut watch = Watch::new(self.plan.limits);
@@ -116,11 +117,12 @@ impl Follow {
         let threads = checker.handles();
         while threads.iter().any(|thread| !thread.is_finished()) {
             let met = watch.look();
-            if stopped.is_none() && met.is_some() {
-                stopped = met;
+            let shown = progress(self.progress(&checker, begin, watch.memory_peak));
+            let asked = shown.is_break().then_some(Stop::Asked);
+            if let (None, Some(met)) = (stopped, met.or(asked)) {
+                stopped = Some(met);
                 self.stop.store(true, Ordering::Relaxed);
             }
-            progress(self.progress(&checker, begin, watch.memory_peak));
         }
         for thread in threads {
             thread

@@ -28,9 +28,13 @@ enum Kind<T: 'static> {
     Owned(Arc<T>),
 }
 
-/// A value that stands once in a table, and the hash of its content.
+/// A value that stands once in a table, behind what is asked for most.
+#[repr(C)]
 pub(crate) struct Entry<T> {
+    /// The hash of its content.
     pub(crate) hash: u64,
+    /// How many values came into the table before it.
+    pub(crate) number: u32,
     pub(crate) value: T,
 }
 
@@ -40,9 +44,15 @@ impl<T> Shared<T> {
     }
 
     /// A value that stays until the process ends, and that nobody compares or
-    /// hashes.
-    pub(crate) fn leaked(value: T) -> Self {
-        Shared::interned(Box::leak(Box::new(Entry { hash: 0, value })))
+    /// hashes. Whoever leaks several gives each its own number.
+    pub(crate) fn leaked(number: u32, value: T) -> Self {
+        let hash = 0;
+        let entry = Entry {
+            hash,
+            number,
+            value,
+        };
+        Shared::interned(Box::leak(Box::new(entry)))
     }
 
     /// The same value, owned.
@@ -62,9 +72,18 @@ impl<T> Shared<T> {
         std::ptr::eq(&**self, &**other)
     }
 
-    /// Where the value stands: of interned ones as good as the value.
-    pub(crate) fn address(&self) -> usize {
-        std::ptr::from_ref(&**self).addr()
+    /// The number of an interned value: within its table as good as the value,
+    /// and half as long as its address. Which value has which number differs
+    /// from run to run.
+    ///
+    /// # Panics
+    ///
+    /// If the value is owned.
+    pub(crate) fn number(&self) -> u32 {
+        match &self.0 {
+            Kind::Interned(entry) => entry.number,
+            Kind::Owned(_) => panic!("a value that stands in no table has no number"),
+        }
     }
 
     /// The hash of an interned value's content.

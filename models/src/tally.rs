@@ -146,7 +146,11 @@ impl Tally {
 
     /// An action was disabled since nothing is left of a budget.
     pub(crate) fn hit(&self, limit: Limit) {
-        self.limits.fetch_or(1 << limit as u32, Ordering::Relaxed);
+        // Nearly every state meets a budget, and threads that write to the
+        // same cache line wait for each other; reading it costs nothing.
+        if !self.is_hit(limit) {
+            self.limits.fetch_or(1 << limit as u32, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn is_hit(&self, limit: Limit) -> bool {

@@ -15,13 +15,15 @@ pub struct Limits {
     pub memory: Option<u64>,
 }
 
-/// The limit that ended a search.
+/// What ended a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The deadline passed.
     Time,
     /// The process held more than it may.
     Memory,
+    /// Whoever watched the progress asked for it.
+    Asked,
 }
 
 /// Watches time and memory.

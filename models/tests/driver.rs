@@ -1,5 +1,6 @@
 //! None of the traps of the engine reaches a user.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tribunal_models::judge::{NO_PANIC, NO_STUCK_STATE};
@@ -203,7 +204,7 @@ fn options(bug: Option<&str>) -> CheckOptions {
 }
 
 fn checked(options: &CheckOptions) -> Report {
-    check::check::<Pings>(options, &mut |_| {}).expect("a check")
+    check::check::<Pings>(options, &mut |_| ControlFlow::Continue(())).expect("a check")
 }
 
 #[test]
@@ -317,6 +318,26 @@ fn a_check_that_runs_out_of_memory_is_unknown_and_says_so() {
 }
 
 #[test]
+fn a_check_that_is_broken_off_is_unknown_and_says_so() {
+    let mut options = endless();
+    options.timeout = Some(Duration::from_secs(60));
+    let mut looks = 0;
+    let report = check::check::<Pings>(&options, &mut |_| {
+        looks += 1;
+        match looks < 3 {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    });
+    let report = report.expect("a check");
+    let Verdict::Unknown(reason) = &report.verdict else {
+        panic!("{:?}", report.verdict);
+    };
+    assert!(reason.contains("interrupted"), "{reason}");
+    assert!(report.states_unique > 0);
+}
+
+#[test]
 fn what_there_is_not_is_refused() {
     for wrong in [
         CheckOptions {
@@ -336,7 +357,8 @@ fn what_there_is_not_is_refused() {
             ..options(None)
         },
     ] {
-        let error = check::check::<Pings>(&wrong, &mut |_| {}).expect_err("refused");
+        let error =
+            check::check::<Pings>(&wrong, &mut |_| ControlFlow::Continue(())).expect_err("refused");
         assert!(error.is_usage(), "{error}");
     }
 }

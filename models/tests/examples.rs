@@ -2,6 +2,8 @@
 
 mod toys;
 
+use std::ops::ControlFlow;
+
 use toys::{Commitment, Decree, Leased};
 use tribunal_models::report::{PropertyResult, Verdict};
 use tribunal_models::search::Order;
@@ -10,7 +12,7 @@ use tribunal_models::{Bounds, CheckOptions, Granularity, Limit, ModelSystem, Rep
 const BOTH: [Granularity; 2] = [Granularity::Atomic, Granularity::Staged];
 
 fn checked<S: ModelSystem>(options: &CheckOptions) -> Report {
-    check::check::<S>(options, &mut |_| {}).expect("a check")
+    check::check::<S>(options, &mut |_| ControlFlow::Continue(())).expect("a check")
 }
 
 fn with(bounds: Bounds, granularity: Granularity, bug: Option<&str>) -> CheckOptions {

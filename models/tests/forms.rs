@@ -3,6 +3,8 @@
 
 mod toys;
 
+use std::ops::ControlFlow;
+
 use toys::{Commitment, Decree, Leased};
 use tribunal_models::raft::RaftSystem;
 use tribunal_models::report::PropertyResult;
@@ -20,7 +22,8 @@ fn agree<S: ModelSystem>(usual: &CheckOptions) {
             interned,
             ..usual.clone()
         };
-        let report = check::check::<S>(&options, &mut |_| {}).expect("a check");
+        let report =
+            check::check::<S>(&options, &mut |_| ControlFlow::Continue(())).expect("a check");
         let counts = report.properties.iter().map(|each| (each.name, each.count));
         let counts: Vec<_> = counts.collect();
         (
@@ -98,7 +101,8 @@ fn a_violation_is_the_same_in_both_forms() {
             interned,
             ..usual.clone()
         };
-        let report = check::check::<RaftSystem>(&options, &mut |_| {}).expect("a check");
+        let report = check::check::<RaftSystem>(&options, &mut |_| ControlFlow::Continue(()))
+            .expect("a check");
         let violated = report.violated().map(|each| {
             assert_eq!(each.result, PropertyResult::Violated);
             (each.name, each.path.len(), each.is_shortest)

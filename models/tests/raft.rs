@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::ControlFlow;
 
 use stateright::Model as _;
 use tribunal_models::model::{Model, Settings};
@@ -18,7 +19,7 @@ const HOSTS: [(&str, Granularity); 2] = [
 ];
 
 fn checked(options: &CheckOptions) -> Report {
-    check::check::<RaftSystem>(options, &mut |_| {}).expect("a check")
+    check::check::<RaftSystem>(options, &mut |_| ControlFlow::Continue(())).expect("a check")
 }
 
 /// What a catalogue entry's arguments ask for, as the command line reads them.
@@ -167,6 +168,22 @@ fn what_a_read_showed_must_be_durable_too() {
 }
 
 /// States generated and different ones, atomic and staged.
+#[test]
+fn a_cluster_of_one_is_valid_though_nobody_hears_it() {
+    let mut bounds = RaftSystem::default_bounds()
+        .with(Limit::Duplicates, 1)
+        .with(Limit::Changes, 1)
+        .with(Limit::Transfers, 1);
+    bounds.nodes = 1;
+    for (_, granularity) in HOSTS {
+        let report = checked(&CheckOptions {
+            granularity,
+            ..CheckOptions::new(bounds)
+        });
+        assert_eq!(report.verdict, Verdict::Valid);
+    }
+}
+
 fn counts(bounds: Bounds) -> [(u64, u64); 2] {
     HOSTS.map(|(_, granularity)| {
         let report = checked(&CheckOptions {

@@ -1,6 +1,7 @@
 //! The answer of `tribunal check`.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -11,15 +12,11 @@ use tribunal_models::report::{PathStep, PropertyKind, PropertyReport, PropertyRe
 
 use super::seconds;
 use crate::exit::Conclusion;
+use crate::output::Answer;
 
-/// The answer, for `--format json`.
+/// What is a check's own in the answer for `--format json`.
 #[derive(Serialize)]
-pub struct Answer {
-    command: &'static str,
-    verdict: Conclusion,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    seconds: f64,
+pub struct Checked {
     system: &'static str,
     bug: Option<&'static str>,
     host: &'static str,
@@ -36,59 +33,67 @@ pub struct Answer {
     repeat: String,
 }
 
-impl Answer {
-    /// The answer that a report gives.
-    pub fn new(report: &Report, verdict: Conclusion, repeat: &str) -> Self {
-        let bounds = report.bounds.iter();
-        Answer {
-            command: "check",
-            verdict,
-            reason: reason(&report.verdict),
-            seconds: report.time.as_secs_f64(),
-            system: report.system,
-            bug: report.bug,
-            host: report.host.name(),
-            from: report.from,
-            salt: report.salt,
-            bounds: bounds
-                .map(|(name, value)| ((*name).to_owned(), json!(value)))
-                .collect(),
-            states: json!({
-                "generated": report.states_generated,
-                "unique": report.states_unique,
-            }),
-            depth: report.depth,
-            memory_bytes: report.memory_peak,
-            collision_probability: report.collision_probability(),
-            limits_hit: report.limits_hit.iter().map(|limit| limit.name()).collect(),
-            coverage: coverage(report),
-            properties: report.properties.iter().map(property).collect(),
-            repeat: repeat.to_owned(),
-        }
-    }
+/// The answer that a report gives.
+pub fn answer(report: &Report, repeat: &str) -> Answer<Checked> {
+    let bounds = report.bounds.iter();
+    let own = Checked {
+        system: report.system,
+        bug: report.bug,
+        host: report.host.name(),
+        from: report.from,
+        salt: report.salt,
+        bounds: bounds
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect(),
+        states: json!({
+            "generated": report.states_generated,
+            "unique": report.states_unique,
+        }),
+        depth: report.depth,
+        memory_bytes: report.memory_peak,
+        collision_probability: report.collision_probability(),
+        limits_hit: report.limits_hit.iter().map(|limit| limit.name()).collect(),
+        coverage: coverage(actions(report), &report.properties),
+        properties: report.properties.iter().map(property).collect(),
+        repeat: repeat.to_owned(),
+    };
+    judged("check", &report.verdict, report.time, own)
 }
 
-/// Why nothing is known, where that is so.
-pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Unknown(reason) => Some(reason.clone()),
-        Verdict::Valid | Verdict::Invalid => None,
-    }
+/// The answer of a command that judges a model.
+pub(crate) fn judged<T>(
+    command: &'static str,
+    verdict: &Verdict,
+    time: Duration,
+    own: T,
+) -> Answer<T> {
+    let (conclusion, reason) = match verdict {
+        Verdict::Valid => (Conclusion::Valid, None),
+        Verdict::Invalid => (Conclusion::Invalid, None),
+        Verdict::Unknown(reason) => (Conclusion::Unknown, Some(reason.clone())),
+    };
+    Answer::new(command, conclusion, reason, time, own)
 }
 
-fn coverage(report: &Report) -> Value {
+/// How often each kind of action was taken.
+fn actions(report: &Report) -> impl Iterator<Item = (&'static str, u64)> {
     let actions = report.actions.iter();
-    let actions: Map<_, _> = actions
-        .map(|(kind, count)| (kind.name().to_owned(), json!(count)))
-        .collect();
-    let goals = report
-        .properties
+    actions.map(|(kind, count)| (kind.name(), *count))
+}
+
+/// How often each action was taken and each goal reached, for `--format json`.
+pub(crate) fn coverage(
+    actions: impl Iterator<Item = (&'static str, u64)>,
+    properties: &[PropertyReport],
+) -> Value {
+    let counted = |(name, count): (&str, u64)| (name.to_owned(), json!(count));
+    let goals = properties
         .iter()
         .filter_map(|goal| Some((goal.name, goal.count?)));
-    let goals: Map<_, _> = goals
-        .map(|(name, count)| (name.to_owned(), json!(count)))
-        .collect();
-    json!({ "actions": actions, "goals": goals })
+    json!({
+        "actions": actions.map(counted).collect::<Map<_, _>>(),
+        "goals": goals.map(counted).collect::<Map<_, _>>(),
+    })
 }
 
 /// A property, for `--format json`.
@@ -120,16 +125,14 @@ pub fn human(report: &Report, repeat: &str) -> String {
     let mut text = format!("{}\n\n", title(report));
     text += &table(properties(&report.properties, "states"));
     text += &table(figures(report));
-    text += &table(actions(report));
+    let mut rows = Builder::new();
+    happened(&mut rows, actions(report));
+    text += &table(rows);
     for property in report.violated() {
         text += &path(property);
     }
-    text += &conclusion(report);
-    if report.verdict == Verdict::Invalid {
-        // The last line of a refutation, ready to be copied.
-        write!(text, "\n{repeat}").expect("writing to a string");
-    }
-    text
+    let valid = "every state within these bounds";
+    text + &ending(&report.verdict, valid, &missed(report), repeat)
 }
 
 fn title(report: &Report) -> String {
@@ -206,12 +209,11 @@ fn figures(report: &Report) -> Builder {
     rows
 }
 
-fn actions(report: &Report) -> Builder {
-    let mut rows = Builder::new();
-    for (kind, count) in report.actions.iter().filter(|(_, count)| *count > 0) {
-        rows.push_record([kind.name().to_owned(), format!("{count} times")]);
+/// How often each kind of action was taken that was taken at all.
+pub(crate) fn happened(rows: &mut Builder, actions: impl Iterator<Item = (&'static str, u64)>) {
+    for (name, count) in actions.filter(|(_, count)| *count > 0) {
+        rows.push_record([name.to_owned(), format!("{count} times")]);
     }
-    rows
 }
 
 /// Rows with a blank line behind them.
@@ -239,20 +241,24 @@ pub(crate) fn path(property: &PropertyReport) -> String {
     text
 }
 
-fn conclusion(report: &Report) -> String {
-    match &report.verdict {
-        Verdict::Valid => "valid: every state within these bounds".to_owned(),
-        Verdict::Invalid => {
-            let missed = report
-                .properties
-                .iter()
-                .filter(|goal| goal.result == PropertyResult::NotReached);
-            let missed: Vec<&str> = missed.map(|goal| goal.name).collect();
-            match (report.violated().next(), missed.is_empty()) {
-                (None, false) => format!("invalid: never reached: {}", missed.join(", ")),
-                _ => "invalid".to_owned(),
-            }
-        }
+/// The goals that were missed though nothing is violated, in words.
+fn missed(report: &Report) -> String {
+    let goals = report.properties.iter();
+    let missed = goals.filter(|goal| goal.result == PropertyResult::NotReached);
+    let missed: Vec<&str> = missed.map(|goal| goal.name).collect();
+    match report.violated().next() {
+        None if !missed.is_empty() => format!(": never reached: {}", missed.join(", ")),
+        _ => String::new(),
+    }
+}
+
+/// What was concluded: that `valid` is right, or not, and in which way; then
+/// the command that shows it again.
+pub(crate) fn ending(verdict: &Verdict, valid: &str, invalid: &str, repeat: &str) -> String {
+    match verdict {
+        Verdict::Valid => format!("valid: {valid}"),
+        // The last line of a refutation, ready to be copied.
+        Verdict::Invalid => format!("invalid{invalid}\n{repeat}"),
         Verdict::Unknown(reason) => format!("unknown: {reason}"),
     }
 }

@@ -6,23 +6,18 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tabled::builder::Builder;
-use tribunal_models::report::{PropertyReport, PropertyResult, Verdict};
+use tribunal_models::report::{PropertyReport, PropertyResult};
 use tribunal_models::simulate::{Failing, Fault, Report};
 use tribunal_models::tally::Kind;
 
 use crate::check::seconds;
-use crate::check::show::{path, properties, property, reason, table};
-use crate::exit::Conclusion;
+use crate::check::show::{coverage, ending, happened, judged, path, properties, property, table};
+use crate::output::Answer;
 
-/// The answer, for `--format json`. Whatever depends on the machine's speed
-/// has `second` in its name.
+/// What is a simulation's own in the answer for `--format json`. Whatever
+/// depends on the machine's speed has `second` in its name.
 #[derive(Serialize)]
-pub struct Answer {
-    command: &'static str,
-    verdict: Conclusion,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    seconds: f64,
+pub struct Simulated {
     seeds_per_second: f64,
     steps_per_second: f64,
     system: &'static str,
@@ -41,40 +36,35 @@ pub struct Answer {
     repeat: String,
 }
 
-impl Answer {
-    /// The answer that a report gives.
-    pub fn new(report: &Report, verdict: Conclusion, repeat: &str) -> Self {
-        let counts = &report.counts;
-        let [ok, open, failed] = counts.operations;
-        Answer {
-            command: "simulate",
-            verdict,
-            reason: reason(&report.verdict),
-            seconds: report.time.as_secs_f64(),
-            seeds_per_second: report.seeds_per_second(),
-            steps_per_second: report.steps_per_second(),
-            system: report.system,
-            bug: report.bug,
-            seeds: json!({
-                "first": report.seeds.first,
-                "last": report.seeds.last,
-                "run": report.seeds_run,
-            }),
-            steps: counts.steps,
-            virtual_time: virtual_time(counts.virtual_micros).as_secs_f64(),
-            digest: format!("{:016x}", report.digest),
-            operations: json!({ "ok": ok, "open": open, "fail": failed }),
-            faults: faults(report).map(fault).collect(),
-            coverage: coverage(report),
-            healed: json!({
-                "runs": counts.healed,
-                "slowest": virtual_time(counts.healed_slowest).as_secs_f64(),
-            }),
-            failing: report.failing.as_ref().map(failing),
-            properties: report.properties.iter().map(property).collect(),
-            repeat: repeat.to_owned(),
-        }
-    }
+/// The answer that a report gives.
+pub fn answer(report: &Report, repeat: &str) -> Answer<Simulated> {
+    let counts = &report.counts;
+    let [ok, open, failed] = counts.operations;
+    let own = Simulated {
+        seeds_per_second: report.seeds_per_second(),
+        steps_per_second: report.steps_per_second(),
+        system: report.system,
+        bug: report.bug,
+        seeds: json!({
+            "first": report.seeds.first,
+            "last": report.seeds.last,
+            "run": report.seeds_run,
+        }),
+        steps: counts.steps,
+        virtual_time: virtual_time(counts.virtual_micros).as_secs_f64(),
+        digest: format!("{:016x}", report.digest),
+        operations: json!({ "ok": ok, "open": open, "fail": failed }),
+        faults: faults(report).map(fault).collect(),
+        coverage: coverage(actions(report), &report.properties),
+        healed: json!({
+            "runs": counts.healed,
+            "slowest": virtual_time(counts.healed_slowest).as_secs_f64(),
+        }),
+        failing: report.failing.as_ref().map(failing),
+        properties: report.properties.iter().map(property).collect(),
+        repeat: repeat.to_owned(),
+    };
+    judged("simulate", &report.verdict, report.time, own)
 }
 
 fn virtual_time(micros: u64) -> Duration {
@@ -101,17 +91,6 @@ fn actions(report: &Report) -> impl Iterator<Item = (&'static str, u64)> {
         .map(|(kind, count)| (kind.name(), count))
 }
 
-fn coverage(report: &Report) -> Value {
-    let actions: Map<_, _> = actions(report)
-        .map(|(name, count)| (name.to_owned(), json!(count)))
-        .collect();
-    let goals = report.properties.iter();
-    let goals: Map<_, _> = goals
-        .filter_map(|goal| Some((goal.name.to_owned(), json!(goal.count?))))
-        .collect();
-    json!({ "actions": actions, "goals": goals })
-}
-
 fn failing(failing: &Failing) -> Value {
     let conditions = failing.conditions.iter();
     let conditions: Map<_, _> = conditions
@@ -125,19 +104,14 @@ pub fn human(report: &Report, repeat: &str) -> String {
     let mut text = format!("{}\n\n", title(report));
     text += &table(properties(&report.properties, "seeds"));
     text += &table(figures(report));
-    text += &table(happened(report));
+    text += &table(events(report));
     let violated = violated(report);
     if let (Some(failing), Some(property)) = (&report.failing, violated) {
         writeln!(text, "seed {} drew", failing.seed).expect("writing to a string");
         text += &table(drawn(failing, property));
         text += &path(property);
     }
-    text += &conclusion(report);
-    if report.verdict == Verdict::Invalid {
-        // The last line of a refutation, ready to be copied.
-        write!(text, "\n{repeat}").expect("writing to a string");
-    }
-    text
+    text + &ending(&report.verdict, "every state of these seeds", "", repeat)
 }
 
 fn violated(report: &Report) -> Option<&PropertyReport> {
@@ -175,15 +149,13 @@ fn figures(report: &Report) -> Builder {
     rows
 }
 
-fn happened(report: &Report) -> Builder {
+fn events(report: &Report) -> Builder {
     let mut rows = Builder::new();
     for (fault, struck, effective) in faults(report) {
         let detail = format!("{struck} times, {effective} with an effect");
         rows.push_record([format!("fault {}", fault.name()), detail]);
     }
-    for (name, count) in actions(report) {
-        rows.push_record([name.to_owned(), format!("{count} times")]);
-    }
+    happened(&mut rows, actions(report));
     rows
 }
 
@@ -199,12 +171,4 @@ fn drawn(failing: &Failing, property: &PropertyReport) -> Builder {
     );
     rows.push_record(["steps".to_owned(), shorter]);
     rows
-}
-
-fn conclusion(report: &Report) -> String {
-    match &report.verdict {
-        Verdict::Valid => "valid: every state of these seeds".to_owned(),
-        Verdict::Invalid => "invalid".to_owned(),
-        Verdict::Unknown(reason) => format!("unknown: {reason}"),
-    }
 }

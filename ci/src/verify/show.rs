@@ -11,19 +11,19 @@ use crate::exit::Conclusion;
 use crate::units::Human;
 
 /// The files, the verdict of all, and what to type next.
-pub fn report(report: &Report) -> String {
-    let verdict = report.verdict;
-    format!("{}\nverdict: {verdict}\n{}", files(report), next(report))
+pub fn report(report: &Report<FileReport>) -> String {
+    let (verdict, of) = (report.verdict, &report.own.files);
+    format!("{}\nverdict: {verdict}\n{}", files(of), next(of))
 }
 
 /// Each file with what was concluded of it.
-pub fn files(report: &Report) -> String {
+pub fn files(files: &[FileReport]) -> String {
     let mut rows = Builder::default();
     let mut titles = vec!["file", "operations", "keys", "spec", "time", "verdict"];
-    let are_runs = report.files.iter().any(|file| file.recorded.is_some());
+    let are_runs = files.iter().any(|file| file.recorded.is_some());
     titles.extend(are_runs.then_some("in its run"));
     rows.push_record(titles);
-    for file in &report.files {
+    for file in files {
         let recorded = file
             .recorded
             .as_ref()
@@ -40,7 +40,7 @@ pub fn files(report: &Report) -> String {
         rows.push_record(row);
     }
     let mut text = format!("{}\n", rows.build().with(Style::blank()));
-    for file in &report.files {
+    for file in files {
         let name = file.file.display();
         if let Some(witness) = &file.witness {
             let _ = write!(text, "\n{name} is not linearizable:\n{witness}");
@@ -60,13 +60,13 @@ pub fn files(report: &Report) -> String {
 }
 
 /// What to type next.
-fn next(report: &Report) -> String {
+fn next(files: &[FileReport]) -> String {
     let invalid = |file: &&FileReport| file.verdict == Conclusion::Invalid;
-    if let Some(file) = report.files.iter().find(invalid) {
+    if let Some(file) = files.iter().find(invalid) {
         let (name, spec) = (file.file.display(), file.spec);
         return format!("again:   tribunal verify {name} --spec {spec} --format json");
     }
-    match report.files.iter().find(|file| file.limited) {
+    match files.iter().find(|file| file.limited) {
         Some(file) => format!(
             "again:   tribunal verify {} --spec {} --timeout 1h --memory 16GiB",
             file.file.display(),

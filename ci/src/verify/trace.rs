@@ -13,23 +13,13 @@ use tribunal_impls::trace::replay::Tally;
 use tribunal_impls::trace::{Judged, TraceError, Violation};
 use tribunal_protocol::NodeId;
 
+use super::{Report, SetAside, finish, of_all};
 use crate::campaign;
 use crate::campaign::folder::trace_of;
 use crate::exit::{Conclusion, usage};
-use crate::output::{self, Format};
+use crate::output::Format;
 use crate::systems;
 use crate::units::Human;
-
-/// What was concluded about all runs.
-#[derive(Debug, Serialize)]
-struct Report {
-    command: &'static str,
-    verdict: Conclusion,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    seconds: f64,
-    files: Vec<Row>,
-}
 
 /// What was concluded about one.
 #[derive(Debug, Serialize)]
@@ -50,25 +40,26 @@ struct Row {
     witness: Option<Violation>,
 }
 
+impl super::Judged for Row {
+    fn verdict(&self) -> Conclusion {
+        self.verdict
+    }
+
+    fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+}
+
 /// Judges the traces of runs and prints what was concluded.
 pub fn run(runs: &[PathBuf], format: Format) -> anyhow::Result<Conclusion> {
     let begun = Instant::now();
-    let files: Vec<Row> = runs
-        .iter()
-        .map(|run| judge(run))
-        .collect::<Result<_, _>>()?;
-    let verdict = files.iter().map(|row| row.verdict).max();
-    let verdict = verdict.unwrap_or(Conclusion::Unknown);
-    let unknown = files.iter().find_map(|row| row.reason.clone());
-    let report = Report {
-        command: "verify",
-        verdict,
-        reason: unknown.filter(|_| verdict == Conclusion::Unknown),
-        seconds: begun.elapsed().as_secs_f64(),
-        files,
-    };
-    output::emit(format, &report, || show(&report))?;
-    Ok(verdict)
+    let mut set_aside = SetAside::of(runs.len());
+    let mut rows = Vec::new();
+    for run in runs {
+        rows.extend(set_aside.unless_read(judge(run))?);
+    }
+    let report = of_all(begun, rows);
+    finish(format, &report, &set_aside, show, files)
 }
 
 fn judge(run: &Path) -> anyhow::Result<Row> {
@@ -123,12 +114,22 @@ fn conclude(judged: &Judged) -> (Conclusion, Option<String>) {
 }
 
 /// The report for people.
-fn show(report: &Report) -> String {
+fn show(report: &Report<Row>) -> String {
+    let rows = &report.own.files;
+    let invalid = rows.iter().find(|row| row.witness.is_some());
+    let again = invalid.map_or_else(String::new, |row| {
+        format!("\nagain:   tribunal verify {} --trace", row.file.display())
+    });
+    format!("{}\nverdict: {}{again}", files(rows), report.verdict)
+}
+
+/// Each run with what was concluded of it.
+fn files(files: &[Row]) -> String {
     let mut rows = Builder::default();
     rows.push_record([
         "run", "starts", "steps", "states", "outputs", "persists", "time", "verdict",
     ]);
-    for row in &report.files {
+    for row in files {
         rows.push_record([
             row.file.display().to_string(),
             row.starts.to_string(),
@@ -141,7 +142,7 @@ fn show(report: &Report) -> String {
         ]);
     }
     let mut text = format!("{}\n", rows.build().with(Style::blank()));
-    for row in &report.files {
+    for row in files {
         let name = row.file.display();
         if let Some(violation) = &row.witness {
             let _ = writeln!(
@@ -154,9 +155,5 @@ fn show(report: &Report) -> String {
             let _ = writeln!(text, "\n{name}: unknown: {reason}");
         }
     }
-    let invalid = report.files.iter().find(|row| row.witness.is_some());
-    let again = invalid.map_or_else(String::new, |row| {
-        format!("\nagain:   tribunal verify {} --trace", row.file.display())
-    });
-    format!("{text}\nverdict: {}{again}", report.verdict)
+    text
 }

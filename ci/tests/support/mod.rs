@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 use std::fs;
-use std::io::BufRead;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 /// What came of a command.
@@ -66,6 +68,18 @@ pub fn start_telling(arguments: &[&str]) -> Child {
     let mut command = command(&[arguments, &["--format", "json"]].concat());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("the binary runs")
+}
+
+/// Starts it with `--format json`, presses Ctrl-C once it tells of its
+/// progress, and waits.
+pub fn interrupted(arguments: &[&str]) -> (i32, Value) {
+    let mut child = start_telling(arguments);
+    let mut told = BufReader::new(child.stderr.take().expect("stderr is read"));
+    told.read_line(&mut String::new()).expect("a line");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("it runs");
+    let output = child.wait_with_output().expect("it ends");
+    let done = done(&output);
+    (done.code, object(&done.stdout))
 }
 
 /// Exactly one object, or nothing.

@@ -398,7 +398,7 @@ impl<S: ModelSystem> Possible<S> {
     /// The messages that leave by it.
     pub(super) fn sent(&self) -> impl Iterator<Item = &Message<S>> {
         let left = match self.action.reaction.as_deref() {
-            Some(Reaction::Something { left, .. }) => left.as_slice(),
+            Some(Reaction::Something { left, .. }) => &**left,
             _ => &[],
         };
         left.iter().filter_map(|left| match left {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::Hash;
+use std::ops::ControlFlow;
 
 use stateright::Model as _;
 use tribunal_models::model::{Model, Settings};
@@ -64,7 +65,8 @@ pub fn verdicts_stay<S: ModelSystem>(options: &CheckOptions, expected: &Verdict)
             reductions,
             ..usual.clone()
         };
-        let report = check::check::<S>(&options, &mut |_| {}).expect("a check");
+        let report =
+            check::check::<S>(&options, &mut |_| ControlFlow::Continue(())).expect("a check");
         assert_eq!(
             &report.verdict,
             expected,
