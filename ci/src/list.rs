@@ -40,6 +40,8 @@ pub enum What {
     Specs,
     /// What models are checked for
     Properties,
+    /// What can be chosen of a system by --set
+    Settings,
     /// Isolation levels that histories are judged by
     Levels,
     /// How systems are attached
@@ -88,13 +90,14 @@ pub fn run(args: &ListArgs, format: Format) -> anyhow::Result<Conclusion> {
 }
 
 /// Every list, in the order in which they are shown.
-const ALL: [What; 8] = [
+const ALL: [What; 9] = [
     What::Systems,
     What::Bugs,
     What::Faults,
     What::Workloads,
     What::Specs,
     What::Properties,
+    What::Settings,
     What::Levels,
     What::Adapters,
 ];
@@ -108,6 +111,7 @@ impl What {
             What::Workloads => "workloads",
             What::Specs => "specs",
             What::Properties => "properties",
+            What::Settings => "settings",
             What::Levels => "levels",
             What::Adapters => "adapters",
         }
@@ -121,6 +125,7 @@ impl What {
             What::Workloads => workloads(),
             What::Specs => specs(),
             What::Properties => systems::all().iter().flat_map(properties).collect(),
+            What::Settings => systems::all().iter().flat_map(settings).collect(),
             What::Levels => Vec::new(),
             What::Adapters => adapters(),
         }
@@ -195,6 +200,20 @@ fn specs() -> Vec<Item> {
     specs
         .map(|(name, about)| item("spec", name, about, Value::Null))
         .collect()
+}
+
+/// Those of a model, then those of nodes.
+fn settings(entry: &Entry) -> Vec<Item> {
+    let one = |command: &str, name: &str, about: &str| {
+        let more = json!({ "system": entry.name, "command": command });
+        let about = format!("{about} [{command} {}]", entry.name);
+        item("setting", name, &about, more)
+    };
+    let models = entry.settings.iter();
+    let models = models.map(|setting| one("check", setting.name, setting.about));
+    let nodes = entry.runs.iter().flat_map(|runs| runs.settings);
+    let nodes = nodes.map(|setting| one("run", setting.name, setting.about));
+    models.chain(nodes).collect()
 }
 
 fn properties(entry: &Entry) -> Vec<Item> {

@@ -17,6 +17,7 @@ use tribunal_impls::runtime::{CHECKPOINT_BYTES, ClockOptions, Mutant, Options, S
 use tribunal_impls::systems::{BUILT_IN, BuiltIn, EXAMPLES};
 use tribunal_protocol::NodeId;
 
+use crate::campaign::Choice;
 use crate::exit::{failed, usage};
 use crate::names::{self, find};
 
@@ -93,6 +94,10 @@ pub struct NodeOptions {
     /// How many committed entries it leaves then [default: a tenth of --compact-after]
     #[arg(long, value_name = "N", requires = "compact_after")]
     pub compact_keep: Option<u64>,
+
+    /// Choose something of the system's own (see `tribunal list settings`)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<Choice>,
 
     /// By how much this node's clock is off, for systems that use clocks
     #[arg(
@@ -193,6 +198,7 @@ fn runtime_options(options: &NodeOptions) -> anyhow::Result<Options> {
             after: options.compact_after,
             keep: options.compact_keep,
         },
+        settings: Choice::settings(&options.set),
         mutant: options.mutant,
     })
 }

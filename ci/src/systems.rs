@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tribunal_impls::adapter::System;
 use tribunal_impls::systems::{BUILT_IN, BuiltIn, Local, Tuning};
+use tribunal_models::bounds::Setting;
 use tribunal_models::registry::AboutProperty;
 use tribunal_protocol::bugs::Bug;
 
@@ -24,6 +25,8 @@ pub struct Entry {
     pub bugs: &'static [Bug],
     /// What its model is checked for; empty if it has none.
     pub properties: Vec<AboutProperty>,
+    /// What can be chosen of its model.
+    pub settings: &'static [Setting],
     /// Whether it has a model.
     pub checks: bool,
     /// How it is run; none if it cannot be.
@@ -41,6 +44,7 @@ pub fn all() -> Vec<Entry> {
             about: model.about(),
             bugs: model.bugs(),
             properties: model.properties(),
+            settings: model.settings(),
             checks: true,
             runs: BuiltIn::named(model.name()),
         })
@@ -52,6 +56,7 @@ pub fn all() -> Vec<Entry> {
                 about: system.about,
                 bugs: system.bugs,
                 properties: Vec::new(),
+                settings: &[],
                 checks: false,
                 runs: Some(system),
             });

@@ -18,6 +18,7 @@ pub mod client;
 mod compaction;
 pub mod runtime;
 pub mod service;
+pub mod settings;
 pub mod systems;
 pub mod trace;
 

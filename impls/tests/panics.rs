@@ -101,6 +101,7 @@ fn play(data: std::path::PathBuf) -> u8 {
         trace: None,
         bug: None,
         compaction: Compaction::default(),
+        settings: Default::default(),
         mutant: None,
     };
     serve::<Doomed>(options, (), false)

@@ -165,6 +165,7 @@ async fn start(node: u8, listen: SocketAddr, peer: SocketAddr, data: &std::path:
         trace: None,
         bug: None,
         compaction: Compaction::default(),
+        settings: Default::default(),
         mutant: None,
     };
     let (stop, stopped) = oneshot::channel();

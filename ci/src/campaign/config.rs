@@ -11,7 +11,7 @@ use tribunal_nemesis::schedule::{self, Schedule, ScheduleError, ScheduleOptions}
 use tribunal_nemesis::{CrashOutput, Cut, FaultKind, Shape};
 
 use super::options::Options;
-use super::words::{Aim, List, Net, Paces};
+use super::words::{Aim, Choice, List, Net, Paces};
 use crate::exit::usage;
 use crate::names;
 use crate::systems;
@@ -75,6 +75,8 @@ pub struct Campaign {
     pub disk_jitter: Option<Time>,
     pub trace: bool,
     pub compact_after: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<Choice>,
     pub check_timeout: Time,
     pub check_memory: Size,
 }
@@ -127,10 +129,16 @@ impl Campaign {
             disk_jitter: options.disk_jitter,
             trace: options.trace.unwrap_or(false),
             compact_after: options.compact_after,
+            set: options.set.unwrap_or_default(),
             check_timeout: options.check_timeout.unwrap_or(seconds(120)),
             check_memory: options.check_memory.unwrap_or(Size(2 << 30)),
         };
         campaign.check_times()?;
+        if let Some(built_in) = entry.runs {
+            let settings = Choice::settings(&campaign.set);
+            let checked = built_in.check_settings(nodes, &settings);
+            checked.map_err(|why| usage(format!("--set: {why}")))?;
+        }
         if campaign.schedule.is_none() {
             campaign.check_aims()?;
         }
@@ -237,6 +245,7 @@ impl Campaign {
             disk_delay_ms: ms(self.disk_delay),
             disk_jitter_ms: ms(self.disk_jitter),
             compact_after: self.compact_after.map(u64::from),
+            settings: Choice::settings(&self.set),
             ..Tuning::default()
         }
     }

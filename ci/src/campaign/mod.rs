@@ -48,6 +48,7 @@ use config::Campaign;
 use folder::{CAMPAIGN, no_run};
 use options::{Options, SEED_MAX};
 use report::Report;
+pub use words::Choice;
 
 /// Where runs are kept if nothing else is said; ignored by git.
 const OUT: &str = "tribunal-runs";

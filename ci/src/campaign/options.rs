@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 use tribunal_nemesis::{CrashOutput, Cut, FaultKind, Shape};
 
-use super::words::{Aim, List, Net, Paces};
+use super::words::{Aim, Choice, List, Net, Paces};
 use crate::exit::usage;
 use crate::units::{Size, Time, whole};
 
@@ -112,6 +112,9 @@ pub struct Options {
     /// Nodes compact their logs by themselves after so many entries [default: the system's]
     #[arg(long, value_name = "N", value_parser = whole(1..=COMPACT_AFTER_MAX), help_heading = "Nodes")]
     pub compact_after: Option<u32>,
+    /// Choose something of the system's own (see `tribunal list settings`)
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Nodes")]
+    pub set: Option<Vec<Choice>>,
     /// How long one checker may take [default: 2m]
     #[arg(long, value_name = "TIME", help_heading = "Judging")]
     pub check_timeout: Option<Time>,
@@ -271,6 +274,7 @@ impl Options {
             disk_jitter: self.disk_jitter.or(other.disk_jitter),
             trace: self.trace.or(other.trace),
             compact_after: self.compact_after.or(other.compact_after),
+            set: self.set.or(other.set),
             check_timeout: self.check_timeout.or(other.check_timeout),
             check_memory: self.check_memory.or(other.check_memory),
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tribunal_impls::settings::Chosen;
 use tribunal_nemesis::{FaultKind, Target};
 
 use crate::units::Time;
@@ -100,6 +101,53 @@ impl fmt::Display for Aim {
             Some(fault) => write!(f, "{fault}:{}", self.target),
             None => self.target.fmt(f),
         }
+    }
+}
+
+/// Something chosen of a system's own, `window=8`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    name: String,
+    value: String,
+}
+
+impl Choice {
+    /// All of them; the last counts where a name comes twice.
+    pub fn settings(choices: &[Choice]) -> Chosen {
+        let pair = |choice: &Choice| (choice.name.clone(), choice.value.clone());
+        choices.iter().map(pair).collect()
+    }
+}
+
+impl FromStr for Choice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok(Choice {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err(format!("expected NAME=VALUE, not `{text}`")),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
+}
+
+impl Serialize for Choice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Choice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -36,6 +36,7 @@ use super::timers::Timers;
 use super::writer::Writer;
 use crate::Compaction;
 use crate::service::{Body, Service};
+use crate::settings::Chosen;
 use crate::trace::Recorder;
 use crate::trace::line::Role;
 
@@ -115,6 +116,8 @@ pub(super) struct Parts<M: Service> {
     pub(super) bug: Option<String>,
     /// When it compacts its log by itself, for the trace.
     pub(super) compaction: Compaction,
+    /// What else was chosen of it, for the trace.
+    pub(super) settings: Chosen,
     pub(super) mutant: Option<Mutant>,
 }
 
@@ -133,6 +136,7 @@ impl<M: Service> Host<M> {
             peers: parts.peers.numbers().collect(),
             bug: parts.bug.clone(),
             compaction: parts.compaction,
+            settings: parts.settings.clone(),
         };
         let made = (&machine, outputs.as_slice());
         let (incarnation, durable) = (parts.incarnation, &parts.durable);

@@ -71,6 +71,7 @@ pub use self::writer::SlowDisk;
 use self::writer::Writer;
 use crate::Compaction;
 use crate::service::Service;
+use crate::settings::Chosen;
 use crate::trace::Recorder;
 use crate::trace::recorder::RecordError;
 
@@ -111,6 +112,8 @@ pub struct Options {
     pub bug: Option<String>,
     /// When it compacts its log by itself, where its machine has one.
     pub compaction: Compaction,
+    /// What else was chosen of the system.
+    pub settings: Chosen,
     /// A rule of the runtime to break; none in a node that is right.
     pub mutant: Option<Mutant>,
 }
@@ -217,6 +220,7 @@ pub async fn run<M: Service>(
         recorder: recorder.clone(),
         bug: options.bug,
         compaction: options.compaction,
+        settings: options.settings,
         mutant: options.mutant,
     });
     // Dropped, and so ended, with this function.

@@ -15,6 +15,7 @@ use crate::adapter::{
 use crate::client::StoreClient;
 use crate::runtime::EXIT_CRASH_AT;
 use crate::runtime::Spans;
+use crate::settings::Chosen;
 
 /// How long a node may take to say how it is.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub struct Tuning {
     pub checkpoint_bytes: Option<u64>,
     /// `--compact-after`.
     pub compact_after: Option<u64>,
+    /// `--set`, once for each.
+    pub settings: Chosen,
 }
 
 impl Tuning {
@@ -64,7 +67,11 @@ impl Tuning {
         let given = flags
             .into_iter()
             .filter_map(|(flag, value)| Some((flag, value?)));
-        given.flat_map(|(flag, value)| [flag.to_owned(), value.to_string()])
+        let given = given.map(|(flag, value)| [flag.to_owned(), value.to_string()]);
+        let chosen = self.settings.iter();
+        let set = chosen.map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]);
+        let all: Vec<String> = given.chain(set).flatten().collect();
+        all.into_iter()
     }
 }
 

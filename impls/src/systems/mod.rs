@@ -7,6 +7,7 @@
 mod administration;
 mod examples;
 mod local;
+mod paxos;
 mod raft;
 pub mod store;
 
@@ -22,6 +23,7 @@ use crate::Compaction;
 use crate::adapter::{Capability, CrashKinds};
 use crate::runtime::{self, Options};
 use crate::service::Service;
+use crate::settings::{Chosen, Setting};
 use crate::trace::{self, Judged, Role, TraceError};
 
 /// A machine that can be served.
@@ -37,12 +39,15 @@ pub struct BuiltIn {
     pub capabilities: &'static [Capability],
     /// The kinds of what its nodes send and keep.
     pub crash_kinds: fn() -> CrashKinds,
+    /// What it lets whoever runs it choose.
+    pub settings: &'static [Setting],
+    check: fn(&Role) -> Result<(), Refused>,
     serve: fn(Options, bool) -> Result<u8, Refused>,
     judge: fn(&BTreeMap<NodeId, PathBuf>) -> Result<Judged, TraceError>,
 }
 
 /// Every machine that can be served.
-pub const BUILT_IN: &[BuiltIn] = &[raft::RAFT];
+pub const BUILT_IN: &[BuiltIn] = &[raft::RAFT, paxos::PAXOS];
 
 impl BuiltIn {
     /// The one of that name.
@@ -65,11 +70,43 @@ impl BuiltIn {
                 messages: runtime::kinds::<M::Message>(),
                 records: runtime::kinds::<M::Record>(),
             },
+            settings: M::SETTINGS,
+            check: |role| M::config(role).map(drop),
             serve: serve::<M>,
             judge: |traces| {
                 let config = |role: &Role| M::config(role).map_err(|unknown| unknown.to_string());
                 trace::judge::<M>(traces, &config)
             },
+        }
+    }
+
+    /// Whether so many nodes could be what these settings ask for.
+    pub fn check_settings(&self, nodes: u8, settings: &Chosen) -> Result<(), Refused> {
+        self.check_names(settings)?;
+        (self.check)(&Role {
+            node: NodeId(1),
+            peers: (2..=nodes).map(NodeId).collect(),
+            bug: None,
+            compaction: Compaction::default(),
+            settings: settings.clone(),
+        })
+    }
+
+    fn check_names(&self, settings: &Chosen) -> Result<(), Refused> {
+        let is_known = |name: &str| self.settings.iter().any(|setting| setting.name == name);
+        match settings.iter().find(|(name, _)| !is_known(name)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let known: Vec<_> = self.settings.iter().map(|setting| setting.name).collect();
+                let system = self.name;
+                Err(Refused::Setting(match known.as_slice() {
+                    [] => format!("{system} has no settings, and so no `{name}`"),
+                    known => format!(
+                        "no setting of {system} is called `{name}`; known: {}",
+                        known.join(", ")
+                    ),
+                }))
+            }
         }
     }
 
@@ -83,6 +120,7 @@ impl BuiltIn {
         if !options.compaction.is_sound() {
             return Err(Refused::Compaction(options.compaction));
         }
+        self.check_names(&options.settings)?;
         (self.serve)(options, exit_with_parent)
     }
 
@@ -96,6 +134,8 @@ impl BuiltIn {
 trait Playable: Service {
     /// What whoever runs a cluster can ask.
     const CAPABILITIES: &'static [Capability] = &[];
+    /// What they can choose.
+    const SETTINGS: &'static [Setting] = &[];
 
     /// The configuration; an error for a wrong version that there is not.
     fn config(role: &Role) -> Result<Self::Config, Refused>;
@@ -107,6 +147,7 @@ fn serve<M: Playable>(options: Options, exit_with_parent: bool) -> Result<u8, Re
         peers: options.peers.keys().copied().collect(),
         bug: options.bug.clone(),
         compaction: options.compaction,
+        settings: options.settings.clone(),
     };
     let config = M::config(&role)?;
     Ok(runtime::serve::<M>(options, config, exit_with_parent))
@@ -116,6 +157,14 @@ fn serve<M: Playable>(options: Options, exit_with_parent: bool) -> Result<u8, Re
 fn everybody(role: &Role) -> impl Iterator<Item = NodeId> + use<> {
     let peers = role.peers.clone();
     peers.into_iter().chain([role.node])
+}
+
+/// The rule that a wrong version breaks, if a catalogue has one of that name.
+fn wrong_version<W>(found: Option<W>, name: &str, known: &'static [Bug]) -> Result<W, Refused> {
+    found.ok_or_else(|| Refused::UnknownBug {
+        name: name.to_owned(),
+        known,
+    })
 }
 
 /// Why a node cannot be what it is asked to be.
@@ -130,6 +179,9 @@ pub enum Refused {
         /// What there is.
         known: &'static [Bug],
     },
+    /// A setting that there is not, or not with that value.
+    #[error("{0}")]
+    Setting(String),
     /// The system has no log that could be compacted.
     #[error("{0} has no log that it could compact")]
     NoCompaction(&'static str),

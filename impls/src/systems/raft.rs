@@ -15,14 +15,14 @@
 
 use serde_json::Value as Json;
 use tribunal_protocol::NodeId;
-use tribunal_protocol::bugs::Bug;
-use tribunal_protocol::object::{Answer, Operation};
+use tribunal_protocol::object::{Answer, Call, Operation};
 use tribunal_protocol::raft::{BUGS, Change, Config, Raft, Request, Wrong};
 
-use super::store::{self, Asked};
-use super::{BuiltIn, Playable, Refused, everybody};
+use super::store;
+use super::{BuiltIn, Playable, Refused, everybody, wrong_version};
 use crate::adapter::Capability;
 use crate::service::{Body, Refusal, Service};
+use crate::settings::Setting;
 use crate::trace::Role;
 
 /// The entry among the built-in systems.
@@ -31,6 +31,9 @@ pub(super) const RAFT: BuiltIn = BuiltIn::new::<Raft>(
     "a replicated log under one leader a term; reads by ReadIndex, client sessions",
     BUGS,
 );
+
+const PRE_VOTE: &str = "pre-vote";
+const CHECK_QUORUM: &str = "check-quorum";
 
 impl Service for Raft {
     fn request(kind: &str, body: &Body) -> Result<Request, Refusal> {
@@ -41,10 +44,13 @@ impl Service for Raft {
             _ => {}
         }
         Ok(match store::asked(kind, body)? {
-            Asked::Register => Request::Register,
+            Call::Register => Request::Register,
             // Reads change nothing, so that a ticket would tell nothing.
-            Asked::Operation(_, Operation::Read { key }) => Request::Read { key },
-            Asked::Operation(ticket, operation) => Request::Command { ticket, operation },
+            Call::Execute {
+                operation: Operation::Read { key },
+                ..
+            } => Request::Read { key },
+            Call::Execute { ticket, operation } => Request::Command { ticket, operation },
         })
     }
 
@@ -76,26 +82,38 @@ fn node(body: &Body, field: &str) -> Result<NodeId, Refusal> {
 
 impl Playable for Raft {
     const CAPABILITIES: &'static [Capability] = Capability::ALL;
+    const SETTINGS: &'static [Setting] = &[
+        Setting {
+            name: PRE_VOTE,
+            about: "nodes ask before they stand for election, 0 or 1 (1)",
+        },
+        Setting {
+            name: CHECK_QUORUM,
+            about: "leaders step down that hear no majority, 0 or 1 (1)",
+        },
+    ];
 
     fn config(role: &Role) -> Result<Config, Refused> {
         let bug = role.bug.as_deref();
         let mut config = Config {
-            bug: bug.map(|name| wrong_version(name, BUGS)).transpose()?,
+            bug: bug
+                .map(|name| wrong_version(Wrong::named(name), name, BUGS))
+                .transpose()?,
             ..Config::new(role.node, everybody(role))
         };
+        let settings = &role.settings;
+        if let Some(asks) = settings.switch(PRE_VOTE).map_err(Refused::Setting)? {
+            config.pre_vote = asks;
+        }
+        if let Some(checks) = settings.switch(CHECK_QUORUM).map_err(Refused::Setting)? {
+            config.check_quorum = checks;
+        }
         if let Some((after, keep)) = role.compaction.lengths() {
             config.compact_after = Some(after);
             config.compact_keep = keep;
         }
         Ok(config)
     }
-}
-
-fn wrong_version(name: &str, bugs: &'static [Bug]) -> Result<Wrong, Refused> {
-    Wrong::named(name).ok_or_else(|| Refused::UnknownBug {
-        name: name.to_owned(),
-        known: bugs,
-    })
 }
 
 #[cfg(test)]

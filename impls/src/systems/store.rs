@@ -5,23 +5,14 @@
 //! takes effect once; `register` opens a session.
 
 use serde_json::Value as Json;
-use tribunal_protocol::object::{Answer, Operation, SessionId, Ticket};
+use tribunal_protocol::object::{Answer, Call, Operation, SessionId, Ticket};
 
 use crate::service::{Body, Code, Refusal};
 
-/// What a client asks of the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Open a session.
-    Register,
-    /// Perform an operation, once for each ticket.
-    Operation(Option<Ticket>, Operation),
-}
-
 /// Reads a body.
-pub fn asked(kind: &str, body: &Body) -> Result<Asked, Refusal> {
+pub fn asked(kind: &str, body: &Body) -> Result<Call, Refusal> {
     let operation = match kind {
-        "register" => return Ok(Asked::Register),
+        "register" => return Ok(Call::Register),
         "read" => Operation::Read { key: key(body)? },
         "write" => Operation::Write {
             key: key(body)?,
@@ -40,7 +31,10 @@ pub fn asked(kind: &str, body: &Body) -> Result<Asked, Refusal> {
             return Err(Refusal::new(Code::NOT_SUPPORTED, why));
         }
     };
-    Ok(Asked::Operation(ticket(body)?, operation))
+    Ok(Call::Execute {
+        ticket: ticket(body)?,
+        operation,
+    })
 }
 
 /// The fields that say what the store answered.
@@ -105,14 +99,18 @@ fn ticket(body: &Body) -> Result<Option<Ticket>, Refusal> {
 mod tests {
     use super::*;
 
-    fn ask(text: &str) -> Result<Asked, Refusal> {
+    fn ask(text: &str) -> Result<Call, Refusal> {
         let body: Body = serde_json::from_str(text).unwrap();
         asked(body["type"].as_str().unwrap(), &body)
     }
 
+    fn execute(ticket: Option<Ticket>, operation: Operation) -> Call {
+        Call::Execute { ticket, operation }
+    }
+
     #[test]
     fn each_operation_is_read() {
-        let read = Asked::Operation(None, Operation::Read { key: 3 });
+        let read = execute(None, Operation::Read { key: 3 });
         assert_eq!(ask(r#"{"type": "read", "key": 3}"#), Ok(read));
         let write = Operation::Write { key: 3, value: -4 };
         let ticket = Ticket {
@@ -121,7 +119,7 @@ mod tests {
         };
         assert_eq!(
             ask(r#"{"type": "write", "key": 3, "value": -4, "session": 7, "serial": 1}"#),
-            Ok(Asked::Operation(Some(ticket), write))
+            Ok(execute(Some(ticket), write))
         );
         let cas = Operation::Cas {
             key: 3,
@@ -130,9 +128,9 @@ mod tests {
         };
         assert_eq!(
             ask(r#"{"type": "cas", "key": 3, "from": null, "to": 5}"#),
-            Ok(Asked::Operation(None, cas))
+            Ok(execute(None, cas))
         );
-        assert_eq!(ask(r#"{"type": "register"}"#), Ok(Asked::Register));
+        assert_eq!(ask(r#"{"type": "register"}"#), Ok(Call::Register));
     }
 
     #[test]

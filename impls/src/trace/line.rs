@@ -7,6 +7,7 @@ use std::fmt::{self, Debug, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::Compaction;
+use crate::settings::Chosen;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tribunal_protocol::{Input, Machine, NodeId, Outcome, Output};
@@ -27,6 +28,9 @@ pub struct Role {
     /// When it compacts its log by itself.
     #[serde(skip_serializing_if = "Compaction::is_usual", default)]
     pub compaction: Compaction,
+    /// What else was chosen of it.
+    #[serde(skip_serializing_if = "Chosen::is_empty", default)]
+    pub settings: Chosen,
 }
 
 /// One event.
