@@ -114,6 +114,26 @@ pub enum Administration {
     Transfer(NodeNumber),
 }
 
+/// Where a node is to crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrashPlace<'a> {
+    /// After which output.
+    pub after: &'a str,
+    /// Of which kind, if that matters.
+    pub of: Option<&'a str>,
+    /// After which of them, from 1, counted from when the node is asked.
+    pub ordinal: u64,
+}
+
+/// The kinds of output that a place to crash may name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CrashKinds {
+    /// Of messages between nodes.
+    pub messages: Vec<String>,
+    /// Of records on their disks.
+    pub records: Vec<String>,
+}
+
 /// A kind of system under test.
 pub trait System: Send + Sync {
     /// Its name, as the command line takes it.
@@ -131,12 +151,16 @@ pub trait System: Send + Sync {
         None
     }
 
-    /// Asks a node to crash after the output of that kind and number, from 1,
-    /// counted from now; or nowhere any more.
+    /// The kinds of messages and of records that a place to crash may name.
+    fn crash_kinds(&self) -> CrashKinds {
+        CrashKinds::default()
+    }
+
+    /// Asks a node to crash at a place, or nowhere any more.
     fn crash_at<'a>(
         &'a self,
         _plan: &'a NodePlan,
-        _place: Option<(&'a str, u64)>,
+        _place: Option<CrashPlace<'a>>,
     ) -> Pending<'a, Result<(), ClientError>> {
         let why = "its nodes cannot be asked to crash at a place";
         Box::pin(async move { Err(ClientError::Protocol(why.to_owned())) })

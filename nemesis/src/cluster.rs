@@ -89,7 +89,7 @@ pub trait Cluster: Send + Sync {
     fn crash_code(&self) -> Option<i32>;
 
     /// Asks a node to crash itself at a place; or nowhere any more.
-    fn crash_at(&self, node: Node, place: Option<CrashPlace>) -> Pending<'_, Result<(), String>>;
+    fn crash_at(&self, node: Node, place: Option<&CrashPlace>) -> Pending<'_, Result<(), String>>;
 
     /// What can be asked of it by whoever runs it, if anything can.
     fn administration(&self) -> Option<&dyn Administration> {

@@ -6,8 +6,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::schedule::span;
 
 /// A node of the cluster under test, by its place: 1 is `n1`.
 pub type Node = u8;
@@ -153,17 +156,112 @@ words! {
         EarlyAnswer = "early-answer",
         /// A persist: durable, and nothing that waited for it has left.
         Persist = "persist",
+        /// A persist that is asked for: not begun to be written, and what waits
+        /// for no persist has left.
+        PersistAsked = "persist-asked",
+    }
+}
+
+impl CrashAfter {
+    /// What an output of this kind is, by whose own kind it can be narrowed
+    /// down; none for answers.
+    pub fn is_a(self) -> Option<Carrier> {
+        match self {
+            CrashAfter::Send | CrashAfter::EarlySend => Some(Carrier::Message),
+            CrashAfter::Persist | CrashAfter::PersistAsked => Some(Carrier::Record),
+            CrashAfter::Answer | CrashAfter::EarlyAnswer => None,
+        }
+    }
+}
+
+/// What has a kind of its own, which the system on trial names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// A message between nodes.
+    Message,
+    /// A record; a persist is of the kind of any record in it.
+    Record,
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Carrier::Message => "message",
+            Carrier::Record => "record",
+        })
+    }
+}
+
+/// An output after which a node crashes itself: `send`, or only one that
+/// carries a message or record of a kind, `send:vote-reply`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CrashOutput {
+    /// Which kind of output.
+    pub after: CrashAfter,
+    /// Of which message or record, as the system on trial calls it; any if
+    /// not given.
+    pub of: Option<String>,
+}
+
+impl CrashOutput {
+    /// Every kind of output, whatever it carries.
+    pub fn any() -> Vec<CrashOutput> {
+        let all = CrashAfter::ALL.iter().copied();
+        all.map(|after| CrashOutput { after, of: None }).collect()
+    }
+}
+
+impl fmt::Display for CrashOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Some(of) => write!(f, "{}:{of}", self.after),
+            None => self.after.fmt(f),
+        }
+    }
+}
+
+impl FromStr for CrashOutput {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (after, of) = match text.split_once(':') {
+            Some((after, of)) => (after, Some(of.to_owned())),
+            None => (text, None),
+        };
+        let after: CrashAfter = after
+            .parse()
+            .map_err(|error: UnknownWord| error.to_string())?;
+        match (after.is_a(), of) {
+            (None, Some(of)) => Err(format!("{after} has no kinds: leave out :{of}")),
+            (_, of) => Ok(CrashOutput { after, of }),
+        }
+    }
+}
+
+impl Serialize for CrashOutput {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CrashOutput {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
 /// Where a node crashes itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CrashPlace {
-    /// After which kind of output.
-    pub after: CrashAfter,
+    /// After which output.
+    pub after: CrashOutput,
     /// After which of them, from 1, counted from when the node is asked.
     pub ordinal: u64,
+    /// How long after the first of several targets the others are taken with
+    /// it.
+    #[serde(with = "span", skip_serializing_if = "Duration::is_zero", default)]
+    pub lag: Duration,
 }
 
 impl fmt::Display for CrashPlace {
@@ -199,6 +297,9 @@ words! {
         MajorityMinority = "majority-minority",
         /// Half of the nodes on one side; with an odd number, one fewer than on the other.
         Halves = "halves",
+        /// One node keeps all its links; between it, those of the others are
+        /// cut in halves, in the order of their names.
+        Bridge = "bridge",
     }
 }
 
@@ -218,6 +319,7 @@ impl Shape {
     pub fn side_sizes(self, nodes: usize) -> Option<std::ops::RangeInclusive<usize>> {
         match self {
             Shape::IsolateOne | Shape::IsolateLeader if nodes >= 2 => Some(1..=1),
+            Shape::Bridge if nodes >= 3 => Some(1..=1),
             Shape::MajorityMinority if nodes >= 3 => Some(1..=(nodes - 1) / 2),
             Shape::Halves if nodes >= 2 => Some(nodes / 2..=nodes / 2),
             _ => None,
@@ -282,8 +384,9 @@ const FAULTS: [FaultInfo; 7] = [
     FaultInfo {
         fault: FaultKind::Partition,
         about: "links between two sides cut, both ways; shapes isolate-one, isolate-leader, \
-                majority-minority, halves; cut by hold or reset",
-        install: "every link from one side to the other is cut. Hold: no byte passes and new \
+                majority-minority, halves, bridge; cut by hold or reset",
+        install: "every link from one side to the other is cut; of a bridge, whose target is on \
+                  neither side, those between the halves of the other nodes. Hold: no byte passes and new \
                   connections wait, nothing is lost. Reset: connections are reset, new ones too. \
                   Links between nodes of one side, and clients, are untouched.",
         evidence: "a probe through each cut link that is held or reset; bytes and connections \
@@ -295,12 +398,14 @@ const FAULTS: [FaultInfo; 7] = [
     FaultInfo {
         fault: FaultKind::CrashAt,
         about: "a node crashes itself between two outputs, restarted later over the same data; targets one, \
-                minority, majority, leader, all; after send, answer, early-send, early-answer, persist",
+                minority, majority, leader, all; after send, answer, early-send, early-answer, persist, \
+                persist-asked; send:KIND, persist:KIND and the like for messages or records of a kind",
         install: "each target is asked to end itself after its n-th output of a kind, counted from \
                   then: once that output is with the kernel, and before anything else leaves or \
-                  begins to be written. The first of several targets to come to its place takes \
-                  the others with it by SIGKILL. What it had written survives, synced or not. \
-                  Only for systems whose nodes can be asked.",
+                  begins to be written; after persist-asked, before that persist begins to be \
+                  written. The first of several targets to come to its place takes the others with \
+                  it by SIGKILL, at once or after a lag. What it had written survives, synced or not. Only for systems whose nodes can be asked; they name \
+                  the kinds of their messages and records.",
         evidence: "the wait status of the process: the exit code that stands for just this crash",
         heal: "as for kill; a node that did not come to its place in time is told to forget it",
     },
@@ -375,6 +480,17 @@ mod tests {
             error,
             "expected a fault, one of kill, pause, partition, crash-at, membership, transfer, compact; found \"flood\""
         );
+    }
+
+    #[test]
+    fn an_output_may_name_the_kind_of_what_it_carries() {
+        for text in ["send", "early-send:vote-reply", "persist-asked:append"] {
+            assert_eq!(text.parse::<CrashOutput>().unwrap().to_string(), text);
+        }
+        let error = "answer:write".parse::<CrashOutput>().unwrap_err();
+        assert_eq!(error, "answer has no kinds: leave out :write");
+        let error = "sends:vote".parse::<CrashOutput>().unwrap_err();
+        assert!(error.contains("did you mean send?"), "{error}");
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Cluster for Told {
     fn crash_code(&self) -> Option<i32> {
         None
     }
-    fn crash_at(&self, _: Node, _: Option<CrashPlace>) -> Pending<'_, Result<(), String>> {
+    fn crash_at(&self, _: Node, _: Option<&CrashPlace>) -> Pending<'_, Result<(), String>> {
         Box::pin(async { Err("it cannot be asked".to_owned()) })
     }
     fn administration(&self) -> Option<&dyn Administration> {

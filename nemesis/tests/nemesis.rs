@@ -61,8 +61,9 @@ impl Cluster for TestCluster {
     }
 
     /// A node is asked by a file that bears its name.
-    fn crash_at(&self, node: Node, place: Option<CrashPlace>) -> Pending<'_, Result<(), String>> {
+    fn crash_at(&self, node: Node, place: Option<&CrashPlace>) -> Pending<'_, Result<(), String>> {
         let asked = self.folder.path().join(format!("crash-n{node}"));
+        let place = place.cloned();
         Box::pin(async move {
             let done = match place {
                 Some(_) => std::fs::write(asked, ""),
@@ -262,6 +263,21 @@ async fn a_crash_at_a_place_is_effective_by_its_own_exit_code_and_takes_the_othe
         begin.contains(r#""crash":{"after":"send","ordinal":2}"#),
         "{begin}"
     );
+}
+
+#[tokio::test]
+async fn the_others_go_after_the_lag_that_was_asked_for() {
+    let run = run_with(&CRASHES.replace("CODE", "86"), false).await;
+    let place = r#""ordinal":2,"lag":"100ms""#;
+    let reports = run
+        .reports(&crash_at("\"all\"").replace(r#""ordinal":2"#, place))
+        .await;
+    assert_healed(&reports[0]);
+    let times = &reports[0].times;
+    let waited = times.effective_ns.unwrap() - times.began_ns;
+    assert!(waited >= 100_000_000, "{waited} ns");
+    assert!(reports[0].evidence.says.contains("n3 ready again after"));
+    assert!(run.all_run());
 }
 
 #[tokio::test]

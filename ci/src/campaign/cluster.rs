@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tribunal_impls::adapter::{Administration as Asked, NodePlan, NodeStatus, System};
+use tribunal_impls::adapter::{
+    Administration as Asked, CrashPlace as Asking, NodePlan, NodeStatus, System,
+};
 use tribunal_nemesis::links::Links;
 use tribunal_nemesis::process::{ProcessState, Supervisor};
 use tribunal_nemesis::{
@@ -98,11 +100,16 @@ impl Cluster for Stage {
         self.system.crash_code()
     }
 
-    fn crash_at(&self, node: Node, place: Option<CrashPlace>) -> Pending<'_, Result<(), String>> {
+    fn crash_at(&self, node: Node, place: Option<&CrashPlace>) -> Pending<'_, Result<(), String>> {
+        let place = place.cloned();
         Box::pin(async move {
             let plan = self.plan(node).ok_or("no such node")?;
-            let place = place.map(|place| (place.after.name(), place.ordinal));
-            let told = self.system.crash_at(plan, place).await;
+            let asked = place.as_ref().map(|place| Asking {
+                after: place.after.after.name(),
+                of: place.after.of.as_deref(),
+                ordinal: place.ordinal,
+            });
+            let told = self.system.crash_at(plan, asked).await;
             told.map_err(|error| error.to_string())
         })
     }

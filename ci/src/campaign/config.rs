@@ -8,10 +8,10 @@ use anyhow::Context;
 use serde::Serialize;
 use tribunal_impls::systems::Tuning;
 use tribunal_nemesis::schedule::{self, Schedule, ScheduleError, ScheduleOptions};
-use tribunal_nemesis::{CrashAfter, Cut, FaultKind, Shape};
+use tribunal_nemesis::{CrashOutput, Cut, FaultKind, Shape};
 
 use super::options::Options;
-use super::words::{Aim, List, Net};
+use super::words::{Aim, List, Net, Paces};
 use crate::exit::usage;
 use crate::names;
 use crate::systems;
@@ -44,11 +44,15 @@ pub struct Campaign {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cuts: Option<List<Cut>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub crash_after: Option<List<CrashAfter>>,
+    pub crash_after: Option<List<CrashOutput>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fault_interval: Option<Time>,
+    pub crash_within: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fault_lasts: Option<Time>,
+    pub crash_lag: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault_interval: Option<Paces>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault_lasts: Option<Paces>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Time>,
     pub net: Net,
@@ -102,6 +106,8 @@ impl Campaign {
             shapes: options.shapes,
             cuts: options.cuts,
             crash_after: options.crash_after,
+            crash_within: options.crash_within,
+            crash_lag: options.crash_lag,
             fault_interval: options.fault_interval,
             fault_lasts: options.fault_lasts,
             quiet: options.quiet,
@@ -179,8 +185,20 @@ impl Campaign {
         options.cuts = self.cuts.clone().map_or_else(Vec::new, |list| list.0);
         let after = self.crash_after.clone();
         options.crash_after = after.map_or_else(Vec::new, |list| list.0);
-        options.interval = self.fault_interval.map(|time| time.0);
-        options.lasts = self.fault_lasts.map(|time| time.0);
+        options.crash_within = self.crash_within.map(u64::from);
+        options.crash_lag = self.crash_lag.map_or(Duration::ZERO, |time| time.0);
+        for paced in self.fault_interval.iter().flat_map(|paces| &paces.0) {
+            match paced.fault {
+                None => options.interval = Some(paced.time.0),
+                Some(kind) => options.paces.entry(kind).or_default().0 = Some(paced.time.0),
+            }
+        }
+        for paced in self.fault_lasts.iter().flat_map(|paces| &paces.0) {
+            match paced.fault {
+                None => options.lasts = Some(paced.time.0),
+                Some(kind) => options.paces.entry(kind).or_default().1 = Some(paced.time.0),
+            }
+        }
         options.quiet = self.quiet.map(|time| time.0);
         options
     }

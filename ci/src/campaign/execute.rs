@@ -43,6 +43,7 @@ pub async fn run(
     let schedule = campaign.faults_of_run()?;
     let system = systems::start(&campaign.system, campaign.bug.as_deref(), campaign.tuning())?;
     campaign.check_abilities(&*system, &campaign.requested_faults(&schedule))?;
+    campaign.check_crashes(&*system, &schedule)?;
     let folder = Folder::create(out, campaign)?;
     write(&folder.campaign(), &campaign.to_toml()?)?;
     write(&folder.schedule(), &schedule.to_json())?;

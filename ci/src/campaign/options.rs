@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
-use tribunal_nemesis::{CrashAfter, Cut, FaultKind, Shape};
+use tribunal_nemesis::{CrashOutput, Cut, FaultKind, Shape};
 
-use super::words::{Aim, List, Net};
+use super::words::{Aim, List, Net, Paces};
 use crate::exit::usage;
 use crate::units::{Size, Time, whole};
 
@@ -40,21 +40,27 @@ pub struct Options {
     /// Whom kill, pause and crash-at may hit: one, minority, majority, leader, all; for one kind of fault: kill:leader [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub targets: Option<List<Aim>>,
-    /// How partitions divide: isolate-one, isolate-leader, majority-minority, halves [default: any]
+    /// How partitions divide: isolate-one, isolate-leader, majority-minority, halves, bridge [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub shapes: Option<List<Shape>>,
     /// How partitions cut a link: hold, reset [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub cuts: Option<List<Cut>>,
-    /// After which outputs crash-at ends a node: send, answer, early-send, early-answer, persist [default: any]
+    /// After which outputs crash-at ends a node: send, answer, early-send, early-answer, persist, persist-asked; of one kind of message or record: send:vote-reply, persist:vote [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
-    pub crash_after: Option<List<CrashAfter>>,
-    /// Mean time between the beginnings of two faults of a kind [default: a fifth of the time, 1s to 10s]
+    pub crash_after: Option<List<CrashOutput>>,
+    /// After at most so many such outputs [default: 32]
+    #[arg(long, value_name = "N", value_parser = whole(1..=CRASH_WITHIN_MAX), help_heading = "Faults")]
+    pub crash_within: Option<u32>,
+    /// How long after the first of several targets of crash-at the others are taken with it [default: 0s]
     #[arg(long, value_name = "TIME", help_heading = "Faults")]
-    pub fault_interval: Option<Time>,
-    /// Mean time that a fault lasts [default: half of the interval]
-    #[arg(long, value_name = "TIME", help_heading = "Faults")]
-    pub fault_lasts: Option<Time>,
+    pub crash_lag: Option<Time>,
+    /// Mean time between the beginnings of two faults of a kind; for one kind: 2s,partition:5s [default: a fifth of the time, 1s to 10s]
+    #[arg(long, value_name = "LIST", help_heading = "Faults")]
+    pub fault_interval: Option<Paces>,
+    /// Mean time that a fault lasts; for one kind: 1s,partition:3s [default: half of the interval]
+    #[arg(long, value_name = "LIST", help_heading = "Faults")]
+    pub fault_lasts: Option<Paces>,
     /// Time without faults before the end [default: a seventh of the time, at most 5s]
     #[arg(long, value_name = "TIME", help_heading = "Faults")]
     pub quiet: Option<Time>,
@@ -120,6 +126,9 @@ const NODES_MAX: u8 = 64;
 /// The greatest number of clients that ask at the same time.
 const CONCURRENCY_MAX: u16 = 1024;
 
+/// The greatest number of outputs that are drawn from.
+const CRASH_WITHIN_MAX: u32 = 32;
+
 /// The most entries that a node may be told to let its log grow by.
 const COMPACT_AFTER_MAX: u32 = u32::MAX;
 
@@ -174,6 +183,7 @@ impl Options {
         within("keys", u16::MAX.into(), self.keys.map(u32::from))?;
         within("ops-per-key", u32::MAX, self.ops_per_key)?;
         within("compact-after", COMPACT_AFTER_MAX, self.compact_after)?;
+        within("crash-within", CRASH_WITHIN_MAX, self.crash_within)?;
         match self.rate {
             Some(rate) => positive(&rate.to_string())
                 .map(drop)
@@ -191,6 +201,8 @@ impl Options {
             || self.shapes.is_some()
             || self.cuts.is_some()
             || self.crash_after.is_some()
+            || self.crash_within.is_some()
+            || self.crash_lag.is_some()
             || self.fault_interval.is_some()
             || self.fault_lasts.is_some()
             || self.quiet.is_some();
@@ -214,9 +226,13 @@ impl Options {
         self.shapes = self.shapes.filter(|_| asked(FaultKind::Partition));
         self.cuts = self.cuts.filter(|_| asked(FaultKind::Partition));
         self.crash_after = self.crash_after.filter(|_| asked(FaultKind::CrashAt));
+        self.crash_within = self.crash_within.filter(|_| asked(FaultKind::CrashAt));
+        self.crash_lag = self.crash_lag.filter(|_| asked(FaultKind::CrashAt));
         let any = !faults.0.is_empty();
-        self.fault_interval = self.fault_interval.filter(|_| any);
-        self.fault_lasts = self.fault_lasts.filter(|_| any);
+        let of_asked =
+            |paces: Paces| Some(paces.about(&faults.0)).filter(|paces| !paces.0.is_empty());
+        self.fault_interval = self.fault_interval.and_then(of_asked);
+        self.fault_lasts = self.fault_lasts.and_then(of_asked);
         self.quiet = self.quiet.filter(|_| any);
         self
     }
@@ -234,6 +250,8 @@ impl Options {
             shapes: self.shapes.or(other.shapes),
             cuts: self.cuts.or(other.cuts),
             crash_after: self.crash_after.or(other.crash_after),
+            crash_within: self.crash_within.or(other.crash_within),
+            crash_lag: self.crash_lag.or(other.crash_lag),
             fault_interval: self.fault_interval.or(other.fault_interval),
             fault_lasts: self.fault_lasts.or(other.fault_lasts),
             quiet: self.quiet.or(other.quiet),

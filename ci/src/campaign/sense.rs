@@ -3,8 +3,8 @@
 //! of the run exists.
 
 use tribunal_impls::adapter::{Capability, System};
-use tribunal_nemesis::FaultKind;
-use tribunal_nemesis::schedule::{self, DrawError};
+use tribunal_nemesis::schedule::{self, DrawError, Schedule};
+use tribunal_nemesis::{Carrier, FaultKind};
 
 use super::config::Campaign;
 use super::words::List;
@@ -19,13 +19,14 @@ impl Campaign {
                 return Err(usage(format!("expected {flag} to be more than 0")));
             }
         }
-        let of_nodes = [
+        let in_milliseconds = [
+            ("--crash-lag", self.crash_lag),
             ("--election-timeout", self.election_timeout),
             ("--heartbeat", self.heartbeat),
             ("--disk-delay", self.disk_delay),
             ("--disk-jitter", self.disk_jitter),
         ];
-        for (flag, time) in of_nodes {
+        for (flag, time) in in_milliseconds {
             let fine = time.filter(|time| !time.0.subsec_nanos().is_multiple_of(1_000_000));
             if let Some(time) = fine {
                 return Err(usage(format!(
@@ -71,6 +72,38 @@ impl Campaign {
         }
     }
 
+    /// Refuses a place to crash whose kind of message or record the system
+    /// does not have.
+    pub(super) fn check_crashes(
+        &self,
+        system: &dyn System,
+        schedule: &Schedule,
+    ) -> anyhow::Result<()> {
+        let kinds = system.crash_kinds();
+        let asked = self.crash_after.iter().flat_map(|list| &list.0);
+        let scheduled = schedule
+            .faults
+            .iter()
+            .filter_map(|fault| fault.crash.as_ref());
+        for output in asked.chain(scheduled.map(|place| &place.after)) {
+            let (Some(carrier), Some(of)) = (output.after.is_a(), &output.of) else {
+                continue;
+            };
+            let known = match carrier {
+                Carrier::Message => &kinds.messages,
+                Carrier::Record => &kinds.records,
+            };
+            if !known.contains(of) {
+                return Err(usage(format!(
+                    "{} has no {carrier} `{of}` to crash after; there are: {}",
+                    system.name(),
+                    List(known.clone())
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses what is said about faults that there will not be.
     pub(super) fn check_aims(&self) -> anyhow::Result<()> {
         let partition = [FaultKind::Partition];
@@ -88,19 +121,28 @@ impl Campaign {
         if let Some(after) = &self.crash_after {
             self.check_aim(&format!("--crash-after {after}"), &[FaultKind::CrashAt])?;
         }
-        let of_any = [
-            ("--fault-interval", self.fault_interval),
-            ("--fault-lasts", self.fault_lasts),
-            ("--quiet", self.quiet),
+        if let Some(within) = self.crash_within {
+            self.check_aim(&format!("--crash-within {within}"), &[FaultKind::CrashAt])?;
+        }
+        if let Some(lag) = self.crash_lag {
+            self.check_aim(&format!("--crash-lag {lag}"), &[FaultKind::CrashAt])?;
+        }
+        let of_any = match self.faults.0.is_empty() {
+            true => FaultKind::USUAL,
+            false => FaultKind::ALL,
+        };
+        let paces = [
+            ("--fault-interval", &self.fault_interval),
+            ("--fault-lasts", &self.fault_lasts),
         ];
-        for (flag, time) in of_any {
-            if let Some(time) = time {
-                let about = match self.faults.0.is_empty() {
-                    true => FaultKind::USUAL,
-                    false => FaultKind::ALL,
-                };
-                self.check_aim(&format!("{flag} {time}"), about)?;
+        for (flag, paces) in paces {
+            for paced in paces.iter().flat_map(|paces| &paces.0) {
+                let about = paced.fault.as_ref().map_or(of_any, std::slice::from_ref);
+                self.check_aim(&format!("{flag} {paced}"), about)?;
             }
+        }
+        if let Some(quiet) = self.quiet {
+            self.check_aim(&format!("--quiet {quiet}"), of_any)?;
         }
         Ok(())
     }
@@ -213,6 +255,31 @@ mod tests {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("the nodes of deaf cannot"), "{error}");
         assert!(campaign.check_abilities(&DEAF, FaultKind::USUAL).is_ok());
+    }
+
+    #[test]
+    fn a_place_to_crash_names_a_kind_that_the_system_has() {
+        let campaign = campaign("raft", 5);
+        let raft = crate::systems::start("raft", None, campaign.tuning()).unwrap();
+        let asked = |after: &str| {
+            let campaign = Campaign {
+                crash_after: Some(after.parse().unwrap()),
+                ..campaign.clone()
+            };
+            let checked = campaign.check_crashes(&*raft, &Schedule::default());
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(asked("answer,send:vote-reply,persist:append"), Ok(()));
+        let error = asked("send:append,persist-asked:vote-reply").unwrap_err();
+        let expected = "raft has no record `vote-reply` to crash after; there are: \
+                        vote,truncate-from,append,snapshot";
+        assert_eq!(error, expected);
+        let scheduled = r#"{"faults": [{"at":"1s","for":"1s","fault":"crash-at",
+            "crash":{"after":"send:lunch","ordinal":1},"targets":"all"}]}"#;
+        let path = std::path::Path::new("s.json");
+        let schedule = Schedule::parse(path, scheduled, 5).unwrap();
+        let error = campaign.check_crashes(&*raft, &schedule).unwrap_err();
+        assert!(error.to_string().contains("no message `lunch`"), "{error}");
     }
 
     #[test]

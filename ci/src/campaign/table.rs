@@ -127,7 +127,7 @@ fn faults(report: &Report) -> String {
         let seconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64();
         let began = seconds(fault.times.began_ns);
         let lasted = fault.times.healed_ns.map(|healed| seconds(healed) - began);
-        let name = match (fault.shape, fault.crash) {
+        let name = match (fault.shape, &fault.crash) {
             (Some(shape), _) => format!("{} {shape}", fault.fault),
             (None, Some(place)) => format!("{} {place}", fault.fault),
             (None, None) => fault.fault.to_string(),

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tribunal_nemesis::{FaultKind, Target};
 
+use crate::units::Time;
+
 /// A list as flags have it, `kill,pause`, and as files have it, `["kill", "pause"]`;
 /// `none` and `[]` are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +103,90 @@ impl fmt::Display for Aim {
     }
 }
 
+/// A length of time, for every kind of fault or for one: `2s`, `partition:5s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paced {
+    /// For which kind; all that have no own where not given.
+    pub fault: Option<FaultKind>,
+    /// How long.
+    pub time: Time,
+}
+
+impl FromStr for Paced {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (fault, time) = match text.split_once(':') {
+            Some((fault, time)) => (Some(fault), time),
+            None => (None, text),
+        };
+        let fault = fault
+            .map(str::parse)
+            .transpose()
+            .map_err(|error: <FaultKind as FromStr>::Err| error.to_string())?;
+        Ok(Paced {
+            fault,
+            time: time.parse()?,
+        })
+    }
+}
+
+impl fmt::Display for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fault {
+            Some(fault) => write!(f, "{fault}:{}", self.time),
+            None => self.time.fmt(f),
+        }
+    }
+}
+
+/// One or more of them, as flags and files have it: `2s,partition:5s`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paces(pub Vec<Paced>);
+
+impl Paces {
+    /// Without what is about other faults than these.
+    pub fn about(mut self, faults: &[FaultKind]) -> Paces {
+        let is_asked = |paced: &Paced| paced.fault.is_none_or(|kind| faults.contains(&kind));
+        self.0.retain(is_asked);
+        self
+    }
+}
+
+impl FromStr for Paces {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut paces: Vec<Paced> = Vec::new();
+        for word in text.split(',') {
+            let paced: Paced = word.trim().parse()?;
+            if paces.iter().any(|other| other.fault == paced.fault) {
+                return Err(format!("expected one time for each kind, found {word} too"));
+            }
+            paces.push(paced);
+        }
+        Ok(Paces(paces))
+    }
+}
+
+impl fmt::Display for Paces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self.0.iter().map(Paced::to_string).collect();
+        f.write_str(&words.join(","))
+    }
+}
+
+impl Serialize for Paces {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Paces {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl Serialize for Aim {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -130,6 +216,16 @@ mod tests {
                 .unwrap_err()
                 .contains("flood")
         );
+    }
+
+    #[test]
+    fn a_pace_may_name_its_fault_once() {
+        let paces: Paces = "2s,partition:5s".parse().unwrap();
+        assert_eq!(paces.to_string(), "2s,partition:5s");
+        assert_eq!(paces.about(&[FaultKind::Kill]).to_string(), "2s");
+        for wrong in ["2s,3s", "flood:1s", "partition:", ""] {
+            assert!(wrong.parse::<Paces>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -343,13 +343,21 @@ async fn a_lock_is_never_leased_to_two_at_once() {
 
 #[tokio::test]
 async fn a_node_crashes_between_two_outputs_where_it_is_asked_to() {
-    for (after, answered) in [("persist", false), ("answer", true), ("send", false)] {
+    for (after, of, answered) in [
+        ("persist", None, false),
+        ("answer", None, true),
+        ("send", None, false),
+        ("send", Some("append"), false),
+        ("persist", Some("append"), false),
+        ("persist-asked", Some("append"), false),
+    ] {
         let mut cluster = Cluster::new("raft", 2);
         cluster.start_all();
         let leader = cluster.leader().await;
         let mut client = cluster.client(leader, false);
         surely(&mut *client, &write(1, 1)).await;
-        let body = format!(r#"{{"type": "crash_at", "after": "{after}", "ordinal": 1}}"#);
+        let kind = of.map_or(String::new(), |of| format!(r#""of": "{of}", "#));
+        let body = format!(r#"{{"type": "crash_at", "after": "{after}", {kind}"ordinal": 1}}"#);
         let reply = cluster.ask(leader, &body).await;
         assert_eq!(reply["type"], "crash_at_ok", "{after}");
         let outcome = client.invoke(&write(1, 2)).await;
@@ -360,7 +368,8 @@ async fn a_node_crashes_between_two_outputs_where_it_is_asked_to() {
         );
         assert_eq!(cluster.exit_code(leader), Some(86), "{after}");
         let said = cluster.said(leader);
-        let mark = format!("n{leader} crashes after {after} 1, as it was asked");
+        let kind = of.map_or(String::new(), |of| format!(" of {of}"));
+        let mark = format!("n{leader} crashes after {after}{kind} 1, as it was asked");
         assert!(said.contains(&mark), "{said}");
         cluster.start(leader);
         let found = surely(&mut *cluster.client(3 - leader, true), &read(1)).await;
@@ -380,6 +389,14 @@ async fn a_place_to_crash_is_refused_where_it_cannot_be_meant() {
         (
             r#"{"type": "crash_at", "after": "send", "ordinal": 0}"#,
             "a number from 1",
+        ),
+        (
+            r#"{"type": "crash_at", "after": "send", "of": "lunch", "ordinal": 1}"#,
+            "one of pre-vote",
+        ),
+        (
+            r#"{"type": "crash_at", "after": "answer", "of": "vote", "ordinal": 1}"#,
+            "answer has no kinds",
         ),
     ];
     for (body, expected) in cases {

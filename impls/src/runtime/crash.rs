@@ -8,8 +8,12 @@
 //! carries one persist, so that there is a place between any two of them. A
 //! right protocol stands that, as it stands any other pace of its host.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::str::FromStr;
+
+use tribunal_protocol::Machine;
+
+use super::kinds::{kind_of, kinds};
 
 /// After which kind of output a node ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,15 +29,19 @@ pub enum CrashAfter {
     EarlyAnswer,
     /// A persist: durable, and nothing that waited for it has left.
     Persist,
+    /// A persist that is asked for: not begun to be written, and what waits
+    /// for no persist has left.
+    PersistAsked,
 }
 
 impl CrashAfter {
-    const ALL: [CrashAfter; 5] = [
+    const ALL: [CrashAfter; 6] = [
         CrashAfter::Send,
         CrashAfter::Answer,
         CrashAfter::EarlySend,
         CrashAfter::EarlyAnswer,
         CrashAfter::Persist,
+        CrashAfter::PersistAsked,
     ];
 
     /// The one spelling.
@@ -44,6 +52,16 @@ impl CrashAfter {
             CrashAfter::EarlySend => "early-send",
             CrashAfter::EarlyAnswer => "early-answer",
             CrashAfter::Persist => "persist",
+            CrashAfter::PersistAsked => "persist-asked",
+        }
+    }
+
+    /// Which kinds of it there are in a machine.
+    fn kinds<M: Machine>(self) -> Vec<String> {
+        match self {
+            CrashAfter::Send | CrashAfter::EarlySend => kinds::<M::Message>(),
+            CrashAfter::Persist | CrashAfter::PersistAsked => kinds::<M::Record>(),
+            CrashAfter::Answer | CrashAfter::EarlyAnswer => Vec::new(),
         }
     }
 }
@@ -66,9 +84,10 @@ impl FromStr for CrashAfter {
 }
 
 /// Where a node is to end: counts down what it lets out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CrashPoint {
     after: CrashAfter,
+    of: Option<String>,
     ordinal: u64,
     left: u64,
 }
@@ -78,18 +97,40 @@ impl CrashPoint {
     pub(super) fn new(after: CrashAfter, ordinal: u64) -> Self {
         CrashPoint {
             after,
+            of: None,
             ordinal,
             left: ordinal,
         }
     }
 
-    /// Whether it is a place between a persist and what follows.
-    pub(super) fn is_persist(&self) -> bool {
-        self.after == CrashAfter::Persist
+    /// Counts only messages, or persists with a record, of that kind. If the
+    /// machine has none: the kinds that it has.
+    pub(super) fn of<M: Machine>(self, kind: &str) -> Result<Self, Vec<String>> {
+        let known = self.after.kinds::<M>();
+        if !known.iter().any(|known| known == kind) {
+            return Err(known);
+        }
+        let of = Some(kind.to_owned());
+        Ok(CrashPoint { of, ..self })
     }
 
-    /// An output has left, ahead of a persist or not; whether this is the
-    /// place.
+    /// Whether it is a place beside a persist.
+    pub(super) fn is_persist(&self) -> bool {
+        matches!(self.after, CrashAfter::Persist | CrashAfter::PersistAsked)
+    }
+
+    /// Whether outputs of one kind count only.
+    pub(super) fn is_picky(&self) -> bool {
+        self.of.is_some()
+    }
+
+    /// Whether a message or a record is of the kind that counts.
+    pub(super) fn is_of(&self, value: &impl Debug) -> bool {
+        self.of.as_ref().is_none_or(|of| *of == kind_of(value))
+    }
+
+    /// An output that [is of the kind](Self::is_of) has left, ahead of a
+    /// persist or not; whether this is the place.
     pub(super) fn passes(&mut self, output: CrashAfter, early: bool) -> bool {
         let counts = self.after == output
             || match self.after {
@@ -106,12 +147,21 @@ impl CrashPoint {
 
 impl fmt::Display for CrashPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.after, self.ordinal)
+        let of = self.of.iter().map(|kind| format!(" of {kind}"));
+        write!(
+            f,
+            "{}{} {}",
+            self.after,
+            of.collect::<String>(),
+            self.ordinal
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tribunal_protocol::raft::{Message, Raft};
+
     use super::*;
 
     #[test]
@@ -126,6 +176,28 @@ mod tests {
         let mut point = CrashPoint::new(CrashAfter::Answer, 1);
         assert!(!point.passes(CrashAfter::Send, false));
         assert!(point.passes(CrashAfter::Answer, true));
+    }
+
+    #[test]
+    fn only_outputs_of_the_kind_that_a_machine_has_are_counted() {
+        let reply = Message::VoteReply {
+            term: 1,
+            granted: true,
+        };
+        let point = CrashPoint::new(CrashAfter::Send, 1).of::<Raft>("vote-reply");
+        let point = point.unwrap();
+        assert!(point.is_of(&reply));
+        assert!(!point.is_of(&Message::TimeoutNow { term: 1 }));
+        assert_eq!(point.to_string(), "send of vote-reply 1");
+        let known = |after: CrashAfter| CrashPoint::new(after, 1).of::<Raft>("lunch");
+        assert!(
+            known(CrashAfter::EarlySend)
+                .unwrap_err()
+                .contains(&"vote".into())
+        );
+        let records = known(CrashAfter::PersistAsked).unwrap_err();
+        assert!(records.contains(&"truncate-from".into()));
+        assert_eq!(known(CrashAfter::Answer).unwrap_err(), [""; 0]);
     }
 
     #[test]

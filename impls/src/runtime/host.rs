@@ -94,6 +94,8 @@ pub(super) struct Host<M: Service> {
     mutant: Option<Mutant>,
     /// Where the node is to end.
     crash: Option<CrashPoint>,
+    /// Whether the frame in flight is of the kind that counts for that.
+    writes_kind: bool,
     /// It is there; what must reach the kernel first.
     doomed: Option<Doom>,
 }
@@ -157,6 +159,7 @@ impl<M: Service> Host<M> {
             recorder: parts.recorder,
             mutant: parts.mutant,
             crash: None,
+            writes_kind: false,
             doomed: None,
         };
         host.collect();
@@ -179,9 +182,13 @@ impl<M: Service> Host<M> {
             if let Some(doom) = self.doomed.take() {
                 self.end(doom).await;
             }
-            let apart = self.crash.is_some_and(|place| place.is_persist());
+            let apart = self.crash.as_ref().is_some_and(CrashPoint::is_persist);
             let persists_max = if apart { 1 } else { FRAME_PERSISTS_MAX };
             if let Some(frame) = self.gate.take_frame(persists_max) {
+                self.writes_kind = self.is_of_kind(&frame);
+                if self.writes_kind && self.passes(CrashAfter::PersistAsked, false, None) {
+                    continue;
+                }
                 self.writer.write(frame);
             }
             let deadline = self.timers.next();
@@ -196,7 +203,7 @@ impl<M: Service> Host<M> {
                 done = self.writer.done() => {
                     done?;
                     let count = self.gate.frame_durable();
-                    if self.passes(CrashAfter::Persist, false, None) {
+                    if self.writes_kind && self.passes(CrashAfter::Persist, false, None) {
                         continue;
                     }
                     self.step(Input::Persisted(count));
@@ -238,6 +245,8 @@ impl<M: Service> Host<M> {
                 view: self.machine.view(&self.config),
             }),
             Event::CrashAt { origin, point } => {
+                // A frame in flight is one that nobody looked at.
+                self.writes_kind = point.as_ref().is_some_and(|point| !point.is_picky());
                 self.crash = point;
                 origin.reply(Ok(Body::new()));
             }

@@ -19,6 +19,7 @@
 //! | `peers.rs`, `sessions.rs`, `incarnations.rs`, `wire.rs`, `framing.rs`, `outbox.rs` | links |
 //! | `port.rs` | clients |
 //! | `crash.rs` | crashes on demand, between two outputs |
+//! | `kinds.rs` | the kinds of a machine's messages and records |
 //! | `mutant.rs` | wrong versions of all this |
 //! | `process.rs` | the process around it: signals, panics, exit codes |
 //!
@@ -31,6 +32,7 @@ mod gate;
 mod host;
 mod incarnations;
 mod journal;
+mod kinds;
 mod mutant;
 mod outbox;
 mod peers;
@@ -58,6 +60,7 @@ use self::host::{Host, Parts};
 pub use self::journal::{
     Disk, DiskFile, FileSystem, Identity, Journal, JournalError, Recovery, Settings,
 };
+pub use self::kinds::kinds;
 pub use self::mutant::Mutant;
 use self::peers::Peers;
 pub use self::process::{EXIT_CRASH_AT, EXIT_DISK, EXIT_PANIC, EXIT_REFUSED, serve};

@@ -18,7 +18,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tribunal_protocol::{Members, NodeId, View};
+use tribunal_protocol::{Machine, Members, NodeId, View};
 
 use super::crash::{CrashAfter, CrashPoint};
 use super::event::Event;
@@ -260,14 +260,14 @@ fn read_body<M: Service>(
     match kind.as_str() {
         "init" => Ok(Asked::Nothing),
         "status" => Ok(Asked::Status),
-        "crash_at" => crash_point(body).map(Asked::CrashAt),
+        "crash_at" => crash_point::<M>(body).map(Asked::CrashAt),
         kind => M::request(kind, body).map(Asked::Request),
     }
 }
 
-/// Where a node is to end: `after` which kind of output, and which `ordinal`
-/// of them from now on; nowhere without `after`.
-fn crash_point(body: &Body) -> Result<Option<CrashPoint>, Refusal> {
+/// Where a node is to end: `after` which output, `of` which kind if that
+/// matters, and which `ordinal` of them from now on; nowhere without `after`.
+fn crash_point<M: Machine>(body: &Body) -> Result<Option<CrashPoint>, Refusal> {
     let Some(after) = body.get("after") else {
         return Ok(None);
     };
@@ -279,5 +279,13 @@ fn crash_point(body: &Body) -> Result<Option<CrashPoint>, Refusal> {
     let ordinal = body.get("ordinal").and_then(Json::as_u64);
     let ordinal = ordinal.filter(|ordinal| *ordinal > 0);
     let ordinal = ordinal.ok_or_else(|| Refusal::malformed("a number from 1", "ordinal"))?;
-    Ok(Some(CrashPoint::new(after, ordinal)))
+    let point = CrashPoint::new(after, ordinal);
+    let Some(of) = body.get("of") else {
+        return Ok(Some(point));
+    };
+    let point = point.of::<M>(of.as_str().unwrap_or_default());
+    point.map(Some).map_err(|known| match known.is_empty() {
+        true => Refusal::malformed(&format!("nothing: {after} has no kinds"), "of"),
+        false => Refusal::malformed(&format!("one of {}", known.join(", ")), "of"),
+    })
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 use tribunal_protocol::NodeId;
 
-use crate::adapter::{Administration, ClientError, Members, NodeNumber, NodePlan, NodeStatus};
+use crate::adapter::{
+    Administration, ClientError, CrashPlace, Members, NodeNumber, NodePlan, NodeStatus,
+};
 use crate::client::Connection;
 use crate::service::Body;
 
@@ -30,11 +32,15 @@ pub(super) async fn ask_status(plan: &NodePlan) -> Result<NodeStatus, ClientErro
 /// Asks a node to crash at a place, or nowhere any more.
 pub(super) async fn ask_crash(
     plan: &NodePlan,
-    place: Option<(&str, u64)>,
+    place: Option<CrashPlace<'_>>,
 ) -> Result<(), ClientError> {
     let body = match place {
-        Some((after, ordinal)) => {
-            json!({ "type": "crash_at", "after": after, "ordinal": ordinal })
+        Some(CrashPlace { after, of, ordinal }) => {
+            let mut body = json!({ "type": "crash_at", "after": after, "ordinal": ordinal });
+            if let Some(of) = of {
+                body["of"] = of.into();
+            }
+            body
         }
         None => json!({ "type": "crash_at" }),
     };

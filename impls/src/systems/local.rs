@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::BuiltIn;
 use super::administration::{administer, ask_crash, ask_status};
 use crate::adapter::{
-    Administration, Capability, Client, ClientError, ClientOptions, CommandLine, NodePlan,
-    NodeStatus, Pending, System,
+    Administration, Capability, Client, ClientError, ClientOptions, CommandLine, CrashKinds,
+    CrashPlace, NodePlan, NodeStatus, Pending, System,
 };
 use crate::client::StoreClient;
 use crate::runtime::EXIT_CRASH_AT;
@@ -151,10 +151,14 @@ impl System for Local {
         Some(EXIT_CRASH_AT.into())
     }
 
+    fn crash_kinds(&self) -> CrashKinds {
+        (self.system.crash_kinds)()
+    }
+
     fn crash_at<'a>(
         &'a self,
         plan: &'a NodePlan,
-        place: Option<(&'a str, u64)>,
+        place: Option<CrashPlace<'a>>,
     ) -> Pending<'a, Result<(), ClientError>> {
         Box::pin(async move {
             let asked = tokio::time::timeout(STATUS_TIMEOUT, ask_crash(plan, place));

@@ -19,7 +19,7 @@ use tribunal_protocol::bugs::Bug;
 pub use self::examples::EXAMPLES;
 pub use self::local::{Local, Tuning};
 use crate::Compaction;
-use crate::adapter::Capability;
+use crate::adapter::{Capability, CrashKinds};
 use crate::runtime::{self, Options};
 use crate::service::Service;
 use crate::trace::{self, Judged, Role, TraceError};
@@ -35,6 +35,8 @@ pub struct BuiltIn {
     pub bugs: &'static [Bug],
     /// What whoever runs a cluster of it can ask.
     pub capabilities: &'static [Capability],
+    /// The kinds of what its nodes send and keep.
+    pub crash_kinds: fn() -> CrashKinds,
     serve: fn(Options, bool) -> Result<u8, Refused>,
     judge: fn(&BTreeMap<NodeId, PathBuf>) -> Result<Judged, TraceError>,
 }
@@ -59,6 +61,10 @@ impl BuiltIn {
             about,
             bugs,
             capabilities: M::CAPABILITIES,
+            crash_kinds: || CrashKinds {
+                messages: runtime::kinds::<M::Message>(),
+                records: runtime::kinds::<M::Record>(),
+            },
             serve: serve::<M>,
             judge: |traces| {
                 let config = |role: &Role| M::config(role).map_err(|unknown| unknown.to_string());

@@ -124,12 +124,23 @@ impl Shared {
 
     /// Whether a node runs and no fault is about to keep it from that.
     fn is_fit(&self, node: Node) -> bool {
-        let running = matches!(
-            self.cluster.processes().state(node),
-            ProcessState::Running { .. }
-        );
         let state = self.lock();
-        running && !state.claims.contains_key(&node) && !state.killed.contains(&node)
+        let untouched = !state.claims.contains_key(&node) && !state.killed.contains(&node);
+        untouched && self.runs(node)
+    }
+
+    /// Whether a node runs now: fit, or on its way to a place to crash.
+    fn is_up(&self, node: Node) -> bool {
+        let claim = self.lock().claims.get(&node).map(|(_, fault)| *fault);
+        match claim {
+            Some(FaultKind::CrashAt) => self.runs(node),
+            _ => self.is_fit(node),
+        }
+    }
+
+    fn runs(&self, node: Node) -> bool {
+        let state = self.cluster.processes().state(node);
+        matches!(state, ProcessState::Running { .. })
     }
 
     async fn remove(
@@ -226,7 +237,7 @@ impl Shared {
         };
         let mut candidates = from.into_iter().chain(before);
         let next =
-            candidates.find(|node| *node != leader.node && is_voter(node) && self.is_fit(*node));
+            candidates.find(|node| *node != leader.node && is_voter(node) && self.is_up(*node));
         let next = next.ok_or("no other voter is up")?;
         Ok((leader, next))
     }

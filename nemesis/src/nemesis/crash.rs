@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::{Shared, first, join_all, within};
 use crate::fault::{CrashPlace, Node, node_name};
-use crate::process::Exit;
+use crate::process::{Exit, ProcessState};
 use crate::report::{Edge, FaultReport, Outcome};
 
 impl Shared {
@@ -17,7 +17,7 @@ impl Shared {
     pub(super) async fn crash_at(
         &self,
         mut report: FaultReport,
-        place: CrashPlace,
+        place: &CrashPlace,
         nodes: &[Node],
         heal_at: Instant,
     ) {
@@ -40,7 +40,10 @@ impl Shared {
             _ = self.until(heal_at) => self.forget(&mut report, &asked, place).await,
         };
         let hit = match came {
-            Some((node, exit)) => self.came(&mut report, &asked, node, exit, code).await,
+            Some(end) => {
+                let kill_at = heal_at.min(Instant::now() + place.lag);
+                self.came(&mut report, &asked, end, code, kill_at).await
+            }
             None => false,
         };
         self.note_effective(&mut report, hit);
@@ -57,7 +60,7 @@ impl Shared {
         &self,
         report: &mut FaultReport,
         nodes: &[Node],
-        place: CrashPlace,
+        place: &CrashPlace,
         code: i32,
     ) -> Vec<Node> {
         let processes = self.cluster.processes();
@@ -85,7 +88,7 @@ impl Shared {
         asked
     }
 
-    async fn tell(&self, node: Node, place: Option<CrashPlace>) -> Result<(), String> {
+    async fn tell(&self, node: Node, place: Option<&CrashPlace>) -> Result<(), String> {
         let told = within(self.limits.leader, self.cluster.crash_at(node, place)).await;
         told.unwrap_or_else(|| Err("no answer in time".to_owned()))
     }
@@ -98,20 +101,31 @@ impl Shared {
         (nodes[place], exit)
     }
 
-    /// A node has ended; the others are taken with it. Whether it was the
-    /// crash that was asked for.
+    /// A node has ended; the others are taken with it, after a lag if that is
+    /// asked for. Whether it was the crash that was asked for.
     async fn came(
         &self,
         report: &mut FaultReport,
         asked: &[Node],
-        node: Node,
-        exit: Exit,
+        (node, exit): (Node, Exit),
         code: i32,
+        kill_at: Instant,
     ) -> bool {
         let name = node_name(node);
-        let others: Vec<Node> = asked.iter().copied().filter(|n| *n != node).collect();
-        if !others.is_empty() {
-            self.kill(report, &others).await;
+        let others = asked.iter().copied().filter(|n| *n != node);
+        self.until(kill_at).await;
+        // One may have come to its own place meanwhile.
+        let (ended, alive): (Vec<_>, Vec<_>) = others
+            .map(|node| (node, self.cluster.processes().state(node)))
+            .partition(|(_, state)| matches!(state, ProcessState::Exited { .. }));
+        for (node, state) in ended {
+            if let ProcessState::Exited { exit, .. } = state {
+                report.evidence.say(format!("{} {exit}", node_name(node)));
+            }
+        }
+        let alive: Vec<Node> = alive.into_iter().map(|(node, _)| node).collect();
+        if !alive.is_empty() {
+            self.kill(report, &alive).await;
         }
         report.evidence.fact("crashed", name.as_str());
         report.evidence.say(format!("{name} {exit}"));
@@ -130,12 +144,12 @@ impl Shared {
         &self,
         report: &mut FaultReport,
         nodes: &[Node],
-        place: CrashPlace,
+        place: &CrashPlace,
     ) -> Option<(Node, Exit)> {
         let processes = self.cluster.processes();
         let told = join_all(nodes.iter().map(|node| self.tell(*node, None))).await;
         for (node, told) in nodes.iter().copied().zip(told) {
-            if let crate::process::ProcessState::Exited { exit, .. } = processes.state(node) {
+            if let ProcessState::Exited { exit, .. } = processes.state(node) {
                 return Some((node, exit));
             }
             match told {

@@ -239,7 +239,7 @@ impl Shared {
         let mut report = FaultReport::new(id, fault.fault, self.now_ns());
         report.shape = fault.shape;
         report.cut = fault.cut;
-        report.crash = fault.crash;
+        report.crash = fault.crash.clone();
         if !due {
             return self.skip(report, "the load ended before it was due");
         }
@@ -251,7 +251,7 @@ impl Shared {
         match fault.fault {
             FaultKind::Kill | FaultKind::Pause => self.on_processes(report, &nodes, heal_at).await,
             FaultKind::Partition => self.partition(report, &nodes, heal_at).await,
-            FaultKind::CrashAt => match fault.crash {
+            FaultKind::CrashAt => match &fault.crash {
                 Some(place) => self.crash_at(report, place, &nodes, heal_at).await,
                 None => self.skip(report, "the schedule does not say where"),
             },

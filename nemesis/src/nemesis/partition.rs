@@ -4,14 +4,19 @@ use std::time::Instant;
 
 use super::heal::Claim;
 use super::{Shared, join_all};
-use crate::fault::{Cut, Node};
+use crate::fault::{Cut, Node, Shape};
 use crate::links::{Counters, Link, Probe};
 use crate::report::{Edge, Evidence, FaultReport, Outcome};
 
 impl Shared {
-    /// Cuts the links between `side` and all other nodes until `heal_at`.
+    /// Cuts the links between `side` and all other nodes until `heal_at`; or,
+    /// where `side` is a bridge, between the halves that it joins.
     pub(super) async fn partition(&self, mut report: FaultReport, side: &[Node], heal_at: Instant) {
-        let links = across(side, &self.cluster.nodes());
+        let nodes = self.cluster.nodes();
+        let links = match report.shape {
+            Some(Shape::Bridge) => beside_bridge(side, &nodes),
+            _ => across(side, &nodes),
+        };
         if links.is_empty() {
             return self.skip(report, "there is nobody on the other side");
         }
@@ -147,6 +152,13 @@ fn across(side: &[Node], nodes: &[Node]) -> Vec<Link> {
         .collect()
 }
 
+/// The links between the halves of the nodes that are no bridge.
+fn beside_bridge(bridge: &[Node], nodes: &[Node]) -> Vec<Link> {
+    let is_bridge = |node: &Node| bridge.contains(node);
+    let others: Vec<Node> = nodes.iter().copied().filter(|n| !is_bridge(n)).collect();
+    across(&others[..others.len() / 2], &others)
+}
+
 fn difference(before: &[Counters], after: &[Counters]) -> Vec<Counters> {
     let pairs = before.iter().zip(after);
     let less = |(before, after): (&Counters, &Counters)| Counters {
@@ -157,4 +169,25 @@ fn difference(before: &[Counters], after: &[Counters]) -> Vec<Counters> {
         ..*after
     };
     pairs.map(less).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_keeps_every_link_and_joins_two_halves_that_have_none() {
+        let links = beside_bridge(&[2], &[1, 2, 3, 4, 5]);
+        assert_eq!(links.len(), 8);
+        let across = |link: &Link| {
+            let (one, other) = (link.from.min(link.to), link.from.max(link.to));
+            [1, 3].contains(&one) && [4, 5].contains(&other)
+        };
+        assert!(links.iter().all(across), "{links:?}");
+        assert_eq!(beside_bridge(&[3], &[1, 2, 3]), across_two());
+    }
+
+    fn across_two() -> Vec<Link> {
+        vec![Link { from: 1, to: 2 }, Link { from: 2, to: 1 }]
+    }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::dice::{Dice, stream};
 use super::options::{DrawError, LASTS_MS_MIN, Pace, ScheduleOptions};
 use super::{Schedule, ScheduledFault, Targets};
-use crate::fault::{CrashAfter, CrashPlace, Cut, FaultKind, Node, Shape, Target};
+use crate::fault::{CrashOutput, CrashPlace, Cut, FaultKind, Node, Shape, Target};
 
 /// How many powers of two bound the ordinals of outputs.
 const ORDINALS_LOG: u64 = 6;
@@ -29,7 +29,6 @@ const TRIES: usize = 8;
 /// Every kind asked for occurs at least once, or the error says why not; and
 /// everything is healed before the quiet time at the end.
 pub fn draw(seed: u64, options: &ScheduleOptions) -> Result<Schedule, DrawError> {
-    let pace = Pace::of(options)?;
     let mut kinds = Vec::new();
     for kind in FaultKind::ALL
         .iter()
@@ -39,15 +38,15 @@ pub fn draw(seed: u64, options: &ScheduleOptions) -> Result<Schedule, DrawError>
     }
     let mut slots = Vec::new();
     for (index, kind) in kinds.iter_mut().enumerate() {
-        slots.extend(kind.timeline(index, &pace));
+        slots.extend(kind.timeline(index));
     }
     slots.sort_by_key(|slot| (!slot.sure, if slot.sure { 0 } else { slot.at }, slot.kind));
     let mut placed = Placed {
         faults: Vec::new(),
-        guard: pace.guard,
+        guard: kinds.first().map_or(0, |kind| kind.pace.guard),
     };
     for slot in slots {
-        kinds[slot.kind].place(slot, &pace, &mut placed)?;
+        kinds[slot.kind].place(slot, &mut placed)?;
     }
     let mut faults: Vec<ScheduledFault> = placed.faults.into_iter().map(|(f, _)| f).collect();
     faults.sort_by_key(|fault| (fault.at, fault.fault));
@@ -76,7 +75,10 @@ struct KindDraw {
     dice: Dice,
     menu: Menu,
     /// After which outputs a node may crash itself.
-    crash_after: Vec<CrashAfter>,
+    crash_after: Vec<CrashOutput>,
+    crash_within: u64,
+    crash_lag: Duration,
+    pace: Pace,
     nodes: usize,
 }
 
@@ -111,13 +113,17 @@ impl KindDraw {
             fault,
             dice,
             menu,
-            crash_after: or_all(&options.crash_after, CrashAfter::ALL),
+            crash_after: or_all(&options.crash_after, &CrashOutput::any()),
+            crash_within: options.crash_within.unwrap_or(u64::MAX),
+            crash_lag: options.crash_lag,
+            pace: Pace::of(fault, options)?,
             nodes,
         })
     }
 
     /// The times of this kind's faults, one after the other, one of them sure.
-    fn timeline(&mut self, kind: usize, pace: &Pace) -> Vec<Slot> {
+    fn timeline(&mut self, kind: usize) -> Vec<Slot> {
+        let pace = self.pace;
         let gap = pace.interval - pace.lasts;
         let mut slots = Vec::new();
         let mut at = pace.start + self.dice.between(0, gap);
@@ -151,7 +157,8 @@ impl KindDraw {
 
     /// Finds targets for a slot. A sure one is moved, and shortened, until
     /// there are some; another is left out.
-    fn place(&mut self, slot: Slot, pace: &Pace, placed: &mut Placed) -> Result<(), DrawError> {
+    fn place(&mut self, slot: Slot, placed: &mut Placed) -> Result<(), DrawError> {
+        let pace = self.pace;
         for _ in 0..TRIES {
             if self.try_at(slot, placed) {
                 return Ok(());
@@ -194,10 +201,11 @@ impl KindDraw {
     /// place that it does not come to in time is none.
     fn draw_place(&mut self) -> CrashPlace {
         let after = self.dice.below(self.crash_after.len() as u64) as usize;
-        let most = 1 << self.dice.below(ORDINALS_LOG);
+        let most = (1 << self.dice.below(ORDINALS_LOG)).min(self.crash_within);
         CrashPlace {
-            after: self.crash_after[after],
+            after: self.crash_after[after].clone(),
             ordinal: self.dice.between(1, most),
+            lag: self.crash_lag,
         }
     }
 
@@ -312,7 +320,7 @@ fn draw_side(dice: &mut Dice, shape: Shape, nodes: usize) -> Targets {
     }
 }
 
-fn or_all<T: Copy>(asked: &[T], all: &[T]) -> Vec<T> {
+fn or_all<T: Clone>(asked: &[T], all: &[T]) -> Vec<T> {
     if asked.is_empty() {
         all.to_vec()
     } else {
@@ -363,7 +371,7 @@ fn shape_weight(shape: Shape) -> u64 {
     match shape {
         Shape::IsolateLeader => 4,
         Shape::MajorityMinority => 3,
-        Shape::IsolateOne | Shape::Halves => 2,
+        Shape::IsolateOne | Shape::Halves | Shape::Bridge => 2,
     }
 }
 

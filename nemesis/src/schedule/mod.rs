@@ -14,7 +14,10 @@
 //! ```
 //!
 //! `targets` is a list of names, `leader` (resolved when the fault is
-//! installed) or `all`; for a partition, the nodes of one side.
+//! installed) or `all`; for a partition, the nodes of one side, or of a
+//! bridge the one node that keeps its links. A `crash` may name the kind of
+//! what leaves, `{"after":"send:vote-reply","ordinal":1}`, and let the other
+//! targets live on for a `lag`, `"50ms"`.
 
 use std::fmt;
 use std::time::Duration;
@@ -27,7 +30,7 @@ mod dice;
 mod draw;
 mod options;
 mod read;
-mod span;
+pub(crate) mod span;
 
 pub use dice::stream;
 pub use draw::draw;
@@ -65,7 +68,8 @@ pub struct ScheduledFault {
     /// Where a node crashes itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub crash: Option<CrashPlace>,
-    /// Whom it hits; for a partition, the nodes of one side.
+    /// Whom it hits; for a partition, the nodes of one side, or of a bridge the
+    /// one node that keeps its links.
     pub targets: Targets,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Seconds;
 use super::dice::Dice;
-use crate::fault::{CrashAfter, Cut, FaultKind, Shape, Target};
+use crate::fault::{CrashOutput, Cut, FaultKind, Shape, Target};
 
 /// A fault shorter than this may be over before anything could notice it.
 pub(super) const LASTS_MS_MIN: u64 = 200;
@@ -27,12 +27,18 @@ pub struct ScheduleOptions {
     /// How a partition may cut its links; either way if empty.
     pub cuts: Vec<Cut>,
     /// After which outputs a node may crash itself; after any if empty.
-    pub crash_after: Vec<CrashAfter>,
+    pub crash_after: Vec<CrashOutput>,
+    /// After at most how many of them; any number if not given.
+    pub crash_within: Option<u64>,
+    /// How long after the first of several nodes the others go.
+    pub crash_lag: Duration,
     /// Mean time from the beginning of one fault to the beginning of the next
     /// of its kind; a fifth of the duration, 1 to 10 s, if not given.
     pub interval: Option<Duration>,
     /// Mean time that a fault lasts; half of the interval if not given.
     pub lasts: Option<Duration>,
+    /// The same two for one kind of fault, where it has a pace of its own.
+    pub paces: BTreeMap<FaultKind, (Option<Duration>, Option<Duration>)>,
     /// How long before the end of the load everything is healed; a seventh of
     /// the duration, at most 5 s, if not given.
     pub quiet: Option<Duration>,
@@ -91,14 +97,18 @@ impl ScheduleOptions {
             shapes: Vec::new(),
             cuts: Vec::new(),
             crash_after: Vec::new(),
+            crash_within: None,
+            crash_lag: Duration::ZERO,
             interval: None,
             lasts: None,
+            paces: BTreeMap::new(),
             quiet: None,
         }
     }
 }
 
 /// When faults may be in place, and how long, in milliseconds.
+#[derive(Clone, Copy)]
 pub(super) struct Pace {
     pub start: u64,
     pub end: u64,
@@ -109,7 +119,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub fn of(options: &ScheduleOptions) -> Result<Self, DrawError> {
+    /// The pace of one kind of fault.
+    pub fn of(kind: FaultKind, options: &ScheduleOptions) -> Result<Self, DrawError> {
+        let own = options.paces.get(&kind).copied().unwrap_or_default();
+        let asked = (own.0.or(options.interval), own.1.or(options.lasts));
         let ms = |span: Duration| span.as_millis() as u64;
         let duration = ms(options.duration);
         // The cluster first elects its leader and serves a little.
@@ -125,9 +138,7 @@ impl Pace {
             });
         }
         let usual = (duration / 5).clamp(1_000, 10_000);
-        let interval = options.interval.map(ms);
-        let lasts = options.lasts.map(ms);
-        let (interval, lasts) = match (interval, lasts) {
+        let (interval, lasts) = match (asked.0.map(ms), asked.1.map(ms)) {
             (Some(interval), lasts) => (interval, lasts.unwrap_or(interval / 2)),
             (None, Some(lasts)) => (usual.max(2 * lasts), lasts),
             (None, None) => (usual, (usual / 2).min((end - start) / 2)),
@@ -139,11 +150,11 @@ impl Pace {
             lasts,
             guard: (duration / 20).min(500),
         };
-        pace.check(options)?;
+        pace.check(asked.1.is_some())?;
         Ok(pace)
     }
 
-    fn check(&self, options: &ScheduleOptions) -> Result<(), DrawError> {
+    fn check(&self, lasts_are_asked_for: bool) -> Result<(), DrawError> {
         let refuse = |what, limit: String, found_ms| {
             Err(DrawError::Pace {
                 what,
@@ -152,7 +163,7 @@ impl Pace {
             })
         };
         let shown = |ms| Seconds(Duration::from_millis(ms)).to_string();
-        if options.lasts.is_some() && self.lasts > self.end - self.start {
+        if lasts_are_asked_for && self.lasts > self.end - self.start {
             let limit = format!("at most {}", shown(self.end - self.start));
             return refuse("a mean length of faults", limit, self.lasts);
         }

@@ -127,7 +127,7 @@ fn check(mut fault: ScheduledFault, nodes: usize) -> Result<ScheduledFault, Stri
             return Err(format!("expected a node of n1 to {last}, found {found}"));
         }
     }
-    match (fault.fault, fault.crash) {
+    match (fault.fault, &fault.crash) {
         (FaultKind::CrashAt, Some(place)) if place.ordinal > 0 => {}
         (FaultKind::CrashAt, _) => {
             let known: Vec<&str> = CrashAfter::ALL.iter().map(|after| after.name()).collect();
@@ -199,6 +199,10 @@ fn check_side(shape: Shape, targets: &Targets, nodes: usize) -> Result<(), Strin
         (Shape::IsolateLeader, other) => Err(format!(
             "expected targets \"leader\" for {shape}, found {other}"
         )),
+        (Shape::Bridge, Targets::Nodes(list)) if list.len() == 1 => Ok(()),
+        (Shape::Bridge, other) => Err(format!(
+            "expected the one node that a {shape} leaves its links, found {other}"
+        )),
         // Either side may be named, so the larger one too.
         (_, Targets::Nodes(list))
             if sizes.contains(&list.len()) || sizes.contains(&(nodes - list.len())) =>
@@ -260,7 +264,11 @@ mod tests {
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"partition","targets":["n1"]}"#,
-                "s.json:2:3: expected the partition's `shape`: one of isolate-one, isolate-leader, majority-minority, halves",
+                "s.json:2:3: expected the partition's `shape`: one of isolate-one, isolate-leader, majority-minority, halves, bridge",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"partition","shape":"bridge","targets":["n1","n2"]}"#,
+                "s.json:2:3: expected the one node that a bridge leaves its links, found n1,n2",
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"partition","shape":"isolate-one","targets":["n1","n2"]}"#,
@@ -272,7 +280,7 @@ mod tests {
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"crash-at","targets":["n1"]}"#,
-                "s.json:2:3: expected `crash`: its `ordinal` from 1, and `after` one of send, answer, early-send, early-answer, persist",
+                "s.json:2:3: expected `crash`: its `ordinal` from 1, and `after` one of send, answer, early-send, early-answer, persist, persist-asked",
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"kill","crash":{"after":"send","ordinal":1},"targets":["n1"]}"#,

@@ -93,6 +93,13 @@ impl<M: Service> Host<M> {
                 session,
             } => {
                 self.send(to, &message, session);
+                if !self
+                    .crash
+                    .as_ref()
+                    .is_some_and(|place| place.is_of(&message))
+                {
+                    return;
+                }
                 (CrashAfter::Send, self.peers.outbox(to))
             }
             Departure::Answer { id, outcome } => {
@@ -120,9 +127,16 @@ impl<M: Service> Host<M> {
         if !place.passes(output, early) {
             return false;
         }
-        let place = *place;
+        let place = place.clone();
         self.doomed = Some(Doom { place, last });
         true
+    }
+
+    /// Whether a frame has a record of the kind that counts for a crash.
+    pub(super) fn is_of_kind(&self, frame: &[Vec<M::Record>]) -> bool {
+        let mut records = frame.iter().flatten();
+        let place = self.crash.as_ref();
+        place.is_some_and(|place| records.any(|record| place.is_of(record)))
     }
 
     /// Ends the process as a crash does, as soon as what has left is with the

@@ -131,7 +131,10 @@ fn one_fault_of_each_kind_is_sure() {
 fn only_what_is_allowed_is_drawn() {
     for seed in 0..300 {
         let mut options = ScheduleOptions::new(FaultKind::ALL, 5, Duration::from_secs(30));
-        options.crash_after = vec![CrashAfter::Answer];
+        let output: CrashOutput = "send:vote-reply".parse().unwrap();
+        options.crash_after = vec![output.clone()];
+        options.crash_within = Some(3);
+        options.crash_lag = Duration::from_millis(20);
         options.targets.insert(FaultKind::Kill, vec![Target::One]);
         options
             .targets
@@ -146,8 +149,11 @@ fn only_what_is_allowed_is_drawn() {
                 FaultKind::Pause => assert_eq!(fault.targets, Targets::Leader),
                 FaultKind::CrashAt => {
                     let place = fault.crash.unwrap();
-                    assert_eq!(place.after, CrashAfter::Answer);
-                    assert!((1..=32).contains(&place.ordinal));
+                    assert_eq!(
+                        (place.after, place.lag),
+                        (output.clone(), options.crash_lag)
+                    );
+                    assert!((1..=3).contains(&place.ordinal));
                 }
                 FaultKind::Partition => {
                     assert_eq!(
@@ -163,6 +169,29 @@ fn only_what_is_allowed_is_drawn() {
             }
         }
     }
+}
+
+#[test]
+fn a_kind_of_fault_may_have_a_pace_of_its_own() {
+    let mut options = ScheduleOptions::new(
+        &[FaultKind::Kill, FaultKind::Partition],
+        5,
+        Duration::from_secs(60),
+    );
+    options.interval = Some(Duration::from_secs(2));
+    options.lasts = Some(Duration::from_secs(1));
+    let both = draw(7, &options).unwrap();
+    let own = (Some(Duration::from_secs(12)), Some(Duration::from_secs(10)));
+    options.paces.insert(FaultKind::Partition, own);
+    let paced = draw(7, &options).unwrap();
+    let of = |schedule: &Schedule, kind| {
+        let faults = schedule.faults.iter().filter(|fault| fault.fault == kind);
+        faults.map(|fault| fault.lasts).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&paced, FaultKind::Kill), of(&both, FaultKind::Kill));
+    let partitions = of(&paced, FaultKind::Partition);
+    assert!((2..=6).contains(&partitions.len()), "{partitions:?}");
+    assert!(partitions.iter().all(|lasts| lasts.as_secs() >= 5));
 }
 
 #[test]
@@ -203,8 +232,9 @@ fn everything_there_is_gets_drawn() {
         }
     }
     // Kill and pause: one to four nodes, all, the leader; partition: two cuts
-    // of isolate-one, isolate-leader, halves, and minorities of one and two.
-    assert_eq!(seen.len(), 2 * 6 + 2 * 5, "{seen:?}");
+    // of isolate-one, isolate-leader, halves, a bridge, and minorities of one
+    // and two.
+    assert_eq!(seen.len(), 2 * 6 + 2 * 6, "{seen:?}");
 }
 
 #[test]
@@ -228,7 +258,7 @@ fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
 fn what_cannot_be_is_refused() {
     let refused = |options: ScheduleOptions| draw(1, &options).unwrap_err().to_string();
     let lone = ScheduleOptions::new(FaultKind::USUAL, 1, Duration::from_secs(20));
-    expect!["expected a target that one node can have for partition, found isolate-one, isolate-leader, majority-minority, halves"]
+    expect!["expected a target that one node can have for partition, found isolate-one, isolate-leader, majority-minority, halves, bridge"]
         .assert_eq(&refused(lone));
     let short = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_millis(200));
     expect!["expected a time of at least 0.248s for any fault to fit, found 0.2s"]
@@ -258,11 +288,11 @@ fn a_seed_gives_this_very_schedule() {
             {"at":"1.825s","for":"1.719s","fault":"partition","shape":"halves","cut":"reset","targets":["n2","n5"]},
             {"at":"2.484s","for":"1.151s","fault":"kill","targets":["n5"]},
             {"at":"3.57s","for":"0.875s","fault":"pause","targets":["n1","n4"]},
-            {"at":"4.596s","for":"1.24s","fault":"partition","shape":"halves","cut":"hold","targets":["n3","n5"]},
+            {"at":"4.596s","for":"1.24s","fault":"partition","shape":"bridge","cut":"hold","targets":["n3"]},
             {"at":"4.695s","for":"1.168s","fault":"kill","targets":["n3","n5"]},
             {"at":"5.121s","for":"0.945s","fault":"pause","targets":["n2"]},
             {"at":"7.053s","for":"0.959s","fault":"kill","targets":["n1","n3","n4","n5"]},
-            {"at":"7.38s","for":"0.643s","fault":"partition","shape":"isolate-leader","cut":"reset","targets":"leader"},
+            {"at":"7.38s","for":"0.643s","fault":"partition","shape":"bridge","cut":"hold","targets":["n3"]},
             {"at":"7.655s","for":"1.199s","fault":"pause","targets":["n2"]},
             {"at":"8.725s","for":"0.744s","fault":"kill","targets":"leader"}
           ]
