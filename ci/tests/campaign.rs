@@ -237,7 +237,7 @@ fn a_wrong_version_that_runs_are_not_known_to_show_is_noted() {
     let (_out, path) = folder();
     let more = ["--time", "1s", "--faults", "none", "--out", &path, "--bug"];
     let said = |bug| run(&[&more[..], &[bug]].concat()).2;
-    let note = "vote-reply-before-persist is known to show with: staged; not with run";
-    assert!(said("vote-reply-before-persist").contains(note));
+    let note = "ack-above-durable-index is known to show with: staged; not with run";
+    assert!(said("ack-above-durable-index").contains(note));
     assert!(!said("vote-not-persisted").contains("note:"));
 }

@@ -1,5 +1,5 @@
 //! The wrong versions that real processes show, over ten seeds each, beside
-//! the correct system with the same arguments. Takes about forty minutes:
+//! the correct system with the same arguments. Takes about fifty minutes:
 //!
 //! ```sh
 //! cargo test --release --test wrong_versions -- --ignored --nocapture
@@ -32,7 +32,7 @@ fn run(arguments: &[&str], seed: u64) -> Option<i32> {
 }
 
 #[test]
-#[ignore = "about forty minutes of campaigns"]
+#[ignore = "about fifty minutes of campaigns"]
 fn runs_refute_the_wrong_versions_in_eight_of_ten_seeds_and_never_the_correct_one() {
     let shown = BUGS.iter().filter(|bug| bug.hosts.contains(&"run"));
     for bug in shown {

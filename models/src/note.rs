@@ -84,8 +84,11 @@ impl<S: ModelSystem> Model<S> {
         let mut draft = Draft::new(&**ghost);
         let mut first = None;
         for (place, seen) in seen {
-            let judgement = self.system.observe(&mut draft, seen);
-            self.take_first(&mut first, place, judgement.err());
+            let mut broken = Vec::new();
+            self.system.observe(&mut draft, seen, &mut broken);
+            for broken in broken {
+                self.take_first(&mut first, place, Some(broken));
+            }
         }
         let now = match draft.written() {
             Some(written) if written != **ghost => self.hold_ghost(written),

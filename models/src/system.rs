@@ -138,14 +138,15 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     /// [`Limit::Timers`].
     fn timer_limit(&self, timer: <Self::Machine as Machine>::Timer) -> Limit;
 
-    /// Takes note of what happened, and says which property it breaks.
+    /// Takes note of what happened, and says which properties it breaks: all
+    /// of them, since somebody may ask for one alone.
     fn observe(
         &self,
         ghost: &mut Draft<'_, Self::Ghost>,
         seen: Seen<'_, Self::Machine>,
-    ) -> Result<(), Broken> {
-        let _ = (ghost, seen);
-        Ok(())
+        broken: &mut Vec<Broken>,
+    ) {
+        let _ = (ghost, seen, broken);
     }
 
     /// What must hold.

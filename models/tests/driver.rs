@@ -154,7 +154,7 @@ impl ModelSystem for Pings {
         Limit::Timers
     }
 
-    fn observe(&self, answers: &mut Draft<'_, u8>, seen: Seen<'_, Ping>) -> Result<(), Broken> {
+    fn observe(&self, answers: &mut Draft<'_, u8>, seen: Seen<'_, Ping>, broken: &mut Vec<Broken>) {
         if let Seen::Answered {
             outcome: Outcome::Ok(_),
             ..
@@ -162,10 +162,9 @@ impl ModelSystem for Pings {
         {
             **answers += 1;
             if self.bug == Some("two") && **answers == 2 {
-                return Err(Broken::new("One Answer", "there are two"));
+                broken.push(Broken::new("One Answer", "there are two"));
             }
         }
-        Ok(())
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -19,13 +19,14 @@ impl Campaign {
                 return Err(usage(format!("expected {flag} to be more than 0")));
             }
         }
-        let of_nodes = [
+        let in_milliseconds = [
+            ("--crash-lag", self.crash_lag),
             ("--election-timeout", self.election_timeout),
             ("--heartbeat", self.heartbeat),
             ("--disk-delay", self.disk_delay),
             ("--disk-jitter", self.disk_jitter),
         ];
-        for (flag, time) in of_nodes {
+        for (flag, time) in in_milliseconds {
             let fine = time.filter(|time| !time.0.subsec_nanos().is_multiple_of(1_000_000));
             if let Some(time) = fine {
                 return Err(usage(format!(

@@ -29,7 +29,13 @@ pub(super) fn observe(
     system: &PaxosSystem,
     ghost: &mut Draft<'_, Ghost>,
     seen: Seen<'_, Paxos>,
-) -> Result<(), Broken> {
+    broken: &mut Vec<Broken>,
+) {
+    let mut notes = Notes {
+        system,
+        ghost,
+        broken,
+    };
     match seen {
         Seen::Shown {
             node,
@@ -37,150 +43,123 @@ pub(super) fn observe(
             durable,
             ..
         } => {
-            note_votes(system, ghost, node, durable)?;
-            note_learned(system, ghost, node, after)
+            notes.votes_on_disk(node, durable);
+            notes.learned(node, after);
         }
-        Seen::Sent { from, message, .. } => note_message(system, ghost, from, message),
-        Seen::Answered { outcome, .. } => {
-            note_answer(ghost, outcome);
-            Ok(())
-        }
-        Seen::Crashed { .. } => Ok(()),
+        Seen::Sent { from, message, .. } => notes.message(from, message),
+        Seen::Answered { outcome, .. } => notes.answer(outcome),
+        Seen::Crashed { .. } => {}
     }
 }
 
-fn note_message(
-    system: &PaxosSystem,
-    ghost: &mut Draft<'_, Ghost>,
-    from: NodeId,
-    message: &Message,
-) -> Result<(), Broken> {
-    match message {
-        Message::Prepare { ballot, .. } | Message::Promise { ballot, .. } => {
-            note_promise(ghost, from, *ballot);
-            Ok(())
-        }
-        Message::Accept {
-            ballot,
-            first,
-            commands,
-            ..
-        } => {
-            note_promise(ghost, from, *ballot);
-            note_proposals(system, ghost, *ballot, *first, commands)
-        }
-        Message::Accepted {
-            ballot,
-            first,
-            count,
-        } => {
-            note_promise(ghost, from, *ballot);
-            (*first..first + count).try_for_each(|slot| vote(system, ghost, slot, *ballot, from))
-        }
-        _ => Ok(()),
-    }
+struct Notes<'a, 'g> {
+    system: &'a PaxosSystem,
+    ghost: &'a mut Draft<'g, Ghost>,
+    broken: &'a mut Vec<Broken>,
 }
 
-fn note_promise(ghost: &mut Draft<'_, Ghost>, node: NodeId, ballot: Ballot) {
-    if !ghost.votes.has_promised(node, ballot) {
-        ghost.votes.promise(node, ballot);
+impl Notes<'_, '_> {
+    fn message(&mut self, from: NodeId, message: &Message) {
+        match message {
+            Message::Prepare { ballot, .. } | Message::Promise { ballot, .. } => {
+                self.promise(from, *ballot);
+            }
+            Message::Accept {
+                ballot,
+                first,
+                commands,
+                ..
+            } => {
+                self.promise(from, *ballot);
+                for (slot, command) in (*first..).zip(commands) {
+                    self.proposal(slot, *ballot, command);
+                }
+            }
+            Message::Accepted {
+                ballot,
+                first,
+                count,
+            } => {
+                self.promise(from, *ballot);
+                for slot in *first..first + count {
+                    self.vote(slot, *ballot, from);
+                }
+            }
+            _ => {}
+        }
     }
-}
 
-/// Validity: nothing is proposed that no client asked for, but for no-ops.
-fn note_proposals(
-    system: &PaxosSystem,
-    ghost: &mut Draft<'_, Ghost>,
-    ballot: Ballot,
-    first: Slot,
-    commands: &[Command],
-) -> Result<(), Broken> {
-    for (slot, command) in (first..).zip(commands) {
-        let is_wanted = *command == Command::Noop || system.wanted.contains(command);
-        if !is_wanted {
+    fn promise(&mut self, node: NodeId, ballot: Ballot) {
+        if !self.ghost.votes.has_promised(node, ballot) {
+            self.ghost.votes.promise(node, ballot);
+        }
+    }
+
+    /// Validity: nothing is proposed that no client asked for, but for no-ops.
+    fn proposal(&mut self, slot: Slot, ballot: Ballot, command: &Command) {
+        if *command != Command::Noop && !self.system.wanted.contains(command) {
             let why = format!("{command:?} is proposed in slot {slot}, and nobody asked for it");
-            return Err(Broken::new("Validity", why));
+            self.broken.push(Broken::new("Validity", why));
         }
-        if ghost.votes.is_news(slot, ballot, command) {
-            ghost.votes.propose(slot, ballot, command)?;
+        if self.ghost.votes.is_news(slot, ballot, command) {
+            let proposed = self.ghost.votes.propose(slot, ballot, command);
+            self.broken.extend(proposed.err());
         }
     }
-    Ok(())
-}
 
-/// What a node has accepted durably it has voted for, whether or not it says
-/// so: a leader says so to nobody.
-fn note_votes(
-    system: &PaxosSystem,
-    ghost: &mut Draft<'_, Ghost>,
-    node: NodeId,
-    durable: &Durable,
-) -> Result<(), Broken> {
-    for (slot, accepted) in durable.log.from(0) {
-        if ghost
-            .votes
-            .is_news(slot, accepted.ballot, &accepted.command)
-        {
-            // A leader's own, which it has not sent to anybody.
-            ghost
-                .votes
-                .propose(slot, accepted.ballot, &accepted.command)?;
+    /// What a node has accepted durably it has voted for, whether or not it
+    /// says so: a leader says so to nobody.
+    fn votes_on_disk(&mut self, node: NodeId, durable: &Durable) {
+        for (slot, accepted) in durable.log.from(0) {
+            self.proposal(slot, accepted.ballot, &accepted.command);
+            self.vote(slot, accepted.ballot, node);
         }
-        vote(system, ghost, slot, accepted.ballot, node)?;
     }
-    Ok(())
-}
 
-fn vote(
-    system: &PaxosSystem,
-    ghost: &mut Draft<'_, Ghost>,
-    slot: Slot,
-    ballot: Ballot,
-    voter: NodeId,
-) -> Result<(), Broken> {
-    if ghost.votes.has_voted(slot, ballot, voter) {
-        return Ok(());
+    fn vote(&mut self, slot: Slot, ballot: Ballot, voter: NodeId) {
+        if self.ghost.votes.has_voted(slot, ballot, voter) {
+            return;
+        }
+        let quorums = &self.system.quorums;
+        let voted = self.ghost.votes.vote(slot, ballot, voter, quorums);
+        self.broken.extend(voted.err());
+        let safe = self.ghost.votes.judge_safety(slot, ballot, quorums);
+        self.broken.extend(safe.err());
     }
-    ghost.votes.vote(slot, ballot, voter, &system.quorums)?;
-    ghost.votes.judge_safety(slot, ballot, &system.quorums)
-}
 
-/// State Machine Safety: no two nodes apply different commands in one slot.
-/// Integrity: and none that is not chosen.
-fn note_learned(
-    system: &PaxosSystem,
-    ghost: &mut Draft<'_, Ghost>,
-    node: NodeId,
-    after: &Paxos,
-) -> Result<(), Broken> {
-    for slot in after.log().base() + 1..=after.decided() {
-        let Some(accepted) = after.log().get(slot) else {
-            let why = format!("{node} applied slot {slot} and no longer has it");
-            return Err(Broken::new("State Machine Safety", why));
-        };
-        let command = &accepted.command;
-        match ghost.learned.get(&slot) {
-            Some(known) if known == command => {}
-            Some(known) => {
-                let why = format!(
-                    "{node} applied {command:?} in slot {slot}, where {known:?} was applied before"
-                );
-                return Err(Broken::new("State Machine Safety", why));
-            }
-            None => {
-                ghost
-                    .votes
-                    .judge_learned(slot, command, node, &system.quorums)?;
-                ghost.learned.insert(slot, command.clone());
+    /// State Machine Safety: no two nodes apply different commands in one
+    /// slot. Integrity: and none that is not chosen.
+    fn learned(&mut self, node: NodeId, after: &Paxos) {
+        for slot in after.log().base() + 1..=after.decided() {
+            let Some(accepted) = after.log().get(slot) else {
+                let why = format!("{node} applied slot {slot} and no longer has it");
+                return self.broken.push(Broken::new("State Machine Safety", why));
+            };
+            let command = &accepted.command;
+            match self.ghost.learned.get(&slot) {
+                Some(known) if known == command => {}
+                Some(known) => {
+                    let why = format!(
+                        "{node} applied {command:?} in slot {slot}, where {known:?} was applied \
+                         before"
+                    );
+                    self.broken.push(Broken::new("State Machine Safety", why));
+                }
+                None => {
+                    let quorums = &self.system.quorums;
+                    let judged = self.ghost.votes.judge_learned(slot, command, node, quorums);
+                    self.broken.extend(judged.err());
+                    self.ghost.learned.insert(slot, command.clone());
+                }
             }
         }
     }
-    Ok(())
-}
 
-fn note_answer(ghost: &mut Draft<'_, Ghost>, outcome: &Outcome<Answer>) {
-    let last = ghost.learned.last_key_value().map_or(0, |(slot, _)| *slot);
-    if matches!(outcome, Outcome::Ok(_)) && ghost.acknowledged < last {
-        ghost.acknowledged = last;
+    fn answer(&mut self, outcome: &Outcome<Answer>) {
+        let learned = self.ghost.learned.last_key_value();
+        let last = learned.map_or(0, |(slot, _)| *slot);
+        if matches!(outcome, Outcome::Ok(_)) && self.ghost.acknowledged < last {
+            self.ghost.acknowledged = last;
+        }
     }
 }

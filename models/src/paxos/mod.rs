@@ -230,8 +230,13 @@ impl ModelSystem for PaxosSystem {
         }
     }
 
-    fn observe(&self, ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Paxos>) -> Result<(), Broken> {
-        ghost::observe(self, ghost, seen)
+    fn observe(
+        &self,
+        ghost: &mut Draft<'_, Ghost>,
+        seen: Seen<'_, Paxos>,
+        broken: &mut Vec<Broken>,
+    ) {
+        ghost::observe(self, ghost, seen, broken);
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

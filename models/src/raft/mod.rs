@@ -290,8 +290,13 @@ impl ModelSystem for RaftSystem {
         }
     }
 
-    fn observe(&self, ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Raft>) -> Result<(), Broken> {
-        ghost::observe(self, ghost, seen)
+    fn observe(
+        &self,
+        ghost: &mut Draft<'_, Ghost>,
+        seen: Seen<'_, Raft>,
+        broken: &mut Vec<Broken>,
+    ) {
+        ghost::observe(self, ghost, seen, broken);
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -136,20 +136,18 @@ impl ModelSystem for Decree {
         &self,
         chosen: &mut Draft<'_, Option<u64>>,
         seen: Seen<'_, SingleDecree>,
-    ) -> Result<(), Broken> {
+        broken: &mut Vec<Broken>,
+    ) {
         let Seen::Shown { after, .. } = seen else {
-            return Ok(());
+            return;
         };
         match (after.chosen(), **chosen) {
-            (Some(value), Some(first)) if value != first => Err(Broken::new(
+            (Some(value), Some(first)) if value != first => broken.push(Broken::new(
                 "Agreement",
                 format!("{first} was chosen, and now {value}"),
             )),
-            (Some(value), None) => {
-                **chosen = Some(value);
-                Ok(())
-            }
-            _ => Ok(()),
+            (Some(value), None) => **chosen = Some(value),
+            _ => {}
         }
     }
 

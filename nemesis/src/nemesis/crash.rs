@@ -55,7 +55,8 @@ impl Shared {
         self.announce(&report, Edge::End);
     }
 
-    /// Asks nodes to crash; gives those that have understood.
+    /// Asks nodes to crash; gives those that may have understood: one that was
+    /// at its place at once is gone before it could say so.
     async fn ask(
         &self,
         report: &mut FaultReport,
@@ -64,22 +65,21 @@ impl Shared {
         code: i32,
     ) -> Vec<Node> {
         let processes = self.cluster.processes();
-        let tries = nodes.iter().map(|node| async {
-            processes
-                .expect_exit(*node, Some(code))
-                .map_err(|error| error.to_string())?;
-            self.tell(*node, Some(place)).await
-        });
-        let mut asked = Vec::new();
-        for (node, result) in nodes.iter().copied().zip(join_all(tries).await) {
-            match result {
-                Ok(()) => asked.push(node),
-                Err(why) => {
-                    report.because(format!("{} was not asked: {why}", node_name(node)));
-                    // It may have ended; then nothing is expected of it anyway.
-                    let _ = processes.expect_exit(node, None);
-                }
-            }
+        let expected = |node: &Node| match processes.expect_exit(*node, Some(code)) {
+            Ok(()) => None,
+            Err(error) => Some((*node, error.to_string())),
+        };
+        let gone: Vec<(Node, String)> = nodes.iter().filter_map(expected).collect();
+        let is_gone = |node: &Node| gone.iter().any(|(other, _)| other == node);
+        let asked: Vec<Node> = nodes.iter().copied().filter(|n| !is_gone(n)).collect();
+        let told = join_all(asked.iter().map(|node| self.tell(*node, Some(place)))).await;
+        let unsure = asked.iter().copied().zip(told);
+        let unsure = unsure.filter_map(|(node, told)| Some((node, told.err()?)));
+        for (node, why) in gone.iter().cloned().chain(unsure) {
+            report.because(format!(
+                "{} may not have been asked: {why}",
+                node_name(node)
+            ));
         }
         let names: Vec<String> = asked.iter().copied().map(node_name).collect();
         report

@@ -40,19 +40,10 @@ impl Paxos {
 
     /// What is promised, with all that was accepted from a slot on.
     fn promise_from(&self, slot: Slot, before: Ballot, step: &Step<'_>) -> Message {
-        let config = step.config;
-        let is_queued = |slot: Slot| {
-            self.outstanding
-                .iter()
-                .any(|each| each.slots.contains(&slot))
-        };
         let mut accepted = BTreeMap::new();
         for (slot, value) in self.log.from(slot) {
-            if config.breaks(Wrong::OldAckAfterNewPromise) && is_queued(slot) {
-                continue;
-            }
             let mut value = value.clone();
-            if config.breaks(Wrong::PromiseReportsPromisedBallot) {
+            if step.config.breaks(Wrong::PromiseReportsPromisedBallot) {
                 value.ballot = value.ballot.max(before);
             }
             accepted.insert(slot, value);

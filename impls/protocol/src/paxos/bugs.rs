@@ -19,7 +19,6 @@ wrong_versions! {
     LeaseReadBeforeRecovery,
     LocalReadAtFollower,
     LocalReadAtLeader,
-    OldAckAfterNewPromise,
     PhaseTwoQuorumForPhaseOne,
     PromiseBeforePersist,
     PromiseNotDurable,
