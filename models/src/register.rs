@@ -31,26 +31,45 @@ pub fn sessions_used(bounds: &Bounds) -> u64 {
 /// that each value tells which operations took effect before it; then the
 /// reads.
 pub fn plan(bounds: &Bounds) -> Vec<Planned<Operation>> {
-    let operations = bounds.get(Limit::Operations);
-    let changes = (1..=i64::from(operations)).map(|value| match value % 2 {
-        1 => Operation::Write { key: KEY, value },
-        _ => Operation::Cas {
-            key: KEY,
-            from: Some(value - 1),
-            to: value,
-        },
+    let changes = (1..=i64::from(bounds.get(Limit::Operations))).map(|value| {
+        let operation = match value % 2 {
+            1 => Operation::Write { key: KEY, value },
+            _ => Operation::Cas {
+                key: KEY,
+                from: Some(value - 1),
+                to: value,
+            },
+        };
+        (operation, false)
     });
-    let reads = (0..bounds.get(Limit::Reads)).map(|_| Operation::Read { key: KEY });
-    let first_read = usize::from(operations);
-    let plan = changes.chain(reads).enumerate();
-    plan.map(|(client, operation)| {
-        let read = client >= first_read;
-        Planned {
-            client,
-            operation,
-            read,
-            follows: (read && client > first_read).then(|| client - 1),
-        }
+    planned(bounds, changes)
+}
+
+/// A write of 1, a write of 2, …; then the reads. Writes differ in nothing but
+/// their values, which are compared with nothing but what reads return: so
+/// each follows the one before, and the other orders are the same with the
+/// values exchanged.
+pub fn plan_of_writes(bounds: &Bounds) -> Vec<Planned<Operation>> {
+    let values = 1..=i64::from(bounds.get(Limit::Operations));
+    let writes = values.map(|value| (Operation::Write { key: KEY, value }, value > 1));
+    planned(bounds, writes)
+}
+
+/// Operations, each with whether it follows the one before, and the reads, a
+/// client for each.
+fn planned(
+    bounds: &Bounds,
+    changes: impl Iterator<Item = (Operation, bool)>,
+) -> Vec<Planned<Operation>> {
+    let change = |(operation, follows)| (operation, false, follows);
+    let read = |index| (Operation::Read { key: KEY }, true, index > 0);
+    let reads = (0..bounds.get(Limit::Reads)).map(read);
+    let plan = changes.map(change).chain(reads).enumerate();
+    plan.map(|(client, (operation, read, follows))| Planned {
+        client,
+        operation,
+        read,
+        follows: follows.then(|| client - 1),
     })
     .collect()
 }

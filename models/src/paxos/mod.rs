@@ -164,7 +164,7 @@ impl ModelSystem for PaxosSystem {
     }
 
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
-        let plan = register::plan(bounds).into_iter().enumerate();
+        let plan = register::plan_of_writes(bounds).into_iter().enumerate();
         let wanted = plan.map(|(index, planned)| {
             let call = match planned.read {
                 true => register::unticketed(&planned.operation),
@@ -197,7 +197,7 @@ impl ModelSystem for PaxosSystem {
     }
 
     fn plan(&self) -> Vec<Planned<Operation>> {
-        register::plan(&self.bounds)
+        register::plan_of_writes(&self.bounds)
     }
 
     fn request(&self, index: usize, operation: &Operation) -> Request {
