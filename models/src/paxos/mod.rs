@@ -58,7 +58,7 @@ const PHASE_2: Setting = Setting {
 const WINDOW: Setting = Setting {
     name: "window",
     about: "slots that are open at the same time",
-    default: 2,
+    default: 1,
     least: 1,
     most: u8::MAX,
 };
@@ -138,8 +138,15 @@ impl ModelSystem for PaxosSystem {
     fn default_bounds() -> Bounds {
         Bounds::of(3)
             .with(Limit::Elections, 2)
-            .with(Limit::Operations, 1)
+            .with(Limit::Operations, 2)
             .with(Limit::Crashes, 1)
+    }
+
+    fn wide_bounds() -> Bounds {
+        let window = Self::settings()
+            .iter()
+            .position(|setting| setting.name == WINDOW.name);
+        Self::default_bounds().with_setting(window.expect("a setting of Paxos"), 2)
     }
 
     fn settings() -> &'static [Setting] {
