@@ -18,7 +18,7 @@ use support::{history_with_lines, node_processes, object, start, until};
 use tempfile::TempDir;
 use tribunal_impls::runtime::{CHECKPOINT_BYTES, Identity, Journal, JournalError};
 use tribunal_protocol::NodeId;
-use tribunal_protocol::object::Operation;
+use tribunal_protocol::object::{Call, Operation};
 use tribunal_protocol::raft::{Command, Raft, Record};
 
 /// One kill, long enough for a test to do something meanwhile.
@@ -84,10 +84,10 @@ fn replicas_that_differ_at_one_position_are_invalid() {
         let write = entries
             .iter_mut()
             .find_map(|entry| match &mut entry.command {
-                Command::Execute {
+                Command::Call(Call::Execute {
                     operation: Operation::Write { key, .. },
                     ..
-                } => Some(key),
+                }) => Some(key),
                 _ => None,
             });
         // A key that no client asks for, so that nothing covers it up.

@@ -1,119 +1,35 @@
 //! Raft, exhaustively: the shipped bounds and every wrong version.
 
-use std::collections::{BTreeSet, HashSet};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::ops::ControlFlow;
+mod catalogue;
 
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use catalogue::{HOSTS, counts};
 use stateright::Model as _;
 use tribunal_models::model::{Model, Settings};
 use tribunal_models::raft::RaftSystem;
 use tribunal_models::report::{PropertyResult, Report, Verdict};
 use tribunal_models::search::Order;
-use tribunal_models::{Bounds, CheckOptions, Granularity, Limit, ModelSystem, Reductions, check};
-use tribunal_protocol::bugs::Bug;
-use tribunal_protocol::raft::BUGS;
-
-const HOSTS: [(&str, Granularity); 2] = [
-    ("atomic", Granularity::Atomic),
-    ("staged", Granularity::Staged),
-];
+use tribunal_models::{Bounds, CheckOptions, Granularity, Limit, ModelSystem, Reductions};
 
 fn checked(options: &CheckOptions) -> Report {
-    check::check::<RaftSystem>(options, &mut |_| ControlFlow::Continue(())).expect("a check")
-}
-
-/// What a catalogue entry's arguments ask for, as the command line reads them.
-fn options(bug: &Bug, granularity: Granularity) -> CheckOptions {
-    let mut bounds = RaftSystem::default_bounds();
-    let mut from = None;
-    let mut property = None;
-    for pair in bug.check_args.chunks(2) {
-        let [flag, value] = pair else {
-            panic!("{}: {pair:?} is no flag with a value", bug.name);
-        };
-        match *flag {
-            "--from" => from = Some((*value).to_owned()),
-            "--property" => property = Some((*value).to_owned()),
-            "--nodes" => bounds.nodes = value.parse().expect("a number"),
-            "--set" => {
-                let (name, value) = value.split_once('=').expect("NAME=VALUE");
-                let settings = RaftSystem::settings();
-                let place = settings.iter().position(|each| each.name == name);
-                let value = value.parse().expect("a number");
-                bounds = bounds.with_setting(place.expect("a known setting"), value);
-            }
-            flag => {
-                let named = |limit: &Limit| flag == format!("--{}", limit.name());
-                let limit = Limit::ALL.into_iter().find(named).expect("a known bound");
-                bounds = bounds.with(limit, value.parse().expect("a number"));
-            }
-        }
-    }
-    CheckOptions {
-        granularity,
-        from,
-        property,
-        ..CheckOptions::new(bounds)
-    }
-}
-
-fn hosts(bug: &Bug) -> impl Iterator<Item = Granularity> {
-    let shown = HOSTS
-        .into_iter()
-        .filter(|(name, _)| bug.hosts.contains(name));
-    shown.map(|(_, granularity)| granularity)
+    catalogue::checked::<RaftSystem>(options)
 }
 
 #[test]
 fn every_wrong_version_breaks_its_property() {
-    for bug in BUGS {
-        for granularity in hosts(bug) {
-            let report = checked(&CheckOptions {
-                bug: Some(bug.name.to_owned()),
-                ..options(bug, granularity)
-            });
-            let broken = |each: &&tribunal_models::report::PropertyReport| {
-                each.result == PropertyResult::Violated
-            };
-            let named = report.properties.iter().filter(broken);
-            let named = named.clone().find(|each| each.name == bug.property);
-            let named =
-                named.unwrap_or_else(|| panic!("{} {granularity:?}: {report:#?}", bug.name));
-            assert!(named.path.len() > 1, "{} {granularity:?}", bug.name);
-        }
-    }
+    catalogue::every_wrong_version_breaks_its_property::<RaftSystem>();
 }
 
 #[test]
 fn the_correct_machine_is_valid_with_the_same_arguments() {
-    let mut tried = HashSet::new();
-    for bug in BUGS {
-        for granularity in hosts(bug) {
-            if tried.insert((bug.check_args, granularity)) {
-                let report = checked(&options(bug, granularity));
-                assert_eq!(
-                    report.verdict,
-                    Verdict::Valid,
-                    "as {} {granularity:?}",
-                    bug.name
-                );
-            }
-        }
-    }
+    catalogue::the_correct_machine_is_valid_with_the_same_arguments::<RaftSystem>();
 }
 
 #[test]
 fn what_is_sent_before_it_is_durable_is_seen_only_where_persists_take_time() {
-    for bug in BUGS
-        .iter()
-        .filter(|bug| bug.hosts.contains(&"staged") && !bug.hosts.contains(&"atomic"))
-    {
-        let report = checked(&CheckOptions {
-            bug: Some(bug.name.to_owned()),
-            ..options(bug, Granularity::Atomic)
-        });
-        assert_eq!(report.verdict, Verdict::Valid, "{}", bug.name);
-    }
+    catalogue::what_is_sent_too_early_is_seen_only_where_persists_take_time::<RaftSystem>();
 }
 
 /// Whether a wrong version breaks a property, within other bounds than the
@@ -167,7 +83,6 @@ fn what_a_read_showed_must_be_durable_too() {
     assert!(breaks("follower-acks-before-sync", property, options));
 }
 
-/// States generated and different ones, atomic and staged.
 #[test]
 fn a_cluster_of_one_is_valid_though_nobody_hears_it() {
     let mut bounds = RaftSystem::default_bounds()
@@ -184,23 +99,12 @@ fn a_cluster_of_one_is_valid_though_nobody_hears_it() {
     }
 }
 
-fn counts(bounds: Bounds) -> [(u64, u64); 2] {
-    HOSTS.map(|(_, granularity)| {
-        let report = checked(&CheckOptions {
-            granularity,
-            ..CheckOptions::new(bounds)
-        });
-        assert_eq!(report.verdict, Verdict::Valid);
-        (report.states_generated, report.states_unique)
-    })
-}
-
 /// With one crash less than is shipped, for the sake of time.
 #[test]
 fn the_shipped_bounds_but_for_a_crash_have_this_many_states() {
     let bounds = RaftSystem::default_bounds().with(Limit::Crashes, 1);
     assert_eq!(
-        counts(bounds),
+        counts::<RaftSystem>(bounds),
         [(1_038_709, 356_141), (15_156_039, 3_743_409)]
     );
 }
@@ -208,7 +112,7 @@ fn the_shipped_bounds_but_for_a_crash_have_this_many_states() {
 #[test]
 #[ignore = "takes a minute: cargo test --release -p tribunal-models --test raft -- --ignored"]
 fn the_shipped_bounds_have_this_many_states() {
-    let shipped = counts(RaftSystem::default_bounds());
+    let shipped = counts::<RaftSystem>(RaftSystem::default_bounds());
     assert_eq!(shipped, [(3_618_795, 1_122_796), (50_143_291, 11_662_178)]);
 }
 

@@ -39,10 +39,18 @@ macro_rules! wrong_versions {
         }
 
         impl Wrong {
+            /// Every one.
+            const ALL: &[Wrong] = &[$(Wrong::$rule),*];
+
             /// The one whose variant a name in the catalogue spells.
             pub fn named(name: &str) -> Option<Wrong> {
-                let mut all = [$(Wrong::$rule),*].into_iter();
-                all.find(|rule| crate::bugs::dashed(&format!("{rule:?}")) == name)
+                let mut all = Self::ALL.iter().copied();
+                all.find(|rule| rule.name() == name)
+            }
+
+            /// The variant as the catalogue writes it.
+            fn name(self) -> String {
+                crate::bugs::dashed(&format!("{self:?}"))
             }
         }
     };

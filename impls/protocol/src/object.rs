@@ -100,12 +100,12 @@ pub enum Call {
 }
 
 impl Call {
-    /// The same, as if it could not be told from a new one.
-    pub fn without_ticket(self) -> Call {
+    /// The same, as if a repeated one could not be told from it.
+    pub fn without_ticket(&self) -> Call {
         match self {
             Call::Execute { operation, .. } => Call::Execute {
                 ticket: None,
-                operation,
+                operation: operation.clone(),
             },
             Call::Register => Call::Register,
         }

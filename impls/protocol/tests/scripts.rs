@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use tribunal_protocol::object::{Operation, SessionId, Ticket};
+use tribunal_protocol::object::{Call, Operation, SessionId, Ticket};
 use tribunal_protocol::raft::{
     Change, Config, Durable, Message, Raft, Record, Request, Timer, Wrong,
 };
@@ -373,7 +373,7 @@ fn parse_request(words: &[&str]) -> Request {
         words => (words, None),
     };
     let operation = match *words {
-        ["register"] => return Request::Register,
+        ["register"] => return Request::Call(Call::Register),
         ["compact"] => return Request::Compact,
         ["add", peer] => return Request::Reconfigure(Change::AddLearner(node(peer))),
         ["promote", peer] => return Request::Reconfigure(Change::Promote(node(peer))),
@@ -391,5 +391,5 @@ fn parse_request(words: &[&str]) -> Request {
         },
         _ => panic!("no such request: {words:?}"),
     };
-    Request::Command { ticket, operation }
+    Request::Call(Call::Execute { ticket, operation })
 }

@@ -44,13 +44,12 @@ impl Service for Raft {
             _ => {}
         }
         Ok(match store::asked(kind, body)? {
-            Call::Register => Request::Register,
             // Reads change nothing, so that a ticket would tell nothing.
             Call::Execute {
                 operation: Operation::Read { key },
                 ..
             } => Request::Read { key },
-            Call::Execute { ticket, operation } => Request::Command { ticket, operation },
+            call => Request::Call(call),
         })
     }
 

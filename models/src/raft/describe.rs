@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tribunal_protocol::NodeId;
 use tribunal_protocol::raft::{Appended, Durable, Entry, Message, Position, Raft, Receipt};
 
-use super::KEY;
+use crate::register::KEY;
 
 /// A node in a line.
 pub(super) fn node(founding: &BTreeSet<NodeId>, machine: &Raft, durable: &Durable) -> String {

@@ -61,15 +61,12 @@ impl Ghost {
             head.last = Position { term, index };
             match &entry.command {
                 Command::Noop => {}
-                Command::Register => {
-                    store.register(index, config.sessions_max);
-                }
                 Command::Configure(membership) => {
                     head.membership = membership.clone();
                     head.membership_index = index;
                 }
-                Command::Execute { ticket, operation } => {
-                    store.execute(*ticket, operation, index);
+                Command::Call(call) => {
+                    store.call(call, index, config.sessions_max);
                 }
             }
         }

@@ -7,10 +7,6 @@
 //! | `ghost.rs` | what is remembered of the past, and the properties of steps |
 //! | `properties.rs` | the properties of states, and the goals |
 //! | `prefixes.rs` | ways to states worth starting from |
-//!
-//! All clients use one key, so that their operations meet. Each operation has
-//! a client of its own; where commands may be sent again each has a session
-//! of its own too, open from the start.
 
 mod describe;
 mod ghost;
@@ -19,12 +15,10 @@ mod properties;
 
 use std::collections::BTreeSet;
 
-use tribunal_checker::small::is_linearizable_small;
-use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
-use tribunal_protocol::object::{Answer, Operation, SessionId, Ticket};
+use tribunal_protocol::object::Operation;
 use tribunal_protocol::raft::{
     BUGS, Change, Command, Config, Durable, Entry, Membership, Message, Raft, Request, Timer, Wrong,
 };
@@ -32,13 +26,11 @@ use tribunal_protocol::raft::{
 use self::ghost::Ghost;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
+use crate::register;
 use crate::system::{
     Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property,
     Response, Seen,
 };
-
-/// The key that all clients use.
-const KEY: u64 = 1;
 
 /// Raft within bounds.
 #[derive(Clone, Debug)]
@@ -114,15 +106,6 @@ impl RaftSystem {
         (1..=self.bounds.nodes).map(NodeId)
     }
 
-    /// How many sessions the operations use: one each, where they may be
-    /// asked for again.
-    fn sessions_used(&self) -> u64 {
-        match self.bounds.get(Limit::Retries) {
-            0 => 0,
-            _ => u64::from(self.bounds.get(Limit::Operations)),
-        }
-    }
-
     /// The voters of the founding membership.
     fn founding(&self) -> BTreeSet<NodeId> {
         let spares = self.setting(&SPARES).min(self.bounds.nodes - 1);
@@ -186,51 +169,21 @@ impl ModelSystem for RaftSystem {
                 entries => Some(entries.into()),
             },
             compact_keep: self.setting(&KEEP).into(),
-            sessions_founding: self.sessions_used() + u64::from(self.setting(&SESSIONS)),
+            sessions_founding: register::sessions_used(&self.bounds)
+                + u64::from(self.setting(&SESSIONS)),
             bug: self.bug,
             ..Config::new(node, self.founding())
         }
     }
 
-    /// A write of 1, a cas from 1 to 2, a write of 3, a cas from 3 to 4, …,
-    /// so that each value tells which operations took effect before it; then
-    /// the reads.
     fn plan(&self) -> Vec<Planned<Operation>> {
-        let operations = self.bounds.get(Limit::Operations);
-        let changes = (1..=i64::from(operations)).map(|value| match value % 2 {
-            1 => Operation::Write { key: KEY, value },
-            _ => Operation::Cas {
-                key: KEY,
-                from: Some(value - 1),
-                to: value,
-            },
-        });
-        let reads = (0..self.bounds.get(Limit::Reads)).map(|_| Operation::Read { key: KEY });
-        let first_read = usize::from(operations);
-        let plan = changes.chain(reads).enumerate();
-        plan.map(|(client, operation)| {
-            let read = client >= first_read;
-            Planned {
-                client,
-                operation,
-                read,
-                follows: (read && client > first_read).then(|| client - 1),
-            }
-        })
-        .collect()
+        register::plan(&self.bounds)
     }
 
     fn request(&self, index: usize, operation: &Operation) -> Request {
-        if let Operation::Read { key } = *operation {
-            return Request::Read { key };
-        }
-        let ticket = (self.sessions_used() > 0).then(|| Ticket {
-            session: SessionId(index as u64 + 1),
-            serial: 1,
-        });
-        Request::Command {
-            ticket,
-            operation: operation.clone(),
+        match *operation {
+            Operation::Read { key } => Request::Read { key },
+            _ => Request::Call(register::call(&self.bounds, index, operation)),
         }
     }
 
@@ -263,24 +216,11 @@ impl ModelSystem for RaftSystem {
     }
 
     fn outcome(&self, _: &Operation, outcome: Outcome<Response<Self>>) -> Outcome<Response<Self>> {
-        match outcome {
-            Outcome::Ok(Answer::NoSession | Answer::Superseded) => {
-                Outcome::Unknown("the session is gone".into())
-            }
-            outcome => outcome,
-        }
+        register::outcome(outcome)
     }
 
     fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        let operations: Vec<_> = operations
-            .iter()
-            .map(|each| TimedCall {
-                call: call(each.operation),
-                invoked: each.invoked,
-                completed: each.completed.map(|(at, answer)| (at, returned(answer))),
-            })
-            .collect();
-        is_linearizable_small(&Register { initial: None }, &operations)
+        register::is_linearizable(operations)
     }
 
     fn timer_limit(&self, timer: Timer) -> Limit {
@@ -394,21 +334,5 @@ impl ModelSystem for RaftSystem {
 
     fn describe_message(&self, message: &Message) -> String {
         describe::message(message)
-    }
-}
-
-fn call(operation: &Operation) -> RegisterCall<Option<i64>> {
-    match *operation {
-        Operation::Read { .. } => RegisterCall::Read,
-        Operation::Write { value, .. } => RegisterCall::Write(Some(value)),
-        Operation::Cas { from, to, .. } => RegisterCall::Cas { from, to: Some(to) },
-    }
-}
-
-fn returned(answer: &Answer) -> RegisterReturn<Option<i64>> {
-    match *answer {
-        Answer::Value(value) => RegisterReturn::Value(value),
-        Answer::Mismatch | Answer::Missing => RegisterReturn::Mismatch,
-        _ => RegisterReturn::Done,
     }
 }

@@ -4,17 +4,17 @@
 use std::cmp::Ordering;
 
 use tribunal_protocol::NodeId;
-use tribunal_protocol::object::Answer;
 use tribunal_protocol::quorum::majority;
 use tribunal_protocol::raft::{Entry, Raft};
 
 use super::RaftSystem;
 use crate::bounds::Limit;
 use crate::cluster::Cluster;
+use crate::register;
 use crate::system::{Check, Goal, Judgement, Property};
 
 pub(super) fn properties() -> Vec<Property<RaftSystem>> {
-    vec![
+    let own = [
         Property {
             name: "Election Safety",
             about: "at most one leader is elected in a term, over time (§5.2)",
@@ -52,43 +52,17 @@ pub(super) fn properties() -> Vec<Property<RaftSystem>> {
                     or before it (§7)",
             check: Check::Observed,
         },
-        Property {
-            name: "Replica Agreement",
-            about: "nodes that have applied equally much hold the same object",
-            check: Check::Pair(replica_agreement),
-        },
-        Property {
-            name: "Fail Means Never",
-            about: "an operation that failed never takes effect",
-            check: Check::FailMeansNever,
-        },
-        Property {
-            name: "Linearizability",
-            about: "the clients' history fits a register",
-            check: Check::Linearizable,
-        },
-    ]
+    ];
+    own.into_iter().chain(register::properties()).collect()
 }
 
 pub(super) fn goals() -> Vec<Goal<RaftSystem>> {
-    vec![
+    let own: [Goal<RaftSystem>; 5] = [
         Goal {
             name: "a leader is elected",
             about: "some node leads",
             needs: &[(Limit::Elections, 1)],
             reached: |_, cluster| !cluster.ghost().leaders.is_empty(),
-        },
-        Goal {
-            name: "an operation commits",
-            about: "a client is told that its command took effect",
-            needs: &[(Limit::Elections, 1), (Limit::Operations, 1)],
-            reached: |_, cluster| any_result(cluster, |answer| *answer == Answer::Done),
-        },
-        Goal {
-            name: "a read is answered",
-            about: "a client is told what the key holds",
-            needs: &[(Limit::Elections, 1), (Limit::Reads, 1)],
-            reached: |_, cluster| any_result(cluster, |answer| matches!(answer, Answer::Value(_))),
         },
         Goal {
             name: "a crashed leader's entry survives",
@@ -127,11 +101,8 @@ pub(super) fn goals() -> Vec<Goal<RaftSystem>> {
                 made_way.any(|term| ghost.leaders.contains_key(&(term + 1)))
             },
         },
-    ]
-}
-
-fn any_result(cluster: &Cluster<RaftSystem>, fits: impl Fn(&Answer) -> bool) -> bool {
-    (0..cluster.operations().len()).any(|index| cluster.result(index).is_some_and(&fits))
+    ];
+    own.into_iter().chain(register::goals()).collect()
 }
 
 fn log_matching(
@@ -219,25 +190,6 @@ fn durability(system: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgement {
                 voters.len()
             ));
         }
-    }
-    Ok(())
-}
-
-fn replica_agreement(
-    _: &RaftSystem,
-    cluster: &Cluster<RaftSystem>,
-    one: NodeId,
-    other: NodeId,
-) -> Judgement {
-    let (Some(left), Some(right)) = (cluster.shown(one), cluster.shown(other)) else {
-        return Ok(());
-    };
-    let differ = left.store().digest() != right.store().digest();
-    if left.commit() == right.commit() && differ {
-        return Err(format!(
-            "{one} and {other} have applied everything up to index {}, and their objects differ",
-            left.commit()
-        ));
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "acceptor-state-expires-unevenly",
-        about: "not shown, since nothing here expires: what acceptors have accepted expires a fixed time after it was written, so that a newer value can vanish before an older one",
+        about: "what acceptors have accepted expires a fixed time after it was written, so that a newer value can vanish before an older one; not shown: nothing expires here",
         source: "scylladb/scylladb#6149",
         property: "Agreement",
         hosts: &[],
@@ -106,7 +106,7 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "commit-before-lease-holders-ack",
-        about: "not shown, since only leaders read by leases here: peers may answer reads under a lease while a value is decided that they have not accepted",
+        about: "peers may answer reads under a lease while a value is decided that they have not accepted; not shown: only leaders read by leases here",
         source: "ceph/ceph#1478",
         property: "Linearizability",
         hosts: &[],
@@ -309,7 +309,7 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "lost-disk-acceptor-rejoins",
-        about: "not shown, since no host loses a disk: an acceptor that lost its disk answers again under its old name, though it may have promised or accepted more",
+        about: "an acceptor that lost its disk answers again under its old name, though it may have promised or accepted more; not shown: no host loses a disk",
         source: "palantir/atlasdb#1508 and #1504; Michael et al., DISC 2017",
         property: "Agreement",
         hosts: &[],
@@ -318,7 +318,7 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "old-ack-after-new-promise",
-        about: "not shown, since a node here has no queue between its memory and its disk that a promise could overlook: a promise does not report what is accepted and still on its way to the disk, but that is acknowledged nevertheless",
+        about: "a promise does not report what is accepted and still on its way to the disk, but that is acknowledged nevertheless; not shown: a node here reports from memory, which runs ahead of its disk",
         source: "imdea-software/swiftpaxos#2",
         property: "Agreement",
         hosts: &[],

@@ -35,17 +35,14 @@ impl Paxos {
         let accepted = self.log.get(slot);
         let command = accepted.expect("a decision is in the log").command.clone();
         self.decided = slot;
-        match command {
-            Command::Noop => Answer::Done,
-            Command::Call(call) => {
-                let call = if config.breaks(Wrong::RetryAppliedTwice) {
-                    call.without_ticket()
-                } else {
-                    call
-                };
-                self.store.call(&call, slot, config.sessions_max)
-            }
+        let Command::Call(call) = command else {
+            return Answer::Done;
+        };
+        if config.breaks(Wrong::RetryAppliedTwice) {
+            let call = call.without_ticket();
+            return self.store.call(&call, slot, config.sessions_max);
         }
+        self.store.call(&call, slot, config.sessions_max)
     }
 
     /// A leader lives, and says how far decisions go.

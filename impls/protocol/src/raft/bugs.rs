@@ -4,12 +4,9 @@
 //! Each is one guarded expression at the rule; search for its variant of
 //! [`Wrong`] to find the place.
 
-use crate::bugs::Bug;
+use crate::bugs::{Bug, wrong_versions};
 
-/// A rule that a wrong version breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the catalogue below says what each one is")]
-pub enum Wrong {
+wrong_versions! {
     AckAboveDurableIndex,
     AppendAckClaimsWholeLog,
     ChunksOfTwoSnapshotsJoined,
@@ -39,59 +36,6 @@ pub enum Wrong {
     VoteComparesIndexOnly,
     VoteNotPersisted,
     VoteReplyBeforePersist,
-}
-
-impl Wrong {
-    /// Every one.
-    const ALL: &[Wrong] = &[
-        Wrong::AckAboveDurableIndex,
-        Wrong::AppendAckClaimsWholeLog,
-        Wrong::ChunksOfTwoSnapshotsJoined,
-        Wrong::CommitEarlierTermByCounting,
-        Wrong::CommitPastMatchedPrefix,
-        Wrong::ConfigEffectiveOnApply,
-        Wrong::DedupTableNotInSnapshot,
-        Wrong::EmptyLogAcceptsAnyOffset,
-        Wrong::FollowerAcksBeforeSync,
-        Wrong::LeaderCountsItselfBeforeSync,
-        Wrong::LocalReadAtFollower,
-        Wrong::LocalReadAtLeader,
-        Wrong::PrevIndexZeroAlwaysMatches,
-        Wrong::PrevoteClearsVote,
-        Wrong::PrevoteReplyCountedAsVote,
-        Wrong::ReadIndexBeforeOwnCommit,
-        Wrong::RemovedLeaderCountsItself,
-        Wrong::RetryAppliedTwice,
-        Wrong::SingleServerChangeBeforeNoop,
-        Wrong::SnapshotForgetsLastTerm,
-        Wrong::SnapshotLowersTerm,
-        Wrong::StaleAppendTruncatesSuffix,
-        Wrong::StaleVoteReplyCounted,
-        Wrong::TruncateThenRewriteWindow,
-        Wrong::VoteClearedBeforeTermWritten,
-        Wrong::VoteClearedBySameTermAppend,
-        Wrong::VoteComparesIndexOnly,
-        Wrong::VoteNotPersisted,
-        Wrong::VoteReplyBeforePersist,
-    ];
-
-    /// The one whose variant a name in the catalogue spells.
-    pub fn named(name: &str) -> Option<Wrong> {
-        let mut all = Self::ALL.iter().copied();
-        all.find(|wrong| wrong.name() == name)
-    }
-
-    /// `VoteNotPersisted` as the catalogue writes it: `vote-not-persisted`.
-    fn name(self) -> String {
-        let mut name = String::new();
-        for letter in format!("{self:?}").chars() {
-            if letter.is_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.push(letter.to_ascii_lowercase());
-        }
-        name
-    }
 }
 
 const MODELS: &[&str] = &["atomic", "staged"];

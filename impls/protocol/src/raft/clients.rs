@@ -25,10 +25,7 @@ impl Raft {
             return step.answer(id, Outcome::Never(why.into()));
         }
         match request {
-            Request::Register => self.propose(Command::Register, Some(id), step),
-            Request::Command { ticket, operation } => {
-                self.propose(Command::Execute { ticket, operation }, Some(id), step);
-            }
+            Request::Call(call) => self.propose(Command::Call(call), Some(id), step),
             Request::Read { key } => self.on_read(id, key, step),
             Request::Reconfigure(change) => self.on_reconfigure(id, change, step),
             Request::Transfer(to) => self.on_transfer(id, to, step),
@@ -45,13 +42,13 @@ impl Raft {
 
     /// Applies a committed command to the object.
     pub(super) fn execute(&mut self, command: &Command, index: u64, config: &Config) -> Answer {
-        match command {
-            Command::Noop | Command::Configure(_) => Answer::Done,
-            Command::Register => self.store.register(index, config.sessions_max),
-            Command::Execute { operation, .. } if config.breaks(Wrong::RetryAppliedTwice) => {
-                self.store.perform(operation)
-            }
-            Command::Execute { ticket, operation } => self.store.execute(*ticket, operation, index),
+        let Command::Call(call) = command else {
+            return Answer::Done;
+        };
+        if config.breaks(Wrong::RetryAppliedTwice) {
+            let call = call.without_ticket();
+            return self.store.call(&call, index, config.sessions_max);
         }
+        self.store.call(call, index, config.sessions_max)
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Membership;
-use crate::object::{Operation, Ticket};
+use crate::object::Call;
 
 /// What an entry asks of the object once it is committed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,17 +11,10 @@ pub enum Command {
     /// Nothing: a new leader's first entry, which lets it commit what earlier
     /// leaders left (§5.4.2, §8).
     Noop,
-    /// Open a client session.
-    Register,
     /// From here on the cluster has these members (diss. §4.1).
     Configure(Membership),
-    /// Execute an operation, once for each ticket.
-    Execute {
-        /// Which command of which session; `None` for one never repeated.
-        ticket: Option<Ticket>,
-        /// What to do.
-        operation: Operation,
-    },
+    /// Let the object do this.
+    Call(Call),
 }
 
 /// One entry of the log.

@@ -57,7 +57,7 @@ use crate::machine::{
     Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
     View,
 };
-use crate::object::{Answer, Key, Operation, Store, Ticket};
+use crate::object::{Answer, Call, Key, Store};
 
 /// What a node is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,15 +130,8 @@ pub enum Timer {
 /// What clients ask.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Request {
-    /// Open a session.
-    Register,
-    /// Execute an operation through the log.
-    Command {
-        /// Which command of which session; `None` for one never repeated.
-        ticket: Option<Ticket>,
-        /// What to do.
-        operation: Operation,
-    },
+    /// Let the object do this, through the log.
+    Call(Call),
     /// Read without the log (§8).
     Read {
         /// Which key.

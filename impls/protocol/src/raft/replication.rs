@@ -458,7 +458,7 @@ impl Raft {
         let commit = self.commit;
         // A snapshot that shows less is of no use any more.
         self.arriving
-            .take_if(|arriving| arriving.ends_at() <= commit);
+            .take_if(|arriving| arriving.head().last.index <= commit);
         self.resign_if_removed(step);
         self.compact_if_long(step);
     }

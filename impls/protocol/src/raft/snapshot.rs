@@ -19,15 +19,13 @@ use super::{
 };
 use crate::machine::{Gate, NodeId, Outcome, RequestId, Span};
 use crate::object::{Answer, Part, Store};
+use crate::snapshot;
 
 /// The object as a prefix of the log made it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// What it is of, beside the object.
-    pub head: Head,
-    /// The object.
-    pub parts: Vec<Part>,
-}
+pub type Snapshot = snapshot::Snapshot<Head>;
+/// A chunk of one.
+pub type Chunk = snapshot::Chunk<Head>;
+pub(super) type Arriving = snapshot::Arriving<Head>;
 
 /// What a snapshot is of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,30 +36,6 @@ pub struct Head {
     pub membership: Membership,
     /// The index of the entry that brought that membership.
     pub membership_index: u64,
-}
-
-/// A snapshot of which the first parts have arrived.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Arriving {
-    head: Head,
-    parts: Vec<Part>,
-}
-
-impl Arriving {
-    /// Adds a chunk, unless one before it is missing; whether that was all.
-    fn gather(&mut self, chunk: &Chunk) -> bool {
-        let Some(known) = (self.parts.len() as u64).checked_sub(chunk.offset) else {
-            return false;
-        };
-        let new = chunk.parts.iter().skip(known as usize);
-        self.parts.extend(new.cloned());
-        chunk.is_last
-    }
-
-    /// The index of the last entry that the snapshot shows.
-    pub(super) fn ends_at(&self) -> u64 {
-        self.head.last.index
-    }
 }
 
 /// A snapshot that a leader is sending.
@@ -78,20 +52,6 @@ impl Sending {
         self.snapshot.head.last.index
     }
 
-    /// The first parts that are missing, `count` of them at most.
-    fn next_chunk(&self, count: usize) -> Chunk {
-        let Snapshot { head, parts } = &*self.snapshot;
-        let offset = self.arrived.min(parts.len() as u64);
-        let rest = &parts[offset as usize..];
-        let parts = &rest[..rest.len().min(count)];
-        Chunk {
-            head: head.clone(),
-            offset,
-            parts: parts.to_vec(),
-            is_last: parts.len() == rest.len(),
-        }
-    }
-
     /// Takes note of an answer; whether it is one to the chunk on its way. A
     /// copy of an earlier answer is not, and would have every chunk behind it
     /// sent twice.
@@ -102,19 +62,6 @@ impl Sending {
         }
         is_due
     }
-}
-
-/// A chunk of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Chunk {
-    /// What snapshot it is of.
-    pub head: Head,
-    /// How many parts come before it.
-    pub offset: u64,
-    /// The parts.
-    pub parts: Vec<Part>,
-    /// Whether no part follows.
-    pub is_last: bool,
 }
 
 /// What a follower answers to a chunk while parts are missing.
@@ -200,7 +147,9 @@ impl Raft {
         let install = Message::Install {
             term: self.term,
             round: leadership.round,
-            chunk: sending.next_chunk(step.config.chunk_max),
+            chunk: sending
+                .snapshot
+                .chunk(sending.arrived, step.config.chunk_max),
         };
         // What it shows is committed: a quorum holds it, whatever this node's
         // own disk does.
@@ -216,13 +165,14 @@ impl Raft {
         chunk: Chunk,
         step: &mut Step<'_>,
     ) {
-        let receipt = |arrived: &[Part]| Receipt {
-            of: chunk.head.last,
-            offset: chunk.offset,
-            arrived: arrived.len() as u64,
+        let (of, offset) = (chunk.head.last, chunk.offset);
+        let receipt = |arrived| Receipt {
+            of,
+            offset,
+            arrived,
         };
         if term < self.term {
-            let nothing = self.install_reply(round, receipt(&[]));
+            let nothing = self.install_reply(round, receipt(0));
             return step.outputs.send(from, nothing);
         }
         if term == self.term && self.leads() {
@@ -237,28 +187,25 @@ impl Raft {
             self.arriving = None;
             return self.answer_append(from, round, Appended::Matched(last.index), step);
         }
-        let any_snapshot = step.config.breaks(Wrong::ChunksOfTwoSnapshotsJoined);
-        let same = |arriving: &mut Arriving| any_snapshot || arriving.head == chunk.head;
-        let mut arriving = self.arriving.take_if(same).unwrap_or_default();
-        arriving.head = chunk.head.clone();
-        if arriving.gather(&chunk) {
-            self.install(arriving, step);
+        let any = step.config.breaks(Wrong::ChunksOfTwoSnapshotsJoined);
+        if let Some(snapshot) = Arriving::gather(&mut self.arriving, chunk, any) {
+            self.install(snapshot, step);
             return self.answer_append(from, round, Appended::Matched(last.index), step);
         }
-        let reply = self.install_reply(round, receipt(&arriving.parts));
-        self.arriving = Some(arriving);
+        let arrived = self.arriving.as_ref().map_or(0, Arriving::count);
+        let reply = self.install_reply(round, receipt(arrived));
         step.outputs.send(from, reply);
     }
 
-    fn install(&mut self, arrived: Arriving, step: &mut Step<'_>) {
-        let Arriving { head, parts } = arrived;
+    fn install(&mut self, snapshot: Snapshot, step: &mut Step<'_>) {
+        let head = &snapshot.head;
         let last = head.last;
         if step.config.breaks(Wrong::SnapshotLowersTerm) && last.term < self.term {
             self.term = last.term;
             self.vote = None;
             step.vote_changed = true;
         }
-        self.store = Store::from_parts(step.config.sessions_founding, &parts);
+        self.store = Store::from_parts(step.config.sessions_founding, &snapshot.parts);
         self.commit = last.index;
         if !self.log.holds(last) {
             // Nothing of the log stays.
@@ -267,7 +214,7 @@ impl Raft {
         self.memberships.forget_below(self.commit);
         let from = self.log.base().index + 1;
         step.log_from = Some(step.log_from.map_or(from, |other| other.min(from)));
-        self.adopt(Snapshot { head, parts }, last, step);
+        self.adopt(snapshot, last, step);
     }
 
     fn install_reply(&self, round: u64, receipt: Receipt) -> Message {

@@ -2,6 +2,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::machine::Output;
+use crate::object::Operation;
 
 const A: NodeId = NodeId(1);
 const B: NodeId = NodeId(2);
@@ -35,10 +36,10 @@ fn at(term: u64, index: u64) -> Position {
 }
 
 fn write(key: u64, value: i64) -> Request {
-    Request::Command {
+    Request::Call(Call::Execute {
         ticket: None,
         operation: Operation::Write { key, value },
-    }
+    })
 }
 
 fn from(from: NodeId, message: Message) -> Input<Raft> {
