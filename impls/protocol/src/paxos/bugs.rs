@@ -512,3 +512,45 @@ pub const BUGS: &[Bug] = &[
         run_args: &[],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bugs::dashed;
+
+    /// Stands for every wrong version that is built.
+    const LAST: Wrong = Wrong::SyncFromStaleAcceptedIndex;
+
+    #[test]
+    fn what_a_host_shows_is_built_and_nothing_else_is() {
+        let shown = BUGS.iter().filter(|bug| !bug.hosts.is_empty());
+        for bug in BUGS {
+            let wrong = Wrong::named(bug.name);
+            assert_eq!(wrong.is_some(), !bug.hosts.is_empty(), "{}", bug.name);
+            if let Some(wrong) = wrong {
+                assert_eq!(dashed(&format!("{wrong:?}")), bug.name);
+            }
+        }
+        assert_eq!(shown.count(), LAST as usize + 1);
+        assert_eq!(Wrong::named("no-such-bug"), None);
+    }
+
+    #[test]
+    fn the_catalogue_is_in_the_order_of_names() {
+        assert!(BUGS.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
+    fn every_entry_says_what_where_and_what_shows_it() {
+        for bug in BUGS {
+            let is_told = !bug.source.is_empty() && !bug.property.is_empty();
+            assert!(is_told, "{}", bug.name);
+            let known = |host: &&str| ["atomic", "staged", "run"].contains(host);
+            assert!(bug.hosts.iter().all(known), "{}", bug.name);
+            let why_not = bug.about.starts_with("not shown, since ");
+            assert_eq!(bug.hosts.is_empty(), why_not, "{}", bug.name);
+            let is_shown = !bug.check_args.is_empty() || !bug.run_args.is_empty();
+            assert_eq!(bug.hosts.is_empty(), !is_shown, "{}", bug.name);
+        }
+    }
+}
