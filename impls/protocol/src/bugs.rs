@@ -68,3 +68,27 @@ pub(crate) fn dashed(variant: &str) -> String {
     }
     name
 }
+
+/// Panics unless the catalogue says of each wrong version what it is and what
+/// shows it, in the order of names, and those that are shown are the rules that
+/// can be broken.
+#[cfg(test)]
+pub(crate) fn check_catalogue(bugs: &[Bug], rules: &[String]) {
+    let shown = bugs.iter().filter(|bug| !bug.hosts.is_empty());
+    let shown: Vec<&str> = shown.map(|bug| bug.name).collect();
+    assert_eq!(rules, shown);
+    assert!(bugs.is_sorted_by(|a, b| a.name < b.name));
+    for bug in bugs {
+        let name = bug.name;
+        let is_told = !bug.source.is_empty() && !bug.property.is_empty();
+        assert!(is_told, "{name}");
+        let known = |host: &&str| ["atomic", "staged", "run"].contains(host);
+        assert!(bug.hosts.iter().all(known), "{name}");
+        let why_not = bug.about.contains("; not shown: ");
+        assert_eq!(bug.hosts.is_empty(), why_not, "{name}");
+        let is_run = bug.hosts.contains(&"run");
+        assert_eq!(is_run, !bug.run_args.is_empty(), "{name}");
+        let is_checked = bug.hosts.iter().any(|host| *host != "run");
+        assert_eq!(is_checked, !bug.check_args.is_empty(), "{name}");
+    }
+}

@@ -182,7 +182,7 @@ impl Quorums {
     fn validate(&self) -> Result<(), QuorumError> {
         let members = self.members.len();
         if let Rule::Grid { columns } = self.rule
-            && (columns == 0 || members % columns != 0)
+            && (columns == 0 || !members.is_multiple_of(columns))
         {
             return Err(QuorumError::NotAGrid { members, columns });
         }

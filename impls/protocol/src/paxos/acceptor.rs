@@ -66,9 +66,10 @@ impl Paxos {
     ) {
         self.hear_leader(from, ballot, step);
         self.accept(ballot, first, &commands, step);
+        let before = self.decided;
         self.learn(ballot, decided, step);
         let end = first + commands.len() as u64;
-        if end <= decided + 1 && self.decided < decided {
+        if end <= decided + 1 && before < self.decided && self.decided < decided {
             // Nothing in it was new to the leader: it was fetched, and there
             // is more.
             self.fetch_from(from, step);

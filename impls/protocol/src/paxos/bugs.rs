@@ -512,3 +512,18 @@ pub const BUGS: &[Bug] = &[
         run_args: &[],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_and_the_rules_are_of_one_mind() {
+        let rules: Vec<String> = Wrong::ALL.iter().map(|rule| rule.name()).collect();
+        crate::bugs::check_catalogue(BUGS, &rules);
+        for (rule, name) in Wrong::ALL.iter().zip(&rules) {
+            assert_eq!(Wrong::named(name), Some(*rule));
+        }
+        assert_eq!(Wrong::named("no-such-bug"), None);
+    }
+}

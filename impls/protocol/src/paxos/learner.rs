@@ -26,6 +26,9 @@ impl Paxos {
             }
             self.apply_next(step.config);
         }
+        let known = self.decided;
+        // A snapshot that shows less is of no use any more.
+        self.arriving.take_if(|arriving| *arriving.head() <= known);
         self.compact_if_long(step);
     }
 

@@ -282,6 +282,8 @@ impl Paxos {
             self.seen_round = 0;
         }
         step.promises = true;
+        // Whoever still lacks something asks again; others never would.
+        self.lent.clear();
         self.leader = None;
         self.stop_leading(step);
     }
@@ -291,9 +293,16 @@ impl Paxos {
         if let Role::Leader(leadership) = std::mem::replace(&mut self.role, Role::Follower) {
             step.outputs.cancel_timer(Timer::Heartbeat);
             step.outputs.cancel_timer(Timer::Quorum);
-            for id in leadership.asked_by() {
-                let why = "the leader gave up before the outcome was known";
-                step.answer(id, Outcome::Unknown(why.into()));
+            for (id, is_proposed) in leadership.asked_by() {
+                step.answer(
+                    id,
+                    match is_proposed {
+                        true => Outcome::Unknown(
+                            "the leader gave up before the outcome was known".into(),
+                        ),
+                        false => Outcome::Never("the leader gave up before it was proposed".into()),
+                    },
+                );
             }
             step.outputs.set_timer(Timer::Election, Span::Election);
         }

@@ -55,10 +55,11 @@ struct Open {
 }
 
 impl Leadership {
-    /// Whoever waits for an answer.
-    pub(super) fn asked_by(self) -> impl Iterator<Item = RequestId> {
+    /// Whoever waits for an answer, and whether what it asked was proposed.
+    pub(super) fn asked_by(self) -> impl Iterator<Item = (RequestId, bool)> {
         let open = self.open.into_values().filter_map(|open| open.asked_by);
-        open.chain(self.waiting.into_iter().map(|(_, id)| id))
+        let waiting = self.waiting.into_iter().map(|(_, id)| (id, false));
+        open.map(|id| (id, true)).chain(waiting)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::{Message, Paxos, Record, Role, Slot, Step, Wrong};
+use super::{Message, Paxos, Record, Slot, Step, Wrong};
 use crate::machine::{Gate, NodeId, Outcome, RequestId};
 use crate::object::{Answer, Part, Store};
 use crate::snapshot;
@@ -98,11 +98,24 @@ impl Paxos {
         if chunk.head <= self.decided || self.leads() {
             return;
         }
-        if let Some(snapshot) = Arriving::gather(&mut self.arriving, chunk, false) {
+        let arrived = |node: &Paxos| {
+            node.arriving
+                .as_ref()
+                .map(|each| (*each.head(), each.count()))
+        };
+        let before = arrived(self);
+        let whole = Arriving::gather(&mut self.arriving, chunk, false);
+        // One that repeats what has arrived asks for nothing: otherwise every
+        // chunk that follows would be sent as often, too.
+        if whole.is_none() && arrived(self) == before {
+            return;
+        }
+        let is_whole = whole.is_some();
+        if let Some(snapshot) = whole {
             self.install(snapshot, step);
         }
         self.fetch_from(from, step);
-        if let Role::Preparing(_) = self.role {
+        if is_whole {
             self.lead_if_promised(step);
         }
     }

@@ -204,24 +204,24 @@ fn the_leader_replicates_while_it_writes_and_commits_when_a_majority_is_durable(
         &Durable::default(),
         inputs,
         &expect![[r#"
-        > Timer(Election)
-          Persist([Vote { term: 1, vote: Some(n1) }])
-          Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
-          Send { to: n3, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
-        > Persisted(1)
-        > Message { from: n2, message: VoteReply { term: 1, granted: true } }
-          Persist([Append([Entry { term: 1, command: Noop }])])
-          Send { to: n2, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
-          Send { to: n3, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
-        > Request { id: RequestId(7), request: Command { ticket: None, operation: Write { key: 1, value: 5 } } }
-          Persist([Append([Entry { term: 1, command: Execute { ticket: None, operation: Write { key: 1, value: 5 } } }])])
-        > Message { from: n2, message: AppendReply { term: 1, round: 0, result: Matched(1) } }
-          Send { to: n2, message: Append { term: 1, previous: Position { term: 1, index: 1 }, entries: [Entry { term: 1, command: Execute { ticket: None, operation: Write { key: 1, value: 5 } } }], commit: 0, round: 0 }, gate: Now }
-        > Persisted(2)
-        > Message { from: n2, message: AppendReply { term: 1, round: 0, result: Matched(2) } }
-          Answer { id: RequestId(7), outcome: Ok(Done), gate: Now }
-        = ("leader", 1, 2, 2)
-    "#]],
+            > Timer(Election)
+              Persist([Vote { term: 1, vote: Some(n1) }])
+              Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
+              Send { to: n3, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
+            > Persisted(1)
+            > Message { from: n2, message: VoteReply { term: 1, granted: true } }
+              Persist([Append([Entry { term: 1, command: Noop }])])
+              Send { to: n2, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
+              Send { to: n3, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
+            > Request { id: RequestId(7), request: Call(Execute { ticket: None, operation: Write { key: 1, value: 5 } }) }
+              Persist([Append([Entry { term: 1, command: Call(Execute { ticket: None, operation: Write { key: 1, value: 5 } }) }])])
+            > Message { from: n2, message: AppendReply { term: 1, round: 0, result: Matched(1) } }
+              Send { to: n2, message: Append { term: 1, previous: Position { term: 1, index: 1 }, entries: [Entry { term: 1, command: Call(Execute { ticket: None, operation: Write { key: 1, value: 5 } }) }], commit: 0, round: 0 }, gate: Now }
+            > Persisted(2)
+            > Message { from: n2, message: AppendReply { term: 1, round: 0, result: Matched(2) } }
+              Answer { id: RequestId(7), outcome: Ok(Done), gate: Now }
+            = ("leader", 1, 2, 2)
+        "#]],
     );
 }
 
@@ -402,29 +402,29 @@ fn a_leader_that_steps_down_answers_what_it_had_accepted_with_unknown() {
         &Durable::default(),
         inputs,
         &expect![[r#"
-        > Timer(Election)
-          Persist([Vote { term: 1, vote: Some(n1) }])
-          Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
-          Send { to: n3, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
-        > Persisted(1)
-        > Message { from: n2, message: VoteReply { term: 1, granted: true } }
-          Persist([Append([Entry { term: 1, command: Noop }])])
-          Send { to: n2, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
-          Send { to: n3, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
-        > Request { id: RequestId(1), request: Command { ticket: None, operation: Write { key: 4, value: 4 } } }
-          Persist([Append([Entry { term: 1, command: Execute { ticket: None, operation: Write { key: 4, value: 4 } } }])])
-        > Request { id: RequestId(2), request: Read { key: 4 } }
-          Send { to: n2, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [], commit: 0, round: 1 }, gate: Now }
-          Send { to: n3, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [], commit: 0, round: 1 }, gate: Now }
-        > Message { from: n3, message: Append { term: 2, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 2, command: Noop }], commit: 0, round: 0 } }
-          Persist([Vote { term: 2, vote: None }, TruncateFrom(1), Append([Entry { term: 2, command: Noop }])])
-          Answer { id: RequestId(1), outcome: Unknown("the leader stepped down before the outcome was known"), gate: Now }
-          Answer { id: RequestId(2), outcome: Unknown("the leader stepped down before the outcome was known"), gate: Now }
-          Send { to: n3, message: AppendReply { term: 2, round: 0, result: Matched(1) }, gate: Durable }
-        > Request { id: RequestId(3), request: Command { ticket: None, operation: Write { key: 4, value: 4 } } }
-          Answer { id: RequestId(3), outcome: Redirect(n3), gate: Now }
-        = ("follower", 2, 1, 0)
-    "#]],
+            > Timer(Election)
+              Persist([Vote { term: 1, vote: Some(n1) }])
+              Send { to: n2, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
+              Send { to: n3, message: Vote { term: 1, last: Position { term: 0, index: 0 } }, gate: Durable }
+            > Persisted(1)
+            > Message { from: n2, message: VoteReply { term: 1, granted: true } }
+              Persist([Append([Entry { term: 1, command: Noop }])])
+              Send { to: n2, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
+              Send { to: n3, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 1, command: Noop }], commit: 0, round: 0 }, gate: Now }
+            > Request { id: RequestId(1), request: Call(Execute { ticket: None, operation: Write { key: 4, value: 4 } }) }
+              Persist([Append([Entry { term: 1, command: Call(Execute { ticket: None, operation: Write { key: 4, value: 4 } }) }])])
+            > Request { id: RequestId(2), request: Read { key: 4 } }
+              Send { to: n2, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [], commit: 0, round: 1 }, gate: Now }
+              Send { to: n3, message: Append { term: 1, previous: Position { term: 0, index: 0 }, entries: [], commit: 0, round: 1 }, gate: Now }
+            > Message { from: n3, message: Append { term: 2, previous: Position { term: 0, index: 0 }, entries: [Entry { term: 2, command: Noop }], commit: 0, round: 0 } }
+              Persist([Vote { term: 2, vote: None }, TruncateFrom(1), Append([Entry { term: 2, command: Noop }])])
+              Answer { id: RequestId(1), outcome: Unknown("the leader stepped down before the outcome was known"), gate: Now }
+              Answer { id: RequestId(2), outcome: Unknown("the leader stepped down before the outcome was known"), gate: Now }
+              Send { to: n3, message: AppendReply { term: 2, round: 0, result: Matched(1) }, gate: Durable }
+            > Request { id: RequestId(3), request: Call(Execute { ticket: None, operation: Write { key: 4, value: 4 } }) }
+              Answer { id: RequestId(3), outcome: Redirect(n3), gate: Now }
+            = ("follower", 2, 1, 0)
+        "#]],
     );
 }
 
@@ -435,7 +435,7 @@ fn a_node_without_a_leader_refuses_for_good() {
         &Durable::default(),
         vec![ask(1, write(4, 4))],
         &expect![[r#"
-            > Request { id: RequestId(1), request: Command { ticket: None, operation: Write { key: 4, value: 4 } } }
+            > Request { id: RequestId(1), request: Call(Execute { ticket: None, operation: Write { key: 4, value: 4 } }) }
               Answer { id: RequestId(1), outcome: Never("no leader is known"), gate: Now }
             = ("follower", 0, 0, 0)
         "#]],
@@ -540,8 +540,8 @@ fn the_only_voter_leads_alone() {
             > Persisted(1)
               Persist([Append([Entry { term: 1, command: Noop }])])
             > Persisted(1)
-            > Request { id: RequestId(1), request: Command { ticket: None, operation: Write { key: 1, value: 1 } } }
-              Persist([Append([Entry { term: 1, command: Execute { ticket: None, operation: Write { key: 1, value: 1 } } }])])
+            > Request { id: RequestId(1), request: Call(Execute { ticket: None, operation: Write { key: 1, value: 1 } }) }
+              Persist([Append([Entry { term: 1, command: Call(Execute { ticket: None, operation: Write { key: 1, value: 1 } }) }])])
             > Persisted(1)
               Answer { id: RequestId(1), outcome: Ok(Done), gate: Now }
             > Request { id: RequestId(2), request: Read { key: 1 } }

@@ -1,0 +1,340 @@
+//! A cluster of any protocol, and the commands of a script that move it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Arguments;
+
+use tribunal_protocol::object::{Operation, SessionId, Ticket};
+use tribunal_protocol::{Clock, Context, Gate, Input, Machine, NodeId, Output, Outputs, RequestId};
+
+/// What a script needs to know of a protocol.
+pub trait Scripted: Machine {
+    /// Its timers; scripts write their names in small letters.
+    const TIMERS: &'static [Self::Timer];
+
+    /// How each of `nodes` is configured, by the options of `cluster`.
+    fn configs(nodes: &[NodeId], options: Words<'_>) -> Vec<Self::Config>;
+
+    /// What `request` asks; `ticket` is what followed `as`.
+    fn request(words: &[&str], ticket: Option<Ticket>) -> Self::Request;
+
+    /// What `show` says of a node.
+    fn shown(&self, config: &Self::Config, durable: &Self::Durable) -> String;
+}
+
+/// The options of `cluster`, word by word.
+pub struct Words<'a>(&'a [&'a str]);
+
+impl<'a> Words<'a> {
+    /// The next option, if there is one.
+    pub fn next(&mut self) -> Option<&'a str> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    /// The argument of the option before it.
+    pub fn word(&mut self) -> &'a str {
+        self.next().expect("an argument")
+    }
+
+    /// The argument of the option before it, a number.
+    pub fn number(&mut self) -> u64 {
+        number(self.word())
+    }
+}
+
+struct Node<M: Machine> {
+    config: M::Config,
+    clock: Clock,
+    machine: M,
+    durable: M::Durable,
+    outstanding: Vec<Vec<M::Record>>,
+    /// What has not left yet: `None` stands for a persist that goes first.
+    held: Vec<Option<Output<M>>>,
+    timers: BTreeSet<M::Timer>,
+}
+
+/// Nodes, and the messages under way between them.
+pub struct Cluster<M: Machine> {
+    nodes: BTreeMap<NodeId, Node<M>>,
+    network: Vec<(NodeId, NodeId, M::Message)>,
+    said: String,
+}
+
+impl<M: Machine> Default for Cluster<M> {
+    fn default() -> Self {
+        Cluster {
+            nodes: BTreeMap::new(),
+            network: Vec::new(),
+            said: String::new(),
+        }
+    }
+}
+
+impl<M: Scripted> Cluster<M> {
+    /// Does what a line of a script asks; gives what is to be seen of it.
+    pub fn command(&mut self, words: &[&str]) -> String {
+        match *words {
+            ["cluster", count, ref options @ ..] => self.start(number(count), options),
+            ["timeout", at, timer] => self.expire(node(at), timer),
+            ["clock", at, time] => self.node(node(at)).clock = Clock(number(time)),
+            ["persist", at] => self.persist(node(at), usize::MAX),
+            ["persist", at, count] => self.persist(node(at), number(count) as usize),
+            ["deliver"] => self.deliver(|_, _| true),
+            ["deliver", from, to] => self.deliver(between(from, to)),
+            ["drop"] => self.lose(|_, _| true),
+            ["drop", from, to] => self.lose(between(from, to)),
+            ["repeat", from, to] => self.repeat(node(from), node(to)),
+            ["settle"] => self.settle(),
+            ["request", at, id, ref request @ ..] => {
+                let input = Input::Request {
+                    id: RequestId(number(id)),
+                    request: request_of::<M>(request),
+                };
+                self.step(node(at), input);
+            }
+            ["crash", at] => self.crash(node(at), 0),
+            ["crash", at, kept] => self.crash(node(at), number(kept) as usize),
+            ["show"] => self.show(),
+            _ => panic!("no such command: {words:?}"),
+        }
+        std::mem::take(&mut self.said)
+    }
+
+    fn start(&mut self, count: u64, options: &[&str]) {
+        let nodes: Vec<NodeId> = (1..=count).map(|id| NodeId(id as u8)).collect();
+        let configs = M::configs(&nodes, Words(options));
+        for (id, config) in nodes.into_iter().zip(configs) {
+            let node = Node::recover(config, Clock(0), M::Durable::default());
+            self.nodes.insert(id, node);
+        }
+    }
+
+    fn expire(&mut self, at: NodeId, name: &str) {
+        let is_meant = |timer: &&M::Timer| format!("{timer:?}").to_lowercase() == name;
+        let timer = M::TIMERS.iter().find(is_meant);
+        let timer = *timer.unwrap_or_else(|| panic!("no such timer: {name}"));
+        if self.node(at).timers.remove(&timer) {
+            self.step(at, Input::Timer(timer));
+        } else {
+            self.say(format_args!("{at} has no such timer set"));
+        }
+    }
+
+    fn step(&mut self, at: NodeId, input: Input<M>) {
+        let node = self.node(at);
+        let mut outputs = Outputs::new();
+        let context = Context {
+            config: &node.config,
+            clock: node.clock,
+        };
+        node.machine.step(context, input, &mut outputs);
+        for output in outputs.take() {
+            match output {
+                Output::SetTimer { timer, .. } => {
+                    node.timers.insert(timer);
+                }
+                Output::CancelTimer(timer) => {
+                    node.timers.remove(&timer);
+                }
+                Output::Persist(records) => {
+                    node.outstanding.push(records);
+                    node.held.push(None);
+                }
+                output => node.held.push(Some(output)),
+            }
+        }
+        self.release(at);
+    }
+
+    /// Lets leave what may: what waits for no persist, in order.
+    fn release(&mut self, at: NodeId) {
+        let mut waiting = false;
+        let mut kept = Vec::new();
+        for output in std::mem::take(&mut self.node(at).held) {
+            match output {
+                None => kept.push(None),
+                Some(output) => {
+                    let behind_persist = kept.iter().any(Option::is_none);
+                    waiting |= behind_persist && gate(&output) == Gate::Durable;
+                    if waiting {
+                        kept.push(Some(output));
+                    } else {
+                        self.leave(at, output);
+                    }
+                }
+            }
+        }
+        self.node(at).held = kept;
+    }
+
+    fn leave(&mut self, at: NodeId, output: Output<M>) {
+        match output {
+            Output::Send { to, message, .. } => {
+                self.say(format_args!("{at}->{to} {message:?}"));
+                self.network.push((at, to, message));
+            }
+            Output::Answer { id, outcome, .. } => {
+                self.say(format_args!("{at} answers {}: {outcome:?}", id.0));
+            }
+            _ => unreachable!("only sends and answers leave"),
+        }
+    }
+
+    fn persist(&mut self, at: NodeId, count: usize) {
+        for _ in 0..count {
+            let node = self.node(at);
+            if node.outstanding.is_empty() {
+                return;
+            }
+            let records = node.outstanding.remove(0);
+            for record in &records {
+                M::apply(&mut node.durable, record);
+            }
+            let place = node.held.iter().position(Option::is_none);
+            node.held
+                .remove(place.expect("a mark for each outstanding persist"));
+            self.say(format_args!("{at} made durable {records:?}"));
+            self.release(at);
+            self.step(at, Input::Persisted(1));
+        }
+    }
+
+    fn deliver(&mut self, chosen: impl Fn(NodeId, NodeId) -> bool) {
+        let (now, later) = std::mem::take(&mut self.network)
+            .into_iter()
+            .partition(|(from, to, _)| chosen(*from, *to));
+        self.network = later;
+        for (from, to, message) in now {
+            self.step(to, Input::Message { from, message });
+        }
+    }
+
+    fn lose(&mut self, chosen: impl Fn(NodeId, NodeId) -> bool) {
+        let before = self.network.len();
+        self.network.retain(|(from, to, _)| !chosen(*from, *to));
+        let lost = before - self.network.len();
+        self.say(format_args!("lost {lost}"));
+    }
+
+    fn repeat(&mut self, from: NodeId, to: NodeId) {
+        let oldest = self.network.iter().find(|(f, t, _)| (*f, *t) == (from, to));
+        let message = oldest.expect("a message to repeat").2.clone();
+        self.step(to, Input::Message { from, message });
+    }
+
+    fn settle(&mut self) {
+        let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
+        loop {
+            for id in &ids {
+                self.persist(*id, usize::MAX);
+            }
+            if self.network.is_empty() {
+                return;
+            }
+            self.deliver(|_, _| true);
+        }
+    }
+
+    fn crash(&mut self, at: NodeId, kept: usize) {
+        let node = self.node(at);
+        let mut durable = node.durable.clone();
+        for record in node.outstanding.iter().take(kept).flatten() {
+            M::apply(&mut durable, record);
+        }
+        let recovered = Node::recover(node.config.clone(), node.clock, durable);
+        self.nodes.insert(at, recovered);
+    }
+
+    fn show(&mut self) {
+        for (id, node) in &self.nodes {
+            let shown = node.machine.shown(&node.config, &node.durable);
+            self.said += &format!("  {id} {shown}\n");
+        }
+    }
+
+    fn say(&mut self, what: Arguments<'_>) {
+        self.said += &format!("  {what}\n");
+    }
+
+    fn node(&mut self, id: NodeId) -> &mut Node<M> {
+        self.nodes.get_mut(&id).expect("a node of the cluster")
+    }
+}
+
+impl<M: Machine> Node<M> {
+    fn recover(config: M::Config, clock: Clock, durable: M::Durable) -> Self {
+        let mut outputs = Outputs::new();
+        let context = Context {
+            config: &config,
+            clock,
+        };
+        let machine = M::recover(context, &durable, &mut outputs);
+        let outputs = outputs.take().into_iter();
+        let timers = outputs.filter_map(|output| match output {
+            Output::SetTimer { timer, .. } => Some(timer),
+            _ => None,
+        });
+        Node {
+            timers: timers.collect(),
+            config,
+            clock,
+            machine,
+            durable,
+            outstanding: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+}
+
+fn gate<M: Machine>(output: &Output<M>) -> Gate {
+    match output {
+        Output::Send { gate, .. } | Output::Answer { gate, .. } => *gate,
+        _ => Gate::Now,
+    }
+}
+
+fn between(from: &str, to: &str) -> impl Fn(NodeId, NodeId) -> bool {
+    let (from, to) = (node(from), node(to));
+    move |f, t| (f, t) == (from, to)
+}
+
+/// The node that a word names, such as `n1`.
+pub fn node(word: &str) -> NodeId {
+    NodeId::named(word).unwrap_or_else(|| panic!("not a node: {word}"))
+}
+
+/// The number that a word stands for.
+pub fn number(word: &str) -> u64 {
+    word.parse()
+        .unwrap_or_else(|_| panic!("not a number: {word}"))
+}
+
+/// The operation that the words of a request ask for.
+pub fn operation(words: &[&str]) -> Operation {
+    match *words {
+        ["read", key] => Operation::Read { key: number(key) },
+        ["write", key, value] => Operation::Write {
+            key: number(key),
+            value: number(value) as i64,
+        },
+        ["cas", key, old, new] => Operation::Cas {
+            key: number(key),
+            from: Some(number(old) as i64),
+            to: number(new) as i64,
+        },
+        _ => panic!("no such request: {words:?}"),
+    }
+}
+
+fn request_of<M: Scripted>(words: &[&str]) -> M::Request {
+    let [words @ .., "as", ticket] = words else {
+        return M::request(words, None);
+    };
+    let (session, serial) = ticket.split_once('.').expect("SESSION.SERIAL");
+    let ticket = Ticket {
+        session: SessionId(number(session)),
+        serial: number(serial),
+    };
+    M::request(words, Some(ticket))
+}
