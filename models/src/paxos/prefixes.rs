@@ -15,6 +15,42 @@ pub(super) fn prefixes() -> Vec<Prefix<PaxosSystem>> {
     vec![
         prefix("elected", "n1 leads the first ballot", &[], [elected()]),
         prefix(
+            "decided",
+            "n1 leads the first ballot and has the first operation decided; the others have \
+             accepted it, and do not know that it is decided",
+            &[(Limit::Operations, 1)],
+            [elected(), vec![Cue::Request(0, N1), settle()]],
+        ),
+        prefix(
+            "half-accepted",
+            "n1 leads the first ballot and has proposed the first operation, which n2 has \
+             accepted: its answer is under way",
+            &[(Limit::Operations, 1)],
+            [
+                elected(),
+                vec![
+                    Cue::Request(0, N1),
+                    Cue::Persist(N1),
+                    Cue::Deliver(N1, N2, any),
+                ],
+            ],
+        ),
+        prefix(
+            "unheard",
+            "n1 leads the first ballot; n2 has prepared the second one, and nobody heard: with \
+             --set phase1=1 it leads",
+            &[],
+            [
+                elected(),
+                vec![
+                    Cue::Expire(N2, Timer::Election),
+                    Cue::Persist(N2),
+                    Cue::Lose(N2, N1, any),
+                    Cue::Lose(N2, N3, any),
+                ],
+            ],
+        ),
+        prefix(
             "overtaken",
             "n1 led the first ballot and alone accepted the first operation; n2 leads the second \
              ballot and has the second operation decided with n3",
