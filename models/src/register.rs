@@ -18,6 +18,13 @@ use crate::system::{Check, Goal, Judged, Judgement, ModelSystem, Planned, Proper
 /// The key that all clients use.
 pub const KEY: u64 = 1;
 
+/// Why nodes cannot compact by themselves after so many decisions, 0 for never,
+/// and keep so many: they would never have done.
+pub fn refuses_compaction(after: u8, keep: u8) -> Option<String> {
+    (after > 0 && keep >= after)
+        .then(|| format!("expected keep to be less than compact-after, found {keep} and {after}"))
+}
+
 /// How many sessions the operations use: one each, where they may be asked
 /// for again.
 pub fn sessions_used(bounds: &Bounds) -> u64 {

@@ -167,7 +167,9 @@ impl ModelSystem for PaxosSystem {
     }
 
     fn refuses(bounds: &Bounds) -> Option<String> {
-        quorums(bounds).err().map(|why| why.to_string())
+        let set = |setting: &Setting| bounds.setting(Self::settings(), setting.name);
+        let apart = quorums(bounds).err().map(|why| why.to_string());
+        apart.or_else(|| register::refuses_compaction(set(&COMPACT_AFTER), set(&KEEP)))
     }
 
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {

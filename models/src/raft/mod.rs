@@ -151,6 +151,11 @@ impl ModelSystem for RaftSystem {
         BUGS
     }
 
+    fn refuses(bounds: &Bounds) -> Option<String> {
+        let set = |setting: &Setting| bounds.setting(Self::settings(), setting.name);
+        register::refuses_compaction(set(&COMPACT_AFTER), set(&KEEP))
+    }
+
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
         RaftSystem {
             bounds: *bounds,
