@@ -25,6 +25,7 @@
 //! | [`votes`] | what systems that decide by Paxos have in common |
 //! | [`paxos`] | Multi-Paxos' clients, properties and goals |
 //! | [`raft`] | Raft's clients, properties and goals |
+//! | [`single_decree`] | Paxos for a single value |
 //!
 //! Never here: anything that a machine should decide.
 
@@ -55,6 +56,7 @@ pub mod report;
 pub mod search;
 pub mod shared;
 pub mod simulate;
+pub mod single_decree;
 mod store;
 pub mod system;
 pub mod tally;

@@ -14,11 +14,16 @@ use crate::raft::RaftSystem;
 use crate::report::{PropertyKind, Report};
 use crate::search::Progress;
 use crate::simulate::{self, SimulateOptions};
+use crate::single_decree::SingleDecreeSystem;
 use crate::system::ModelSystem;
 
 /// The systems that can be checked.
 pub fn systems() -> Vec<Box<dyn System>> {
-    vec![erased::<RaftSystem>(), erased::<PaxosSystem>()]
+    vec![
+        erased::<RaftSystem>(),
+        erased::<PaxosSystem>(),
+        erased::<SingleDecreeSystem>(),
+    ]
 }
 
 /// A system that can be checked.

@@ -15,10 +15,7 @@ pub const EXAMPLES: &[BuiltIn] = &[
     BuiltIn::new::<single_decree::SingleDecree>(
         "single-decree",
         "Paxos for one value: `propose` answers with the value that was chosen",
-        &[hasty(
-            "a promise is spoken before it is durable",
-            "Agreement",
-        )],
+        single_decree::BUGS,
     ),
     BuiltIn::new::<coordinator::TwoPhase>(
         "coordinator",

@@ -5,12 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bugs::Bug;
 use crate::machine::*;
 use crate::quorum::majority;
 
 /// A proposal number; no two nodes ever use the same one.
 pub type Ballot = (u64, NodeId);
 type Out = Outputs<SingleDecree>;
+
+/// The wrong versions.
+pub const BUGS: &[Bug] = &[Bug {
+    name: "hasty",
+    about: "a promise is spoken before it is durable",
+    source: "own: the smallest mistake that only a host with a separate disk notices",
+    property: "Agreement",
+    hosts: &["staged"],
+    check_args: &[
+        "--operations",
+        "2",
+        "--crashes",
+        "1",
+        "--property",
+        "Agreement",
+    ],
+    run_args: &[],
+}];
 
 /// What a node is told at its start.
 #[derive(Clone, Debug)]

@@ -1,0 +1,330 @@
+//! Paxos for a single value as a system to check: the example machine of
+//! `tribunal_protocol`, in which every operation proposes a value of its own.
+//!
+//! No bound on ballots: a proposer takes a higher one with each request and
+//! each expiry of its timer, as far as the budgets go.
+
+use std::collections::BTreeSet;
+
+use tribunal_checker::{
+    Register, RegisterCall, RegisterReturn, TimedCall, TimedCallOf, is_linearizable_small,
+};
+use tribunal_protocol::bugs::Bug;
+use tribunal_protocol::examples::single_decree::{
+    Acceptor, BUGS, Ballot, Config, Message, Retry, SingleDecree,
+};
+use tribunal_protocol::quorum::Quorums;
+use tribunal_protocol::{Gate, NodeId};
+
+use crate::bounds::{Bounds, Limit};
+use crate::cluster::Cluster;
+use crate::system::{
+    Broken, Check, Cue, Draft, Goal, Judged, ModelSystem, Planned, Prefix, Property, Seen,
+};
+use crate::votes::Votes;
+
+/// The slot: there is one.
+const SLOT: u64 = 1;
+
+/// Paxos for a single value, within bounds.
+#[derive(Clone, Debug)]
+pub struct SingleDecreeSystem {
+    bounds: Bounds,
+    promise: Gate,
+    quorums: Quorums,
+}
+
+/// What is remembered of the past.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ghost {
+    /// What was ever proposed, and who accepted it.
+    pub votes: Votes<Ballot, u64>,
+    /// The value that a proposer first knew to be chosen.
+    pub learned: Option<u64>,
+}
+
+/// The value that an operation proposes.
+fn value_of(operation: usize) -> u64 {
+    10 + operation as u64
+}
+
+impl ModelSystem for SingleDecreeSystem {
+    type Machine = SingleDecree;
+    type Operation = u64;
+    type Ghost = Ghost;
+
+    const NAME: &'static str = "single-decree";
+    const ABOUT: &'static str = "Paxos for a single value: every node accepts, and proposes what \
+                                 its client wants (Lamport 2001, §2)";
+
+    fn default_bounds() -> Bounds {
+        Bounds::of(3)
+            .with(Limit::Operations, 2)
+            .with(Limit::Crashes, 1)
+    }
+
+    fn wide_bounds() -> Bounds {
+        Self::default_bounds().with(Limit::Elections, 1)
+    }
+
+    fn bugs() -> &'static [Bug] {
+        BUGS
+    }
+
+    fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
+        let promise = match bug {
+            Some(_) => Gate::Now,
+            None => Gate::Durable,
+        };
+        SingleDecreeSystem {
+            bounds: *bounds,
+            promise,
+            quorums: Quorums::majorities(nodes(bounds)),
+        }
+    }
+
+    fn config(&self, id: NodeId) -> Config {
+        Config {
+            id,
+            nodes: nodes(&self.bounds),
+            promise: self.promise,
+        }
+    }
+
+    fn plan(&self) -> Vec<Planned<u64>> {
+        let proposal = |client: usize| Planned {
+            client,
+            operation: value_of(client),
+            read: false,
+            follows: client.checked_sub(1),
+        };
+        (0..usize::from(self.bounds.get(Limit::Operations)))
+            .map(proposal)
+            .collect()
+    }
+
+    fn request(&self, _: usize, value: &u64) -> u64 {
+        *value
+    }
+
+    /// A proposal is a cas from nothing followed by a read: whatever was
+    /// chosen first is what everybody is told.
+    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
+        let told = operations
+            .iter()
+            .find_map(|each| each.completed.map(|(_, value)| *value));
+        let Some(told) = told else { return true };
+        let mut all: Vec<TimedCallOf<Register<u64>>> = Vec::new();
+        for each in operations {
+            if *each.operation == told {
+                all.push(TimedCall {
+                    call: RegisterCall::Write(*each.operation),
+                    invoked: each.invoked,
+                    completed: None,
+                });
+            }
+            if let Some((at, value)) = each.completed {
+                all.push(TimedCall {
+                    call: RegisterCall::Read,
+                    invoked: each.invoked,
+                    completed: Some((at, RegisterReturn::Value(*value))),
+                });
+            }
+        }
+        is_linearizable_small(&Register { initial: 0 }, &all)
+    }
+
+    fn timer_limit(&self, _: Retry) -> Limit {
+        Limit::Elections
+    }
+
+    fn observe(
+        &self,
+        ghost: &mut Draft<'_, Ghost>,
+        seen: Seen<'_, SingleDecree>,
+        broken: &mut Vec<Broken>,
+    ) {
+        let mut notes = Notes {
+            system: self,
+            ghost,
+            broken,
+        };
+        match seen {
+            Seen::Shown {
+                node,
+                after,
+                durable,
+                ..
+            } => {
+                notes.vote_on_disk(node, durable);
+                if let Some(value) = after.chosen() {
+                    notes.learned(node, value);
+                }
+            }
+            Seen::Sent { from, message, .. } => notes.message(from, message),
+            Seen::Answered { .. } | Seen::Crashed { .. } => {}
+        }
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let observed = |name, about| Property {
+            name,
+            about,
+            check: Check::Observed,
+        };
+        vec![
+            observed("Agreement", "no two values are chosen"),
+            observed("Validity", "only a value that a client wants is proposed"),
+            observed(
+                "Integrity",
+                "nobody takes a value for chosen that is not, nor another one later",
+            ),
+            observed("OneValuePerBallot", "in one ballot one value is proposed"),
+            observed(
+                "VotesSafe",
+                "below a ballot in which somebody accepted a value no other one can be chosen",
+            ),
+            Property {
+                name: "Promises Are Kept",
+                about: "nothing is accepted under a ballot above the promised one",
+                check: Check::Node(|_, cluster, node| {
+                    let acceptor = cluster.durable(node);
+                    let is_kept = |(ballot, _)| ballot <= acceptor.promised;
+                    match acceptor.accepted.is_none_or(is_kept) {
+                        true => Ok(()),
+                        false => Err(format!("{acceptor:?}")),
+                    }
+                }),
+            },
+            Property {
+                name: "Linearizability",
+                about: "everybody is told of the value that was chosen first",
+                check: Check::Linearizable,
+            },
+        ]
+    }
+
+    fn goals(&self) -> Vec<Goal<Self>> {
+        vec![
+            Goal {
+                name: "a value is chosen",
+                about: "some proposer knows that its value is chosen",
+                needs: &[(Limit::Operations, 1)],
+                reached: |_, cluster| cluster.ghost().learned.is_some(),
+            },
+            Goal {
+                name: "a proposer adopts another's value",
+                about: "an operation is told of a value that it did not propose",
+                needs: &[(Limit::Operations, 2), (Limit::Elections, 1)],
+                reached: |_, cluster| {
+                    (0..cluster.operations().len()).any(|operation| {
+                        let result = cluster.result(operation);
+                        result.is_some_and(|value| *value != value_of(operation))
+                    })
+                },
+            },
+        ]
+    }
+
+    /// Without a timer a proposer whose ballot lost says nothing more.
+    fn may_end(&self, cluster: &Cluster<Self>) -> bool {
+        cluster.had_faults() || cluster.ghost().learned.is_some()
+    }
+
+    fn prefixes() -> Vec<Prefix<Self>> {
+        let any = |_: &Message| true;
+        vec![Prefix {
+            name: "one-promise",
+            about: "the first proposer has one promise, and its other request is lost",
+            nodes: 3,
+            needs: &[(Limit::Operations, 1)],
+            cues: vec![
+                Cue::Request(0, NodeId(1)),
+                Cue::Persist(NodeId(1)),
+                Cue::Deliver(NodeId(1), NodeId(2), any),
+                Cue::Persist(NodeId(2)),
+                Cue::Lose(NodeId(1), NodeId(3), any),
+            ],
+        }]
+    }
+}
+
+fn nodes(bounds: &Bounds) -> BTreeSet<NodeId> {
+    (1..=bounds.nodes).map(NodeId).collect()
+}
+
+struct Notes<'a, 'g> {
+    system: &'a SingleDecreeSystem,
+    ghost: &'a mut Draft<'g, Ghost>,
+    broken: &'a mut Vec<Broken>,
+}
+
+impl Notes<'_, '_> {
+    fn message(&mut self, from: NodeId, message: &Message) {
+        match message {
+            Message::Prepare(ballot) | Message::Promise(ballot, _) => self.promise(from, *ballot),
+            Message::Accept(ballot, value) => {
+                self.promise(from, *ballot);
+                self.proposal(*ballot, *value);
+            }
+            Message::Accepted(ballot) => {
+                self.promise(from, *ballot);
+                self.vote(*ballot, from);
+            }
+        }
+    }
+
+    fn promise(&mut self, node: NodeId, ballot: Ballot) {
+        if !self.ghost.votes.has_promised(node, ballot) {
+            self.ghost.votes.promise(node, ballot);
+        }
+    }
+
+    fn proposal(&mut self, ballot: Ballot, value: u64) {
+        let operations = usize::from(self.system.bounds.get(Limit::Operations));
+        if !(0..operations).any(|operation| value_of(operation) == value) {
+            let why = format!("{value} is proposed, and nobody wants it");
+            self.broken.push(Broken::new("Validity", why));
+        }
+        if self.ghost.votes.is_news(SLOT, ballot, &value) {
+            let proposed = self.ghost.votes.propose(SLOT, ballot, &value);
+            self.broken.extend(proposed.err());
+        }
+    }
+
+    /// What a node has accepted durably it has voted for: a proposer says so
+    /// to nobody.
+    fn vote_on_disk(&mut self, node: NodeId, acceptor: &Acceptor) {
+        if let Some((ballot, value)) = acceptor.accepted {
+            self.proposal(ballot, value);
+            self.vote(ballot, node);
+        }
+    }
+
+    fn vote(&mut self, ballot: Ballot, voter: NodeId) {
+        if self.ghost.votes.has_voted(SLOT, ballot, voter) {
+            return;
+        }
+        let quorums = &self.system.quorums;
+        let voted = self.ghost.votes.vote(SLOT, ballot, voter, quorums);
+        self.broken.extend(voted.err());
+        let safe = self.ghost.votes.judge_safety(SLOT, ballot, quorums);
+        self.broken.extend(safe.err());
+    }
+
+    fn learned(&mut self, node: NodeId, value: u64) {
+        match self.ghost.learned {
+            Some(known) if known == value => {}
+            Some(known) => {
+                let why = format!("{known} was known to be chosen, and now {value}");
+                self.broken.push(Broken::new("Integrity", why));
+            }
+            None => {
+                let quorums = &self.system.quorums;
+                let judged = self.ghost.votes.judge_learned(SLOT, &value, node, quorums);
+                self.broken.extend(judged.err());
+                self.ghost.learned = Some(value);
+            }
+        }
+    }
+}
