@@ -379,7 +379,7 @@ fn a_follower_learns_only_what_it_accepted_in_the_ballot_that_says_so() {
 }
 
 #[test]
-fn a_leader_that_gives_up_answers_what_it_had_taken_with_unknown() {
+fn a_leader_that_gives_up_answers_unknown_only_for_what_it_had_proposed() {
     let config = Config {
         window: 1,
         ..config(A)
@@ -398,7 +398,7 @@ fn a_leader_that_gives_up_answers_what_it_had_taken_with_unknown() {
             > Message { from: n3, message: Prepare { ballot: 2.n3, from: 1 } }
               Persist([Promise(2.n3)])
               Answer { id: RequestId(1), outcome: Unknown("the leader gave up before the outcome was known"), gate: Now }
-              Answer { id: RequestId(2), outcome: Unknown("the leader gave up before the outcome was known"), gate: Now }
+              Answer { id: RequestId(2), outcome: Never("the leader gave up before it was proposed"), gate: Now }
               Send { to: n3, message: Promise { ballot: 2.n3, base: 0, accepted: {1: Accepted { ballot: 1.n1, command: Call(Execute { ticket: None, operation: Write { key: 1, value: 1 } }) }} }, gate: Durable }
             > Request { id: RequestId(3), request: Call(Execute { ticket: None, operation: Write { key: 1, value: 3 } }) }
               Answer { id: RequestId(3), outcome: Never("no leader is known"), gate: Now }

@@ -144,6 +144,17 @@ pub const BUGS: &[Bug] = &[
         run_args: &[],
     },
     Bug {
+        name: "commit-index-goes-back",
+        about: "a follower takes the leader's commit index without keeping its own larger one; \
+                not shown: what is committed here is applied at once, so an index that goes back \
+                would have to undo what the object did, which is another mistake",
+        source: "bakwc/PySyncObj#166",
+        property: "Replica Agreement",
+        hosts: &[],
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
         name: "commit-past-matched-prefix",
         about: "a follower commits up to the end of its log, past the entries that this append \
                 compared",
