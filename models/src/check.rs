@@ -143,7 +143,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             model.start = prefix.walk.end.clone();
         }
         if options.interned {
-            model = model.interning();
+            model = model.interning(options.threads.max(1));
         }
         Ok(Case {
             options,

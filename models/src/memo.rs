@@ -125,8 +125,8 @@ type HeardKey = (u32, Option<u8>, u32, bool);
 type PairKey = (u8, NodeId, NodeId, u32, u32);
 
 impl<S: ModelSystem> Memory<S> {
-    /// Nothing yet; hashes are salted.
-    pub(crate) fn new(salt: u64) -> Self {
+    /// Nothing yet, for so many threads; hashes are salted.
+    pub(crate) fn new(salt: u64, threads: usize) -> Self {
         Memory {
             nodes: Table::new(salt),
             durables: Table::new(salt),
@@ -135,9 +135,9 @@ impl<S: ModelSystem> Memory<S> {
             ghosts: Table::new(salt),
             nothing: Shared::leaked(0, Reaction::Nothing),
             next_reaction: AtomicU32::new(1),
-            reactions: Memo::new(),
-            observed: Memo::new(),
-            heard: Memo::new(),
+            reactions: Memo::new(threads),
+            observed: Memo::new(threads),
+            heard: Memo::new(threads),
             pairs: Memo::unshared(),
         }
     }

@@ -104,9 +104,10 @@ impl<S: ModelSystem> Model<S> {
     }
 
     /// The same model, with components of states that are interned and steps
-    /// that are remembered. What it interns stays until the process ends.
-    pub fn interning(self) -> Self {
-        let memory = Memory::new(self.start.salt);
+    /// that are remembered, for a search by so many threads. What it interns
+    /// stays until the process ends.
+    pub fn interning(self, threads: usize) -> Self {
+        let memory = Memory::new(self.start.salt, threads);
         let mut model = Model {
             memory: Some(Arc::new(memory)),
             ..self

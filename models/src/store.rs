@@ -11,8 +11,8 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hashbrown::HashTable;
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use smallvec::SmallVec;
 use thread_local::ThreadLocal;
 
 use crate::shared::{Entry, Shared, content_hash};
@@ -20,7 +20,8 @@ use crate::shared::{Entry, Shared, content_hash};
 /// Enough that two threads seldom want the same one.
 const SHARDS: usize = 64;
 
-/// A front that grows beyond this is emptied: what it held is found behind it.
+/// A front that grows beyond this is emptied, where what it held is found
+/// behind it or soon computed again.
 const FRONT_MAX: usize = 1 << 20;
 
 /// Every value once.
@@ -31,8 +32,8 @@ pub(crate) struct Table<T: 'static> {
     next: AtomicU32,
 }
 
-/// By hash, the values that have it.
-type Interned<T> = FxHashMap<u64, SmallVec<[&'static Entry<T>; 1]>>;
+/// The values whose hashes belong to one shard.
+type Interned<T> = HashTable<&'static Entry<T>>;
 
 impl<T: Hash + Eq + Clone> Table<T> {
     /// An empty table, whose hashes are salted.
@@ -48,18 +49,17 @@ impl<T: Hash + Eq + Clone> Table<T> {
     pub(crate) fn put(&self, value: T) -> Shared<T> {
         let hash = content_hash(self.salt, &value);
         let mut shard = lock(&self.shards[shard(hash)]);
-        let equals = shard.entry(hash).or_default();
-        let known = equals.iter().find(|entry| entry.value == value).copied();
-        let entry = known.unwrap_or_else(|| {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let entry: &'static Entry<T> = Box::leak(Box::new(Entry {
-                hash,
-                number,
-                value,
-            }));
-            equals.push(entry);
-            entry
-        });
+        let equals = |entry: &&Entry<T>| entry.hash == hash && entry.value == value;
+        if let Some(known) = shard.find(hash, equals) {
+            return Shared::interned(known);
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let entry: &'static Entry<T> = Box::leak(Box::new(Entry {
+            hash,
+            number,
+            value,
+        }));
+        shard.insert_unique(hash, entry, |entry| entry.hash);
         Shared::interned(entry)
     }
 
@@ -75,15 +75,16 @@ impl<T: Hash + Eq + Clone> Table<T> {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let shards = self.shards.iter();
-        shards
-            .map(|shard| lock(shard).values().map(SmallVec::len).sum::<usize>())
-            .sum()
+        shards.map(|shard| lock(shard).len()).sum()
     }
 }
 
 /// What is known of keys, computed once.
 pub(crate) struct Memo<K: Send, V: Send> {
     fronts: ThreadLocal<Front<K, V>>,
+    /// How much a front holds before it is emptied.
+    front_max: usize,
+    /// What is known to every thread; none if each remembers for itself.
     shards: Vec<Mutex<FxHashMap<K, V>>>,
 }
 
@@ -93,11 +94,14 @@ pub(crate) struct Memo<K: Send, V: Send> {
 struct Front<K, V>(RefCell<FxHashMap<K, V>>);
 
 impl<K: Hash + Eq + Clone + Send, V: Clone + Send> Memo<K, V> {
-    /// Remembers nothing.
-    pub(crate) fn new() -> Self {
+    /// Remembers nothing; for so many threads. One that is alone needs nothing
+    /// behind its front, and keeps all there.
+    pub(crate) fn new(threads: usize) -> Self {
+        let alone = threads == 1;
         Memo {
             fronts: ThreadLocal::new(),
-            shards: shards(),
+            front_max: if alone { usize::MAX } else { FRONT_MAX },
+            shards: if alone { Vec::new() } else { shards() },
         }
     }
 
@@ -105,8 +109,9 @@ impl<K: Hash + Eq + Clone + Send, V: Clone + Send> Memo<K, V> {
     /// about as fast as it is fetched from behind the front.
     pub(crate) fn unshared() -> Self {
         Memo {
+            fronts: ThreadLocal::new(),
+            front_max: FRONT_MAX,
             shards: Vec::new(),
-            ..Memo::new()
         }
     }
 
@@ -122,7 +127,7 @@ impl<K: Hash + Eq + Clone + Send, V: Clone + Send> Memo<K, V> {
             false => self.get_behind(&key, compute),
         };
         let mut front = front.borrow_mut();
-        if front.len() >= FRONT_MAX {
+        if front.len() >= self.front_max {
             front.clear();
         }
         front.insert(key, value.clone());
@@ -147,8 +152,9 @@ fn shards<T: Default>() -> Vec<Mutex<T>> {
     (0..SHARDS).map(|_| Mutex::default()).collect()
 }
 
+/// By bits that a table uses neither for the place nor for the tag of an entry.
 fn shard(hash: u64) -> usize {
-    (hash >> 57) as usize % SHARDS
+    (hash >> 20) as usize % SHARDS
 }
 
 /// Nothing that a panic could leave half written is done under a lock.
@@ -184,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_not_computed_again() {
-        assert_eq!(computed_by_two_threads(&Memo::new()), 2);
+        assert_eq!(computed_by_two_threads(&Memo::new(2)), 2);
         // 3 and 4, and 3 once more by the other thread.
         assert_eq!(computed_by_two_threads(&Memo::unshared()), 3);
     }

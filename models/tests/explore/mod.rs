@@ -38,7 +38,7 @@ pub fn reachable<S: ModelSystem, P: Eq + Hash + Ord>(
     settings: Settings,
     projection: impl Fn(&Cluster<S>) -> P,
 ) -> (BTreeSet<P>, usize) {
-    let model = Model::new(system, settings).interning();
+    let model = Model::new(system, settings).interning(1);
     let mut open = model.init_states();
     let mut seen: HashSet<_> = open.iter().cloned().collect();
     let mut projections = HashSet::new();
