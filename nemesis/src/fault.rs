@@ -203,14 +203,6 @@ pub struct CrashOutput {
     pub of: Option<String>,
 }
 
-impl CrashOutput {
-    /// Every kind of output, whatever it carries.
-    pub fn any() -> Vec<CrashOutput> {
-        let all = CrashAfter::ALL.iter().copied();
-        all.map(|after| CrashOutput { after, of: None }).collect()
-    }
-}
-
 impl fmt::Display for CrashOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.of {
@@ -237,18 +229,76 @@ impl FromStr for CrashOutput {
     }
 }
 
-impl Serialize for CrashOutput {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+/// What crash-at may draw: an output, `persist`, and which of them, `persist#3`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CrashChoice {
+    /// After which output.
+    pub output: CrashOutput,
+    /// After which of them, from 1; drawn if not given.
+    pub ordinal: Option<u64>,
+}
+
+impl CrashChoice {
+    /// Every kind of output, whatever it carries, and any of them.
+    pub fn any() -> Vec<CrashChoice> {
+        let all = CrashAfter::ALL.iter().copied();
+        let output = |after| CrashOutput { after, of: None };
+        all.map(|after| CrashChoice {
+            output: output(after),
+            ordinal: None,
+        })
+        .collect()
     }
 }
 
-impl<'de> Deserialize<'de> for CrashOutput {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+impl fmt::Display for CrashChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ordinal {
+            Some(ordinal) => write!(f, "{}#{ordinal}", self.output),
+            None => self.output.fmt(f),
+        }
     }
 }
+
+impl FromStr for CrashChoice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (output, ordinal) = match text.split_once('#') {
+            Some((output, ordinal)) => (output, Some(ordinal)),
+            None => (text, None),
+        };
+        let counted = |text: &str| match text.parse() {
+            Ok(0) | Err(_) => Err(format!(
+                "expected a number from 1 behind #, found {text:?} (the third is {output}#3)"
+            )),
+            Ok(ordinal) => Ok(ordinal),
+        };
+        Ok(CrashChoice {
+            output: output.parse()?,
+            ordinal: ordinal.map(counted).transpose()?,
+        })
+    }
+}
+
+/// Written as it is typed.
+macro_rules! as_typed {
+    ($($name:ident),+) => { $(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+ };
+}
+
+as_typed!(CrashOutput, CrashChoice);
 
 /// Where a node crashes itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -486,6 +536,15 @@ mod tests {
     fn an_output_may_name_the_kind_of_what_it_carries() {
         for text in ["send", "early-send:vote-reply", "persist-asked:append"] {
             assert_eq!(text.parse::<CrashOutput>().unwrap().to_string(), text);
+        }
+        let choice: CrashChoice = "send:vote-reply#3".parse().unwrap();
+        assert_eq!(
+            (choice.to_string().as_str(), choice.ordinal),
+            ("send:vote-reply#3", Some(3))
+        );
+        for wrong in ["persist#0", "persist#", "persist#first"] {
+            let error = wrong.parse::<CrashChoice>().unwrap_err();
+            assert!(error.contains("from 1 behind #"), "{error}");
         }
         let error = "answer:write".parse::<CrashOutput>().unwrap_err();
         assert_eq!(error, "answer has no kinds: leave out :write");

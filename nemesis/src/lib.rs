@@ -38,8 +38,8 @@ pub use cluster::{
     Administration, Cluster, Leader, Members, Network, Pending, Processes, Standing,
 };
 pub use fault::{
-    Carrier, CrashAfter, CrashOutput, CrashPlace, Cut, FaultInfo, FaultKind, Node, Shape, Target,
-    faults, node_name, parse_node,
+    Carrier, CrashAfter, CrashChoice, CrashOutput, CrashPlace, Cut, FaultInfo, FaultKind, Node,
+    Shape, Target, faults, node_name, parse_node,
 };
 pub use nemesis::Nemesis;
 pub use report::{Edge, Evidence, FaultReport, Healing, Notice, Outcome, Times};

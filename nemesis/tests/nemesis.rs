@@ -35,6 +35,8 @@ struct TestCluster {
     network: Box<dyn Network>,
     leader: Mutex<Option<Leader>>,
     unready: Mutex<Option<Node>>,
+    /// Which node cannot be told to forget a crash.
+    deaf: Mutex<Option<Node>>,
     _listeners: JoinSet<()>,
 }
 
@@ -67,6 +69,9 @@ impl Cluster for TestCluster {
         Box::pin(async move {
             let done = match place {
                 Some(_) => std::fs::write(asked, ""),
+                None if *self.deaf.lock().unwrap() == Some(node) => {
+                    return Err("no answer in time".to_owned());
+                }
                 None => std::fs::remove_file(asked),
             };
             done.map_err(|error| error.to_string())
@@ -134,6 +139,7 @@ async fn run_with(script: &str, painted: bool) -> Run {
         network,
         leader: Mutex::default(),
         unready: Mutex::default(),
+        deaf: Mutex::default(),
         _listeners: listeners,
     });
     let (send, notices) = unbounded_channel();
@@ -292,6 +298,21 @@ async fn a_crash_that_nobody_comes_to_has_no_effect_and_is_forgotten() {
         "{reason}"
     );
     assert!(!run.cluster.folder.path().join("crash-n1").exists());
+    assert!(run.all_run());
+}
+
+#[tokio::test]
+async fn who_cannot_be_told_to_forget_a_crash_is_killed() {
+    let run = run().await;
+    *run.cluster.deaf.lock().unwrap() = Some(2);
+    let reports = run.reports(&crash_at(r#"["n1","n2"]"#)).await;
+    let report = &reports[0];
+    assert!(!report.effective && report.healed, "{report:?}");
+    let reason = report.reason.as_ref().unwrap();
+    let why = "n2 is killed, since it might crash yet: no answer in time";
+    assert!(reason.contains(why), "{reason}");
+    let says = &report.evidence.says;
+    assert!(says.contains("died by SIGKILL"), "{says}");
     assert!(run.all_run());
 }
 

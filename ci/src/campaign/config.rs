@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use tribunal_impls::systems::Tuning;
 use tribunal_nemesis::schedule::{self, Schedule, ScheduleError, ScheduleOptions};
-use tribunal_nemesis::{CrashOutput, Cut, FaultKind, Shape};
+use tribunal_nemesis::{CrashChoice, Cut, FaultKind, Shape};
 
 use super::options::Options;
 use super::words::{Aim, Choice, List, Net, Paces};
@@ -44,7 +44,7 @@ pub struct Campaign {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cuts: Option<List<Cut>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub crash_after: Option<List<CrashOutput>>,
+    pub crash_after: Option<List<CrashChoice>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crash_within: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]

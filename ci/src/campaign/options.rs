@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
-use tribunal_nemesis::{CrashOutput, Cut, FaultKind, Shape};
+use tribunal_nemesis::{CrashChoice, Cut, FaultKind, Shape};
 
 use super::words::{Aim, Choice, List, Net, Paces};
 use crate::exit::usage;
@@ -46,10 +46,10 @@ pub struct Options {
     /// How partitions cut a link: hold, reset [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub cuts: Option<List<Cut>>,
-    /// After which outputs crash-at ends a node: send, answer, early-send, early-answer, persist, persist-asked; of one kind of message or record: send:vote-reply, persist:vote [default: any]
+    /// After which outputs crash-at ends a node: send, answer, early-send, early-answer, persist, persist-asked; of one kind of message or record: send:vote-reply; exactly the third: persist:vote#3 [default: any]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
-    pub crash_after: Option<List<CrashOutput>>,
-    /// After at most so many such outputs [default: 32]
+    pub crash_after: Option<List<CrashChoice>>,
+    /// After at most so many such outputs, drawn where --crash-after does not say which [default: 32]
     #[arg(long, value_name = "N", value_parser = whole(1..=CRASH_WITHIN_MAX), help_heading = "Faults")]
     pub crash_within: Option<u32>,
     /// How long after the first of several targets of crash-at the others are taken with it [default: 0s]

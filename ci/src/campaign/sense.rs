@@ -80,7 +80,8 @@ impl Campaign {
         schedule: &Schedule,
     ) -> anyhow::Result<()> {
         let kinds = system.crash_kinds();
-        let asked = self.crash_after.iter().flat_map(|list| &list.0);
+        let choices = self.crash_after.iter().flat_map(|list| &list.0);
+        let asked = choices.map(|choice| &choice.output);
         let scheduled = schedule
             .faults
             .iter()
@@ -123,6 +124,12 @@ impl Campaign {
         }
         if let Some(within) = self.crash_within {
             self.check_aim(&format!("--crash-within {within}"), &[FaultKind::CrashAt])?;
+            let mut after = self.crash_after.iter().flat_map(|list| &list.0);
+            if self.crash_after.is_some() && after.all(|choice| choice.ordinal.is_some()) {
+                return Err(usage(format!(
+                    "--crash-within {within} has nothing to draw: --crash-after says of each output which"
+                )));
+            }
         }
         if let Some(lag) = self.crash_lag {
             self.check_aim(&format!("--crash-lag {lag}"), &[FaultKind::CrashAt])?;

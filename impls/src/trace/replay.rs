@@ -159,8 +159,8 @@ impl<'a, M: Machine> Replay<'a, M> {
         };
         let mut outputs = Outputs::new();
         let machine = M::recover(context, &self.disk.durable, &mut outputs);
-        compare("its outputs", hash_of(outputs.as_slice()), start.outputs)?;
-        compare("its state", hash_of(&machine), start.state)?;
+        compare("outputs", hash_of(outputs.as_slice()), start.outputs)?;
+        compare("state", hash_of(&machine), start.state)?;
         let mut running = Running {
             role: start.role.clone(),
             config,
@@ -238,9 +238,9 @@ impl<M: Machine> Running<M> {
         let mut outputs = Outputs::new();
         self.machine.step(context, input, &mut outputs);
         let after = |wrong: Wrong| format!("{wrong} after {shown:?}");
-        compare("its outputs", hash_of(outputs.as_slice()), step.outputs).map_err(after)?;
+        compare("outputs", hash_of(outputs.as_slice()), step.outputs).map_err(after)?;
         if let Some(state) = step.state {
-            compare("its state", hash_of(&self.machine), state).map_err(after)?;
+            compare("state", hash_of(&self.machine), state).map_err(after)?;
         }
         self.collect(outputs);
         Ok(delivered)
@@ -338,7 +338,7 @@ fn compare(what: &str, replayed: Fingerprint, recorded: Fingerprint) -> Result<(
     match replayed == recorded {
         true => Ok(()),
         false => Err(format!(
-            "{what} were {recorded}, and the machine's are {replayed}"
+            "its {what}: {recorded} recorded, {replayed} by the machine"
         )),
     }
 }

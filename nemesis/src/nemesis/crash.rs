@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   ask every target ──> the first comes to its place ──> kill the others ── restart all
-//!                   '──> none does in time ──> tell all to forget it
+//!                   '──> none does in time ──> tell all to forget it, kill those
+//!                                              that do not answer ── restart them
 //! ```
 
 use std::time::Instant;
@@ -148,6 +149,7 @@ impl Shared {
     ) -> Option<(Node, Exit)> {
         let processes = self.cluster.processes();
         let told = join_all(nodes.iter().map(|node| self.tell(*node, None))).await;
+        let mut deaf = Vec::new();
         for (node, told) in nodes.iter().copied().zip(told) {
             if let ProcessState::Exited { exit, .. } = processes.state(node) {
                 return Some((node, exit));
@@ -157,8 +159,19 @@ impl Shared {
                     // Alive a moment ago; an end from now on is a surprise.
                     let _ = processes.expect_exit(node, None);
                 }
-                Err(why) => report.because(format!("{} may crash yet: {why}", node_name(node))),
+                Err(why) => {
+                    let node_name = node_name(node);
+                    report.because(format!(
+                        "{node_name} is killed, since it might crash yet: {why}"
+                    ));
+                    deaf.push(node);
+                }
             }
+        }
+        // Whoever may still wait for its place would crash at a time that is
+        // nobody's fault, and stay down.
+        if !deaf.is_empty() {
+            self.kill(report, &deaf).await;
         }
         report.because(format!("no target came to {place} in time"));
         None

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::dice::{Dice, stream};
 use super::options::{DrawError, LASTS_MS_MIN, Pace, ScheduleOptions};
 use super::{Schedule, ScheduledFault, Targets};
-use crate::fault::{CrashOutput, CrashPlace, Cut, FaultKind, Node, Shape, Target};
+use crate::fault::{CrashChoice, CrashPlace, Cut, FaultKind, Node, Shape, Target};
 
 /// How many powers of two bound the ordinals of outputs.
 const ORDINALS_LOG: u64 = 6;
@@ -75,7 +75,7 @@ struct KindDraw {
     dice: Dice,
     menu: Menu,
     /// After which outputs a node may crash itself.
-    crash_after: Vec<CrashOutput>,
+    crash_after: Vec<CrashChoice>,
     crash_within: u64,
     crash_lag: Duration,
     pace: Pace,
@@ -113,7 +113,7 @@ impl KindDraw {
             fault,
             dice,
             menu,
-            crash_after: or_all(&options.crash_after, &CrashOutput::any()),
+            crash_after: or_all(&options.crash_after, &CrashChoice::any()),
             crash_within: options.crash_within.unwrap_or(u64::MAX),
             crash_lag: options.crash_lag,
             pace: Pace::of(fault, options)?,
@@ -200,11 +200,13 @@ impl KindDraw {
     /// Draws where a node crashes itself: soon more often than late, since a
     /// place that it does not come to in time is none.
     fn draw_place(&mut self) -> CrashPlace {
-        let after = self.dice.below(self.crash_after.len() as u64) as usize;
+        let choice = self.dice.below(self.crash_after.len() as u64) as usize;
         let most = (1 << self.dice.below(ORDINALS_LOG)).min(self.crash_within);
+        let drawn = self.dice.between(1, most);
+        let CrashChoice { output, ordinal } = self.crash_after[choice].clone();
         CrashPlace {
-            after: self.crash_after[after].clone(),
-            ordinal: self.dice.between(1, most),
+            after: output,
+            ordinal: ordinal.unwrap_or(drawn),
             lag: self.crash_lag,
         }
     }

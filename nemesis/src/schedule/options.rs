@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Seconds;
 use super::dice::Dice;
-use crate::fault::{CrashOutput, Cut, FaultKind, Shape, Target};
+use crate::fault::{CrashChoice, Cut, FaultKind, Shape, Target};
 
 /// A fault shorter than this may be over before anything could notice it.
 pub(super) const LASTS_MS_MIN: u64 = 200;
@@ -27,8 +27,9 @@ pub struct ScheduleOptions {
     /// How a partition may cut its links; either way if empty.
     pub cuts: Vec<Cut>,
     /// After which outputs a node may crash itself; after any if empty.
-    pub crash_after: Vec<CrashOutput>,
-    /// After at most how many of them; any number if not given.
+    pub crash_after: Vec<CrashChoice>,
+    /// After at most how many of them, where no choice says which; any number
+    /// if not given.
     pub crash_within: Option<u64>,
     /// How long after the first of several nodes the others go.
     pub crash_lag: Duration,

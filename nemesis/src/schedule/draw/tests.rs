@@ -131,8 +131,16 @@ fn one_fault_of_each_kind_is_sure() {
 fn only_what_is_allowed_is_drawn() {
     for seed in 0..300 {
         let mut options = ScheduleOptions::new(FaultKind::ALL, 5, Duration::from_secs(30));
-        let output: CrashOutput = "send:vote-reply".parse().unwrap();
-        options.crash_after = vec![output.clone()];
+        let output: crate::fault::CrashOutput = "send:vote-reply".parse().unwrap();
+        let named = CrashChoice {
+            output: output.clone(),
+            ordinal: Some(40),
+        };
+        let drawn = CrashChoice {
+            ordinal: None,
+            ..named.clone()
+        };
+        options.crash_after = vec![named, drawn];
         options.crash_within = Some(3);
         options.crash_lag = Duration::from_millis(20);
         options.targets.insert(FaultKind::Kill, vec![Target::One]);
@@ -153,7 +161,7 @@ fn only_what_is_allowed_is_drawn() {
                         (place.after, place.lag),
                         (output.clone(), options.crash_lag)
                     );
-                    assert!((1..=3).contains(&place.ordinal));
+                    assert!(matches!(place.ordinal, 1..=3 | 40));
                 }
                 FaultKind::Partition => {
                     assert_eq!(
