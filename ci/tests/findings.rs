@@ -130,6 +130,32 @@ fn a_node_that_panics_unasked_is_invalid() {
 
 #[test]
 fn a_node_that_ends_unasked_is_invalid() {
+    let (code, report) = with_a_node_signalled(Signal::SIGABRT);
+    assert_eq!(code, Some(1), "{report}");
+    let crash = check(&report, "crash");
+    assert_eq!(crash["verdict"], "invalid", "{report}");
+    assert!(
+        crash["witness"]["exit"].to_string().contains("SIGABRT"),
+        "{crash}"
+    );
+}
+
+#[test]
+fn a_node_that_somebody_else_ends_is_unknown() {
+    let (code, report) = with_a_node_signalled(Signal::SIGTERM);
+    assert_eq!(code, Some(2), "{report}");
+    let crash = check(&report, "crash");
+    assert_eq!(crash["verdict"], "unknown", "{report}");
+    let reason = crash["reason"].to_string();
+    assert!(
+        reason.contains("exited with code 143: a signal from another process"),
+        "{crash}"
+    );
+}
+
+/// A run without faults, one node of which gets a signal that its harness did
+/// not send: the exit code, and the report.
+fn with_a_node_signalled(signal: Signal) -> (Option<i32>, Value) {
     let out: TempDir = tempfile::tempdir().expect("a folder");
     let path = out.path().to_string_lossy();
     let harness = start(&[
@@ -138,14 +164,8 @@ fn a_node_that_ends_unasked_is_invalid() {
     ]);
     history_with_lines(out.path(), 200).expect("a history");
     let victim = node_processes(out.path())[0];
-    kill(Pid::from_raw(victim as i32), Signal::SIGABRT).expect("the node lives");
+    kill(Pid::from_raw(victim as i32), signal).expect("the node lives");
     let output = harness.wait_with_output().expect("the harness ends");
     let report = object(&String::from_utf8_lossy(&output.stdout));
-    assert_eq!(output.status.code(), Some(1), "{report}");
-    let crash = check(&report, "crash");
-    assert_eq!(crash["verdict"], "invalid", "{report}");
-    assert!(
-        crash["witness"]["exit"].to_string().contains("SIGABRT"),
-        "{crash}"
-    );
+    (output.status.code(), report)
 }

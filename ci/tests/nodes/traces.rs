@@ -99,14 +99,14 @@ async fn every_kind_of_false_line_is_noticed() {
     assert_eq!(cluster.judge_traces(), None, "untouched");
 
     let cases: [(u8, &str, Change); 6] = [
-        (1, "its outputs were", |lines| {
+        (1, "its outputs:", |lines| {
             let step = place(lines, |line| matches!(line, Line::Step(_)));
             let Line::Step(step) = &mut lines[step] else {
                 return;
             };
             step.outputs.0 ^= 1;
         }),
-        (1, "its state were", |lines| {
+        (1, "its state:", |lines| {
             let hashed = |line: &Line| matches!(line, Line::Step(step) if step.state.is_some());
             let step = place(lines, hashed);
             let Line::Step(step) = &mut lines[step] else {

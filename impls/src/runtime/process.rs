@@ -1,14 +1,17 @@
 //! The process around a node: signals, panics, exit codes.
 //!
 //! A node process is a system under trial and no judgement, so its exit codes
-//! are not a verdict's: 0 after SIGTERM or SIGINT, and those below.
+//! are not a verdict's: 143 after SIGTERM, 130 after SIGINT, as shells report
+//! them, and those below.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::panic;
 use std::process;
 use std::thread;
 
+use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{NodeError, Options, Ready, run};
@@ -62,12 +65,18 @@ pub fn serve<M: Service>(options: Options, config: M::Config, exit_with_parent: 
         Ok(runtime) => runtime,
         Err(error) => return explain(&NodeError::System(error)),
     };
+    let stopped_by = Cell::new(Signal::SIGTERM);
     let ended = runtime.block_on(async {
         let stop = stop_requested()?;
+        let stop = async { stopped_by.set(stop.await) };
         run::<M>(options, config, announce, stop).await
     });
     match ended {
-        Ok(()) => 0,
+        Ok(()) => {
+            let signal = stopped_by.get();
+            say(&format!("{node} stops: {}", signal.as_str()));
+            128 + signal as u8
+        }
         Err(error) => explain(&error),
     }
 }
@@ -101,14 +110,14 @@ pub(super) fn crash(mark: &str) -> ! {
     unsafe { nix::libc::_exit(EXIT_CRASH_AT.into()) }
 }
 
-/// Resolves at SIGTERM or SIGINT.
-fn stop_requested() -> io::Result<impl Future<Output = ()>> {
+/// Resolves at SIGTERM or SIGINT, to whichever came.
+fn stop_requested() -> io::Result<impl Future<Output = Signal>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Signal::SIGTERM,
+            _ = interrupt.recv() => Signal::SIGINT,
         }
     })
 }

@@ -231,15 +231,14 @@ impl Child {
 
 /// Whether a process that was asked so may end so.
 fn explains(asked: Asked, exit: Exit) -> bool {
-    const TERM: i32 = Signal::SIGTERM as i32;
     match (asked, exit) {
         (Asked::Nothing, _) => false,
         (Asked::Kill, exit) => exit.by_kill(),
         (Asked::Crash(code), exit) => exit == Exit::Code(code),
         (Asked::CrashOrKill(code), exit) => exit == Exit::Code(code) || exit.by_kill(),
-        // 143 is what shells and Java make of SIGTERM; a kill ends the grace.
-        (Asked::Stop, Exit::Code(code)) => code == 0 || code == 128 + TERM,
-        (Asked::Stop, exit) => exit == Exit::Signal(TERM) || exit.by_kill(),
+        // A kill ends the grace.
+        (Asked::Stop, Exit::Code(0)) => true,
+        (Asked::Stop, exit) => exit.signal() == Some(Signal::SIGTERM) || exit.by_kill(),
     }
 }
 

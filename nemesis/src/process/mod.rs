@@ -69,6 +69,29 @@ impl Exit {
     pub fn by_kill(self) -> bool {
         self == Exit::Signal(Signal::SIGKILL as i32)
     }
+
+    /// The signal that ended it, or that it stopped at and reports as shells
+    /// and Java do, by 128 and its number.
+    pub fn signal(self) -> Option<Signal> {
+        match self {
+            Exit::Signal(number) => Signal::try_from(number).ok(),
+            Exit::Code(code) => Signal::try_from(code.checked_sub(128)?).ok(),
+            Exit::Unknown => None,
+        }
+    }
+
+    /// Whether a signal ended it that no program raises by a fault of its own:
+    /// somebody sent it, or the kernel did for want of memory.
+    pub fn from_outside(self) -> bool {
+        const SENT: [Signal; 5] = [
+            Signal::SIGHUP,
+            Signal::SIGINT,
+            Signal::SIGQUIT,
+            Signal::SIGTERM,
+            Signal::SIGKILL,
+        ];
+        self.signal().is_some_and(|signal| SENT.contains(&signal))
+    }
 }
 
 impl fmt::Display for Exit {
