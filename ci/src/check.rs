@@ -291,10 +291,7 @@ impl BoundArgs {
                     found.least, found.most, found.about
                 )));
             }
-            let place = settings
-                .iter()
-                .position(|setting| setting.name == found.name);
-            bounds = bounds.with_setting(place.unwrap_or_default(), *value);
+            bounds = bounds.with_setting(settings, found.name, *value);
         }
         Ok(bounds)
     }

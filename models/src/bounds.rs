@@ -132,10 +132,13 @@ impl Bounds {
         self
     }
 
-    /// The same with a setting of the system's own; `place` is its place in
-    /// the system's list.
-    pub fn with_setting(mut self, place: usize, value: u8) -> Self {
-        self.settings[place] = Some(value);
+    /// The same with another value of the system's setting of that name.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no such setting.
+    pub fn with_setting(mut self, settings: &[Setting], name: &str, value: u8) -> Self {
+        self.settings[place_of(settings, name)] = Some(value);
         self
     }
 
@@ -145,8 +148,7 @@ impl Bounds {
     ///
     /// If the system has no such setting.
     pub fn setting(&self, settings: &[Setting], name: &str) -> u8 {
-        let place = settings.iter().position(|setting| setting.name == name);
-        let place = place.unwrap_or_else(|| panic!("no setting named {name}"));
+        let place = place_of(settings, name);
         self.settings[place].unwrap_or(settings[place].default)
     }
 
@@ -267,4 +269,9 @@ impl Reductions {
         dead: false,
         symmetry: false,
     };
+}
+
+fn place_of(settings: &[Setting], name: &str) -> usize {
+    let place = settings.iter().position(|setting| setting.name == name);
+    place.unwrap_or_else(|| panic!("no setting named {name}"))
 }

@@ -11,7 +11,7 @@ use tribunal_checker::{
 };
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::examples::single_decree::{
-    Acceptor, BUGS, Ballot, Config, Message, Retry, SingleDecree,
+    BUGS, Ballot, Config, Message, Retry, SingleDecree,
 };
 use tribunal_protocol::quorum::Quorums;
 use tribunal_protocol::{Gate, NodeId};
@@ -21,7 +21,7 @@ use crate::cluster::Cluster;
 use crate::system::{
     Broken, Check, Cue, Draft, Goal, Judged, ModelSystem, Planned, Prefix, Property, Seen,
 };
-use crate::votes::Votes;
+use crate::votes::{Ledger, Votes};
 
 /// The slot: there is one.
 const SLOT: u64 = 1;
@@ -34,15 +34,6 @@ pub struct SingleDecreeSystem {
     quorums: Quorums,
 }
 
-/// What is remembered of the past.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Ghost {
-    /// What was ever proposed, and who accepted it.
-    pub votes: Votes<Ballot, u64>,
-    /// The value that a proposer first knew to be chosen.
-    pub learned: Option<u64>,
-}
-
 /// The value that an operation proposes.
 fn value_of(operation: usize) -> u64 {
     10 + operation as u64
@@ -51,7 +42,7 @@ fn value_of(operation: usize) -> u64 {
 impl ModelSystem for SingleDecreeSystem {
     type Machine = SingleDecree;
     type Operation = u64;
-    type Ghost = Ghost;
+    type Ghost = Votes<Ballot, u64>;
 
     const NAME: &'static str = "single-decree";
     const ABOUT: &'static str = "Paxos for a single value: every node accepts, and proposes what \
@@ -140,13 +131,15 @@ impl ModelSystem for SingleDecreeSystem {
 
     fn observe(
         &self,
-        ghost: &mut Draft<'_, Ghost>,
+        votes: &mut Draft<'_, Votes<Ballot, u64>>,
         seen: Seen<'_, SingleDecree>,
         broken: &mut Vec<Broken>,
     ) {
-        let mut notes = Notes {
-            system: self,
-            ghost,
+        let operations = usize::from(self.bounds.get(Limit::Operations));
+        let is_wanted = |value| (0..operations).any(|operation| value_of(operation) == value);
+        let mut ledger = Ledger {
+            ghost: votes,
+            quorums: &self.quorums,
             broken,
         };
         match seen {
@@ -156,12 +149,29 @@ impl ModelSystem for SingleDecreeSystem {
                 durable,
                 ..
             } => {
-                notes.vote_on_disk(node, durable);
+                // What a node has accepted durably it has voted for: a
+                // proposer says so to nobody.
+                if let Some((ballot, value)) = durable.accepted {
+                    ledger.proposal(SLOT, ballot, &value, is_wanted(value));
+                    ledger.vote(SLOT, ballot, node);
+                }
                 if let Some(value) = after.chosen() {
-                    notes.learned(node, value);
+                    ledger.learn(SLOT, &value, node, "Integrity");
                 }
             }
-            Seen::Sent { from, message, .. } => notes.message(from, message),
+            Seen::Sent { from, message, .. } => match *message {
+                Message::Prepare(ballot) | Message::Promise(ballot, _) => {
+                    ledger.promise(from, ballot);
+                }
+                Message::Accept(ballot, value) => {
+                    ledger.promise(from, ballot);
+                    ledger.proposal(SLOT, ballot, &value, is_wanted(value));
+                }
+                Message::Accepted(ballot) => {
+                    ledger.promise(from, ballot);
+                    ledger.vote(SLOT, ballot, from);
+                }
+            },
             Seen::Answered { .. } | Seen::Crashed { .. } => {}
         }
     }
@@ -210,7 +220,7 @@ impl ModelSystem for SingleDecreeSystem {
                 name: "a value is chosen",
                 about: "some proposer knows that its value is chosen",
                 needs: &[(Limit::Operations, 1)],
-                reached: |_, cluster| cluster.ghost().learned.is_some(),
+                reached: |_, cluster| !cluster.ghost().learned().is_empty(),
             },
             Goal {
                 name: "a proposer adopts another's value",
@@ -228,7 +238,7 @@ impl ModelSystem for SingleDecreeSystem {
 
     /// Without a timer a proposer whose ballot lost says nothing more.
     fn may_end(&self, cluster: &Cluster<Self>) -> bool {
-        cluster.had_faults() || cluster.ghost().learned.is_some()
+        cluster.had_faults() || !cluster.ghost().learned().is_empty()
     }
 
     fn prefixes() -> Vec<Prefix<Self>> {
@@ -251,80 +261,4 @@ impl ModelSystem for SingleDecreeSystem {
 
 fn nodes(bounds: &Bounds) -> BTreeSet<NodeId> {
     (1..=bounds.nodes).map(NodeId).collect()
-}
-
-struct Notes<'a, 'g> {
-    system: &'a SingleDecreeSystem,
-    ghost: &'a mut Draft<'g, Ghost>,
-    broken: &'a mut Vec<Broken>,
-}
-
-impl Notes<'_, '_> {
-    fn message(&mut self, from: NodeId, message: &Message) {
-        match message {
-            Message::Prepare(ballot) | Message::Promise(ballot, _) => self.promise(from, *ballot),
-            Message::Accept(ballot, value) => {
-                self.promise(from, *ballot);
-                self.proposal(*ballot, *value);
-            }
-            Message::Accepted(ballot) => {
-                self.promise(from, *ballot);
-                self.vote(*ballot, from);
-            }
-        }
-    }
-
-    fn promise(&mut self, node: NodeId, ballot: Ballot) {
-        if !self.ghost.votes.has_promised(node, ballot) {
-            self.ghost.votes.promise(node, ballot);
-        }
-    }
-
-    fn proposal(&mut self, ballot: Ballot, value: u64) {
-        let operations = usize::from(self.system.bounds.get(Limit::Operations));
-        if !(0..operations).any(|operation| value_of(operation) == value) {
-            let why = format!("{value} is proposed, and nobody wants it");
-            self.broken.push(Broken::new("Validity", why));
-        }
-        if self.ghost.votes.is_news(SLOT, ballot, &value) {
-            let proposed = self.ghost.votes.propose(SLOT, ballot, &value);
-            self.broken.extend(proposed.err());
-        }
-    }
-
-    /// What a node has accepted durably it has voted for: a proposer says so
-    /// to nobody.
-    fn vote_on_disk(&mut self, node: NodeId, acceptor: &Acceptor) {
-        if let Some((ballot, value)) = acceptor.accepted {
-            self.proposal(ballot, value);
-            self.vote(ballot, node);
-        }
-    }
-
-    fn vote(&mut self, ballot: Ballot, voter: NodeId) {
-        if self.ghost.votes.has_voted(SLOT, ballot, voter) {
-            return;
-        }
-        let quorums = &self.system.quorums;
-        let voted = self.ghost.votes.vote(SLOT, ballot, voter, quorums);
-        self.broken.extend(voted.err());
-        let safe = self.ghost.votes.judge_safety(SLOT, ballot, quorums);
-        self.broken.extend(safe.err());
-    }
-
-    fn learned(&mut self, node: NodeId, value: u64) {
-        match self.ghost.learned {
-            Some(known) if known == value => {}
-            Some(known) => {
-                let why = format!("{known} was known to be chosen, and now {value}");
-                self.broken.push(Broken::new("Integrity", why));
-            }
-            None => {
-                let quorums = &self.system.quorums;
-                let judged = self.ghost.votes.judge_learned(SLOT, &value, node, quorums);
-                self.broken.extend(judged.err());
-                self.ghost.learned = Some(value);
-            }
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! After Lamport's specifications `Voting` and `Paxos` (tlaplus/Examples): an
 //! acceptor that accepts a value in a ballot votes for it; a value is chosen
 //! once a quorum has voted for it in one ballot, whether or not anybody knows.
+//! [`Votes`] are what is remembered; a [`Ledger`] writes into them and judges.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -12,16 +13,18 @@ use std::hash::Hash;
 use tribunal_protocol::NodeId;
 use tribunal_protocol::quorum::{Phase, Quorums};
 
-use crate::system::Broken;
+use crate::system::{Broken, Draft};
 
-/// What was ever proposed and accepted. A system that decides only once has
-/// one slot.
+/// What was ever proposed, accepted and taken for decided. A system that
+/// decides only once has one slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Votes<B, V> {
     /// By slot and ballot.
     ballots: BTreeMap<(u64, B), Votable<V>>,
     /// Below which ballot an acceptor said that it accepts nothing any more.
     promised: BTreeMap<NodeId, B>,
+    /// What somebody took for decided, by slot.
+    learned: BTreeMap<u64, V>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,20 +38,26 @@ impl<B, V> Default for Votes<B, V> {
         Votes {
             ballots: BTreeMap::new(),
             promised: BTreeMap::new(),
+            learned: BTreeMap::new(),
         }
     }
 }
 
 impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
+    /// What somebody took for decided, by slot.
+    pub fn learned(&self) -> &BTreeMap<u64, V> {
+        &self.learned
+    }
+
     /// Whether a proposal is new, or another than the one before.
-    pub fn is_news(&self, slot: u64, ballot: B, value: &V) -> bool {
+    fn is_news(&self, slot: u64, ballot: B, value: &V) -> bool {
         let known = self.ballots.get(&(slot, ballot));
         known.is_none_or(|known| known.value != *value)
     }
 
     /// A value is proposed. OneValuePerBallot: no other one is, in that slot
     /// and ballot.
-    pub fn propose(&mut self, slot: u64, ballot: B, value: &V) -> Result<(), Broken> {
+    fn propose(&mut self, slot: u64, ballot: B, value: &V) -> Result<(), Broken> {
         let fresh = || Votable {
             value: value.clone(),
             voters: BTreeSet::new(),
@@ -65,26 +74,26 @@ impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
     }
 
     /// Whether an acceptor is known to accept nothing below a ballot.
-    pub fn has_promised(&self, node: NodeId, ballot: B) -> bool {
+    fn has_promised(&self, node: NodeId, ballot: B) -> bool {
         let promised = self.promised.get(&node);
         promised.is_some_and(|promised| *promised >= ballot)
     }
 
     /// An acceptor says that it accepts nothing below a ballot.
-    pub fn promise(&mut self, node: NodeId, ballot: B) {
+    fn promise(&mut self, node: NodeId, ballot: B) {
         let promised = self.promised.entry(node).or_insert(ballot);
         *promised = ballot.max(*promised);
     }
 
     /// Whether an acceptor is known to have voted in a ballot.
-    pub fn has_voted(&self, slot: u64, ballot: B, voter: NodeId) -> bool {
+    fn has_voted(&self, slot: u64, ballot: B, voter: NodeId) -> bool {
         let known = self.ballots.get(&(slot, ballot));
         known.is_some_and(|known| known.voters.contains(&voter))
     }
 
     /// An acceptor has accepted what was proposed in a ballot. Agreement: no
     /// two values are chosen in a slot.
-    pub fn vote(
+    fn vote(
         &mut self,
         slot: u64,
         ballot: B,
@@ -112,7 +121,7 @@ impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
 
     /// VotesSafe: whoever votes for a value in a ballot can rely on that no
     /// other value is, or can still be, chosen in a lower one.
-    pub fn judge_safety(&self, slot: u64, ballot: B, quorums: &Quorums) -> Result<(), Broken> {
+    fn judge_safety(&self, slot: u64, ballot: B, quorums: &Quorums) -> Result<(), Broken> {
         let Some(votable) = self.ballots.get(&(slot, ballot)) else {
             return Ok(());
         };
@@ -137,11 +146,7 @@ impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
     }
 
     /// What is chosen in a slot, by ballot.
-    pub fn chosen<'a>(
-        &'a self,
-        slot: u64,
-        quorums: &'a Quorums,
-    ) -> impl Iterator<Item = (B, &'a V)> {
+    fn chosen<'a>(&'a self, slot: u64, quorums: &'a Quorums) -> impl Iterator<Item = (B, &'a V)> {
         let chosen = move |votable: &Votable<V>| quorums.is_quorum(Phase::Two, &votable.voters);
         self.of_slot(slot)
             .filter(move |(_, votable)| chosen(votable))
@@ -149,7 +154,7 @@ impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
     }
 
     /// Integrity: nobody takes for decided what is not chosen.
-    pub fn judge_learned(
+    fn judge_learned(
         &self,
         slot: u64,
         value: &V,
@@ -187,6 +192,100 @@ impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
         let all = self.ballots.iter();
         let of_slot = all.filter(move |((other, _), _)| *other == slot);
         of_slot.map(|((_, ballot), votable)| (*ballot, votable))
+    }
+}
+
+/// A ghost that remembers votes among other things.
+pub trait Voting: Clone {
+    /// What orders proposals.
+    type Ballot: Copy + Ord + Debug;
+    /// What is decided.
+    type Value: Clone + Eq + Debug;
+
+    /// What it remembers.
+    fn votes(&self) -> &Votes<Self::Ballot, Self::Value>;
+
+    /// The same, to be written to.
+    fn votes_mut(&mut self) -> &mut Votes<Self::Ballot, Self::Value>;
+}
+
+impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Voting for Votes<B, V> {
+    type Ballot = B;
+    type Value = V;
+
+    fn votes(&self) -> &Votes<B, V> {
+        self
+    }
+
+    fn votes_mut(&mut self) -> &mut Votes<B, V> {
+        self
+    }
+}
+
+/// Takes note of what happened, and judges it. The ghost is copied only if
+/// something is news.
+pub struct Ledger<'a, 'g, G: Voting> {
+    /// Where it is written.
+    pub ghost: &'a mut Draft<'g, G>,
+    /// Who decides.
+    pub quorums: &'a Quorums,
+    /// What turned out to be broken.
+    pub broken: &'a mut Vec<Broken>,
+}
+
+impl<G: Voting> Ledger<'_, '_, G> {
+    /// An acceptor says that it accepts nothing below a ballot.
+    pub fn promise(&mut self, node: NodeId, ballot: G::Ballot) {
+        if !self.ghost.votes().has_promised(node, ballot) {
+            self.ghost.votes_mut().promise(node, ballot);
+        }
+    }
+
+    /// A value is proposed. Validity: one that somebody wants.
+    pub fn proposal(&mut self, slot: u64, ballot: G::Ballot, value: &G::Value, is_wanted: bool) {
+        if !is_wanted {
+            let why = format!("{value:?} is proposed in slot {slot}, and nobody asked for it");
+            self.broken.push(Broken::new("Validity", why));
+        }
+        if self.ghost.votes().is_news(slot, ballot, value) {
+            let proposed = self.ghost.votes_mut().propose(slot, ballot, value);
+            self.broken.extend(proposed.err());
+        }
+    }
+
+    /// An acceptor accepts what was proposed in a ballot.
+    pub fn vote(&mut self, slot: u64, ballot: G::Ballot, voter: NodeId) {
+        if self.ghost.votes().has_voted(slot, ballot, voter) {
+            return;
+        }
+        let voted = self
+            .ghost
+            .votes_mut()
+            .vote(slot, ballot, voter, self.quorums);
+        self.broken.extend(voted.err());
+        let safe = self.ghost.votes().judge_safety(slot, ballot, self.quorums);
+        self.broken.extend(safe.err());
+    }
+
+    /// A node takes a value for decided. `property`: nobody takes another one
+    /// for decided.
+    pub fn learn(&mut self, slot: u64, value: &G::Value, learner: NodeId, property: &'static str) {
+        match self.ghost.votes().learned.get(&slot) {
+            Some(known) if known == value => {}
+            Some(known) => {
+                let why = format!(
+                    "{learner} takes {value:?} for decided in slot {slot}, where {known:?} was \
+                     taken for it before"
+                );
+                self.broken.push(Broken::new(property, why));
+            }
+            None => {
+                let votes = self.ghost.votes_mut();
+                let judged = votes.judge_learned(slot, value, learner, self.quorums);
+                votes.learned.insert(slot, value.clone());
+                self.broken.extend(judged.err());
+            }
+        }
     }
 }
 

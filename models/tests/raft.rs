@@ -5,7 +5,7 @@ mod catalogue;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use catalogue::{HOSTS, counts};
+use catalogue::{HOSTS, counts, with};
 use stateright::Model as _;
 use tribunal_models::model::{Model, Settings};
 use tribunal_models::raft::RaftSystem;
@@ -120,16 +120,10 @@ fn the_shipped_bounds_have_this_many_states() {
 /// copies that arrive late.
 #[test]
 fn pre_votes_quorum_checks_reads_and_retries_have_this_many_states() {
-    let place = |name| {
-        let mut settings = RaftSystem::settings().iter();
-        settings.position(|setting| setting.name == name)
-    };
     let as_in_a_server = |bounds: Bounds| {
         ["pre-vote", "check-quorum"]
             .iter()
-            .fold(bounds, |bounds, name| {
-                bounds.with_setting(place(*name).expect("a setting of Raft"), 1)
-            })
+            .fold(bounds, |bounds, name| with::<RaftSystem>(bounds, name, 1))
     };
     let elections = |nodes, amount| Bounds::of(nodes).with(Limit::Elections, amount);
     let configurations = [
@@ -159,15 +153,11 @@ fn pre_votes_quorum_checks_reads_and_retries_have_this_many_states() {
 /// Compactions, membership changes with a spare node, and transfers.
 #[test]
 fn administration_has_this_many_states() {
-    let settings = RaftSystem::settings().iter();
-    let spares = settings
-        .clone()
-        .position(|setting| setting.name == "spares");
     let elections = |amount| Bounds::of(3).with(Limit::Elections, amount);
     let with_a_spare = elections(2)
         .with(Limit::Changes, 2)
         .with(Limit::Compactions, 1)
-        .with_setting(spares.expect("a setting of Raft"), 1);
+        .with_setting(RaftSystem::settings(), "spares", 1);
     let configurations = [
         (Granularity::Atomic, with_a_spare.with(Limit::Operations, 1)),
         (Granularity::Staged, with_a_spare),
@@ -188,21 +178,14 @@ fn administration_has_this_many_states() {
 /// ends or an entry before it.
 #[test]
 fn logs_that_begin_before_their_snapshots_end_have_this_many_states() {
-    let place = |name| {
-        let mut settings = RaftSystem::settings().iter();
-        settings.position(|setting| setting.name == name)
-    };
-    let set = |bounds: Bounds, name, value| {
-        bounds.with_setting(place(name).expect("a setting of Raft"), value)
-    };
     let bounds = Bounds::of(3)
         .with(Limit::Elections, 2)
         .with(Limit::Operations, 1);
-    let bounds = set(bounds, "compact-after", 2);
+    let bounds = with::<RaftSystem>(bounds, "compact-after", 2);
     let counts = [0, 1].map(|keep| {
         let report = checked(&CheckOptions {
             granularity: Granularity::Atomic,
-            ..CheckOptions::new(set(bounds, "keep", keep))
+            ..CheckOptions::new(with::<RaftSystem>(bounds, "keep", keep))
         });
         assert_eq!(report.verdict, Verdict::Valid, "{keep}");
         report.states_unique

@@ -143,10 +143,7 @@ impl ModelSystem for PaxosSystem {
     }
 
     fn wide_bounds() -> Bounds {
-        let window = Self::settings()
-            .iter()
-            .position(|setting| setting.name == WINDOW.name);
-        Self::default_bounds().with_setting(window.expect("a setting of Paxos"), 2)
+        Self::default_bounds().with_setting(Self::settings(), WINDOW.name, 2)
     }
 
     fn settings() -> &'static [Setting] {

@@ -133,7 +133,7 @@ fn leads(cluster: &Cluster<PaxosSystem>) -> bool {
 
 fn durability(system: &PaxosSystem, cluster: &Cluster<PaxosSystem>) -> Judgement {
     let ghost = cluster.ghost();
-    for (slot, command) in ghost.learned.range(..=ghost.acknowledged) {
+    for (slot, command) in ghost.votes.learned().range(..=ghost.acknowledged) {
         let holds = |node: &NodeId| {
             let durable = cluster.durable(*node);
             let accepted = durable.log.get(*slot);

@@ -203,13 +203,13 @@ const CALM_ELECTIONS: u64 = 100;
 fn bounds<S: ModelSystem>(dice: &mut Dice) -> Bounds {
     let draws = S::draws();
     let mut bounds = Bounds::of(dice.one(draws.nodes));
-    for (place, setting) in S::settings().iter().enumerate() {
+    for setting in S::settings() {
         let named = draws
             .settings
             .iter()
             .find(|(name, _)| *name == setting.name);
         if let Some((_, values)) = named {
-            bounds = bounds.with_setting(place, dice.one(values));
+            bounds = bounds.with_setting(S::settings(), setting.name, dice.one(values));
         }
     }
     let operations = dice.between(1, u64::from(draws.operations_max - RESERVED)) as u8 + RESERVED;

@@ -21,8 +21,7 @@ pub fn checked<S: ModelSystem>(options: &CheckOptions) -> Report {
 
 /// Bounds with a setting of the system's own.
 pub fn with<S: ModelSystem>(bounds: Bounds, name: &str, value: u8) -> Bounds {
-    let place = S::settings().iter().position(|each| each.name == name);
-    bounds.with_setting(place.expect("a known setting"), value)
+    bounds.with_setting(S::settings(), name, value)
 }
 
 /// What a catalogue entry's arguments ask for, as the command line reads them.
