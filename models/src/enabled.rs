@@ -334,7 +334,7 @@ impl<S: ModelSystem> Model<S> {
         }
         let sent = left.iter().filter(|left| match left {
             Left::Send(envelope) => state.network.accepts(envelope.from, envelope.to),
-            Left::Answer { .. } => false,
+            Left::Passed(_) | Left::Answer { .. } => false,
         });
         let sent = sent.count();
         sent == 0 || state.network.len() - taken + sent <= room

@@ -37,7 +37,7 @@ pub(crate) enum Reaction<M: Machine> {
         changed: bool,
         /// Whether what is durable differs from before.
         wrote: bool,
-        /// What leaves, in order.
+        /// What was durable for a while, then what leaves, in order.
         left: Box<[Left<M>]>,
         /// Whether a client's request is among what leaves.
         answers: bool,
@@ -46,9 +46,11 @@ pub(crate) enum Reaction<M: Machine> {
     Panic(String),
 }
 
-/// What leaves a node.
+/// What others may notice of a reaction.
 #[derive(Debug)]
 pub(crate) enum Left<M: Machine> {
+    /// Nobody else notices: this was durable until more was.
+    Passed(Shared<M::Durable>),
     /// A message to a peer.
     Send(Shared<Envelope<M>>),
     /// An answer to a planned operation.

@@ -116,6 +116,8 @@ pub type TimerRequest<M> = (<M as Machine>::Timer, Option<Span>);
 pub struct Reaction<M: Machine> {
     /// The node afterwards.
     pub node: Node<M>,
+    /// What was durable for a while, in order: more than one persist completed.
+    pub passed: Vec<Shared<M::Durable>>,
     /// What left it, in order.
     pub left: Vec<Departure<M>>,
     /// What it asked of its timers, in order. Setting one that is set already
@@ -145,7 +147,7 @@ impl<M: Machine> Copy for Host<'_, M> {}
 impl<M: Machine> Node<M> {
     /// A node at its first start.
     pub fn start(host: Host<'_, M>) -> Reaction<M> {
-        Self::recovered(M::Durable::default().into(), Clock::default(), host)
+        Self::recovered(M::Durable::default().into(), Clock::default(), false, host)
     }
 
     /// The machine, while everything it asked for has left.
@@ -212,15 +214,18 @@ impl<M: Machine> Node<M> {
                 running.finish()
             }
             Stimulus::Crash(kept) => {
-                let survives = self.outstanding.iter().take(*kept);
-                let durable = written::<M>(&self.durable, survives.flatten());
-                Self::recovered(durable, self.clock, host)
+                let mut durable = self.durable.clone();
+                let passed = written::<M>(&mut durable, &self.outstanding[..*kept]);
+                let mut recovered = Self::recovered(durable, self.clock, *kept > 0, host);
+                recovered.passed.splice(..0, passed);
+                recovered
             }
             Stimulus::Tick => {
                 let mut node = self.clone();
                 node.clock.0 += 1;
                 Reaction {
                     node,
+                    passed: Vec::new(),
                     left: Vec::new(),
                     timers: Vec::new(),
                 }
@@ -228,7 +233,13 @@ impl<M: Machine> Node<M> {
         }
     }
 
-    fn recovered(durable: Shared<M::Durable>, clock: Clock, host: Host<'_, M>) -> Reaction<M> {
+    /// A node that finds `durable`; whether that is news to others.
+    fn recovered(
+        durable: Shared<M::Durable>,
+        clock: Clock,
+        wrote: bool,
+        host: Host<'_, M>,
+    ) -> Reaction<M> {
         let mut outputs = Outputs::new();
         let config = host.config;
         let machine = M::recover(Context { config, clock }, &durable, &mut outputs);
@@ -241,30 +252,38 @@ impl<M: Machine> Node<M> {
             clock,
         };
         let mut running = Running::new(node, host);
+        running.wrote = wrote;
         running.take(outputs.take());
         running.finish()
     }
 }
 
-/// What is durable when these records are too.
-fn written<'a, M: Machine>(
-    durable: &Shared<M::Durable>,
-    records: impl Iterator<Item = &'a M::Record>,
-) -> Shared<M::Durable> {
-    let mut records = records.peekable();
-    if records.peek().is_none() {
-        return durable.clone();
+/// Makes persists durable, one after the other; gives what was durable in
+/// between.
+fn written<M: Machine>(
+    durable: &mut Shared<M::Durable>,
+    persists: &[Vec<M::Record>],
+) -> Vec<Shared<M::Durable>> {
+    let mut passed = Vec::new();
+    for (place, records) in persists.iter().enumerate() {
+        let mut next = (**durable).clone();
+        for record in records {
+            M::apply(&mut next, record);
+        }
+        let before = std::mem::replace(durable, next.into());
+        if place > 0 {
+            passed.push(before);
+        }
     }
-    let mut durable = (**durable).clone();
-    for record in records {
-        M::apply(&mut durable, record);
-    }
-    durable.into()
+    passed
 }
 
 /// A node in the middle of a reaction.
 struct Running<'a, M: Machine> {
     node: Node<M>,
+    /// Whether a persist has completed.
+    wrote: bool,
+    passed: Vec<Shared<M::Durable>>,
     left: Vec<Departure<M>>,
     timers: Vec<TimerRequest<M>>,
     host: Host<'a, M>,
@@ -274,6 +293,8 @@ impl<'a, M: Machine> Running<'a, M> {
     fn new(node: Node<M>, host: Host<'a, M>) -> Self {
         Running {
             node,
+            wrote: false,
+            passed: Vec::new(),
             left: Vec::new(),
             timers: Vec::new(),
             host,
@@ -283,6 +304,7 @@ impl<'a, M: Machine> Running<'a, M> {
     fn finish(self) -> Reaction<M> {
         Reaction {
             node: self.node,
+            passed: self.passed,
             left: self.left,
             timers: self.timers,
         }
@@ -354,7 +376,11 @@ impl<'a, M: Machine> Running<'a, M> {
     /// leaves, then the machine is told.
     fn complete(&mut self, count: usize) {
         let done: Vec<_> = self.node.outstanding.drain(..count).collect();
-        self.node.durable = written::<M>(&self.node.durable, done.iter().flatten());
+        if std::mem::replace(&mut self.wrote, true) {
+            self.passed.push(self.node.durable.clone());
+        }
+        let passed = written::<M>(&mut self.node.durable, &done);
+        self.passed.extend(passed);
         for held in &mut self.node.held {
             held.behind = held.behind.saturating_sub(count);
         }
@@ -557,6 +583,8 @@ mod tests {
         for kept in 0..=2 {
             let crashed = node.react(&Stimulus::Crash(kept), host);
             assert_eq!(crashed.node.durable(), &[0, 1][..kept]);
+            let passed: Vec<_> = crashed.passed.iter().map(|durable| durable.len()).collect();
+            assert_eq!(passed, [[].as_slice(), &[], &[1]][kept]);
             assert!(crashed.left.is_empty() && crashed.node.timers().is_empty());
         }
     }
@@ -608,6 +636,7 @@ mod tests {
         ];
         let reaction = asked(&steps, host);
         assert_eq!(reaction.node.durable(), &[0, 2]);
+        assert_eq!(reaction.passed, [Shared::from(vec![0])]);
         assert_eq!((reaction.left.len(), reaction.node.outstanding()), (2, 0));
         assert_eq!(reaction.node.machine().told, 2);
     }

@@ -53,7 +53,10 @@ impl<S: ModelSystem> Model<S> {
         id: NodeId,
         reaction: &Shared<Reaction<S::Machine>>,
     ) -> Option<Noted<S::Ghost>> {
-        let Reaction::Something { node, left, .. } = &**reaction else {
+        let Reaction::Something {
+            node, left, wrote, ..
+        } = &**reaction
+        else {
             return None;
         };
         let compute = || {
@@ -61,7 +64,9 @@ impl<S: ModelSystem> Model<S> {
                 Step::Crash { .. } => None,
                 _ => Some(state.node(id)),
             };
-            let seen = shown(id, before.map(|before| &**before), node).chain(departed(left));
+            let seen = persisted(id, left, wrote.then_some(&**node))
+                .chain(shown(id, before.map(|before| &**before), node))
+                .chain(departed(left));
             self.watched(&state.ghost, seen)
         };
         let noted = match &self.memory {
@@ -180,14 +185,33 @@ impl<S: ModelSystem> Model<S> {
                 node: *id,
                 before: None,
                 after: node.shown()?,
-                durable: node.durable(),
             };
             Some((0, seen))
         });
-        let noted = self.watched(&start.ghost, departed(left).chain(shown));
+        let durable = nodes.iter().map(|(id, node)| {
+            let (node, durable) = (*id, node.durable());
+            (0, Seen::Persisted { node, durable })
+        });
+        let seen = durable.chain(departed(left)).chain(shown);
+        let noted = self.watched(&start.ghost, seen);
         start.ghost = noted.now;
         start.broken = noted.broken.map(|first| first.1);
     }
+}
+
+/// What became durable, one persist after the other: what was for a while, and
+/// what a node that wrote has now.
+fn persisted<'a, M: tribunal_protocol::Machine>(
+    id: NodeId,
+    left: &'a [Left<M>],
+    wrote: Option<&'a Node<M>>,
+) -> impl Iterator<Item = (usize, Seen<'a, M>)> {
+    let passed = left.iter().filter_map(|left| match left {
+        Left::Passed(durable) => Some(&**durable),
+        _ => None,
+    });
+    let durable = passed.chain(wrote.map(Node::durable));
+    durable.map(move |durable| (0, Seen::Persisted { node: id, durable }))
 }
 
 /// A node that crashed, if it has no state before, and that is shown if
@@ -205,7 +229,6 @@ fn shown<'a, M: tribunal_protocol::Machine>(
         node: id,
         before: before.and_then(Node::shown),
         after,
-        durable: node.durable(),
     });
     crashed.into_iter().chain(shown).map(|seen| (0, seen))
 }
@@ -214,16 +237,19 @@ fn shown<'a, M: tribunal_protocol::Machine>(
 fn departed<M: tribunal_protocol::Machine>(
     left: &[Left<M>],
 ) -> impl Iterator<Item = (usize, Seen<'_, M>)> {
-    let seen = left.iter().map(|left| match left {
-        Left::Send(envelope) => Seen::Sent {
-            from: envelope.from,
-            to: envelope.to,
-            message: &envelope.message,
-        },
-        Left::Answer { operation, outcome } => Seen::Answered {
-            operation: *operation,
-            outcome,
-        },
-    });
-    (1..).zip(seen)
+    (1..).zip(left).filter_map(|(place, left)| {
+        let seen = match left {
+            Left::Passed(_) => return None,
+            Left::Send(envelope) => Seen::Sent {
+                from: envelope.from,
+                to: envelope.to,
+                message: &envelope.message,
+            },
+            Left::Answer { operation, outcome } => Seen::Answered {
+                operation: *operation,
+                outcome,
+            },
+        };
+        Some((place, seen))
+    })
 }

@@ -173,7 +173,7 @@ impl<S: ModelSystem> Model<S> {
             }
         }
         if let Some(Reaction::Something { left, .. }) = action.reaction.as_deref() {
-            lines.extend(left.iter().map(|left| self.tell_left(left)));
+            lines.extend(left.iter().filter_map(|left| self.tell_left(left)));
         }
         if let Some(broken) = after.broken() {
             lines.push(format!("{}: {}", broken.property, broken.why));
@@ -193,8 +193,9 @@ impl<S: ModelSystem> Model<S> {
         told
     }
 
-    fn tell_left(&self, left: &Left<S::Machine>) -> String {
-        match left {
+    fn tell_left(&self, left: &Left<S::Machine>) -> Option<String> {
+        let told = match left {
+            Left::Passed(_) => return None,
             Left::Send(envelope) => {
                 let message = self.system.describe_message(&envelope.message);
                 format!("{} sends {}: {message}", envelope.from, envelope.to)
@@ -207,7 +208,8 @@ impl<S: ModelSystem> Model<S> {
                     planned.client + 1
                 )
             }
-        }
+        };
+        Some(told)
     }
 }
 

@@ -96,10 +96,10 @@ impl<S: ModelSystem> Model<S> {
         node: &Shared<Node<S::Machine>>,
         made: node::Reaction<S::Machine>,
     ) -> Reaction<S::Machine> {
-        let left = made.left.into_iter();
-        let left: Box<[_]> = left
-            .filter_map(|departure| self.leaving(id, departure))
-            .collect();
+        let passed = made.passed.into_iter().map(Left::Passed);
+        let departures = made.left.into_iter();
+        let leaving = departures.filter_map(|departure| self.leaving(id, departure));
+        let left: Box<[_]> = passed.chain(leaving).collect();
         let changed = made.node != **node;
         if !changed && left.is_empty() {
             return Reaction::Nothing;

@@ -143,18 +143,15 @@ impl ModelSystem for SingleDecreeSystem {
             broken,
         };
         match seen {
-            Seen::Shown {
-                node,
-                after,
-                durable,
-                ..
-            } => {
+            Seen::Persisted { node, durable } => {
                 // What a node has accepted durably it has voted for: a
                 // proposer says so to nobody.
                 if let Some((ballot, value)) = durable.accepted {
                     ledger.proposal(SLOT, ballot, &value, is_wanted(value));
                     ledger.vote(SLOT, ballot, node);
                 }
+            }
+            Seen::Shown { node, after, .. } => {
                 if let Some(value) = after.chosen() {
                     ledger.learn(SLOT, &value, node, "Integrity");
                 }

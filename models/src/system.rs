@@ -290,6 +290,14 @@ pub struct Judged<'a, S: ModelSystem> {
 /// Something that happened, as the outside may know it.
 #[derive(Debug)]
 pub enum Seen<'a, M: Machine> {
+    /// A persist completed, whether or not anybody was told. Comes before
+    /// everything else in that action; of several persists each is seen.
+    Persisted {
+        /// Of which node.
+        node: NodeId,
+        /// What is durable.
+        durable: &'a M::Durable,
+    },
     /// A node did something, and all it asked for has left. Comes before what
     /// it sent and answered in that action.
     Shown {
@@ -300,8 +308,6 @@ pub enum Seen<'a, M: Machine> {
         before: Option<&'a M>,
         /// The machine now.
         after: &'a M,
-        /// What of it is durable.
-        durable: &'a M::Durable,
     },
     /// A message left.
     Sent {

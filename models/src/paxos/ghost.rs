@@ -49,15 +49,8 @@ pub(super) fn observe(
         },
     };
     match seen {
-        Seen::Shown {
-            node,
-            after,
-            durable,
-            ..
-        } => {
-            notes.on_disk(node, durable);
-            notes.learned(node, after);
-        }
+        Seen::Persisted { node, durable } => notes.on_disk(node, durable),
+        Seen::Shown { node, after, .. } => notes.learned(node, after),
         Seen::Sent { from, message, .. } => notes.message(from, message),
         Seen::Answered { outcome, .. } => notes.answer(outcome),
         Seen::Crashed { .. } => {}

@@ -149,7 +149,7 @@ pub(super) fn observe(
                 ghost.made_way.insert(*term);
             }
         }
-        Seen::Sent { .. } | Seen::Answered { .. } => {}
+        Seen::Persisted { .. } | Seen::Sent { .. } | Seen::Answered { .. } => {}
     }
 }
 

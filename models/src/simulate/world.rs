@@ -403,7 +403,7 @@ impl<S: ModelSystem> Possible<S> {
         };
         left.iter().filter_map(|left| match left {
             Left::Send(envelope) => Some(envelope),
-            Left::Answer { .. } => None,
+            Left::Passed(_) | Left::Answer { .. } => None,
         })
     }
 }
