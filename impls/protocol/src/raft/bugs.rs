@@ -48,7 +48,7 @@ pub const BUGS: &[Bug] = &[
     // end, and be acknowledged while the third node is behind, at the same time.
     Bug {
         name: "ack-above-durable-index",
-        about: "after a truncation a follower still takes what lies below the old end of its log for durable, and acknowledges new entries there at once",
+        about: "a follower whose log was truncated takes it for durable up to where it was before, and acknowledges new entries at once until they reach there",
         source: "rabbitmq/ra#637",
         property: "Leader Completeness",
         hosts: &["staged"],
