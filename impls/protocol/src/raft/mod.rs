@@ -195,6 +195,9 @@ pub struct Raft {
     arriving: Option<Arriving>,
     /// The persists that are not yet durable, oldest first.
     outstanding: Vec<Outstanding>,
+    /// Up to where the log was durable before it was truncated, until it is
+    /// longer again. Only a wrong version remembers it.
+    stale_durable: Option<u64>,
     /// The highest index known to be committed; everything up to it has been
     /// applied to `store`.
     commit: u64,
@@ -366,8 +369,6 @@ struct Step<'a> {
     /// The persists of the step, each with the first index of the log that it
     /// touches. Only a wrong version makes more than one.
     persists: Vec<(Option<u64>, Vec<Record>)>,
-    /// Where the log ended before it was truncated, if it was.
-    truncated_end: Option<u64>,
     outputs: Outputs<Raft>,
 }
 
@@ -379,7 +380,6 @@ impl<'a> Step<'a> {
             records: Vec::new(),
             log_from: None,
             persists: Vec::new(),
-            truncated_end: None,
             outputs: Outputs::new(),
         }
     }
@@ -446,6 +446,7 @@ impl Machine for Raft {
             memberships,
             arriving: None,
             outstanding: Vec::new(),
+            stale_durable: None,
             commit: durable.snapshot.head.last.index,
             store,
             leader: None,

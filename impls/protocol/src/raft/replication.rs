@@ -216,13 +216,10 @@ impl Raft {
         step: &mut Step<'_>,
     ) {
         // The leader counts an acknowledged entry as durable here.
-        let was_durable = |index| step.truncated_end.is_some_and(|end| index <= end);
         let early = match result {
             _ if step.config.breaks(Wrong::FollowerAcksBeforeSync) => true,
-            Appended::Matched(index) if step.config.breaks(Wrong::AckAboveDurableIndex) => {
-                was_durable(index)
-            }
-            _ => false,
+            Appended::Matched(index) => self.stale_durable.is_some_and(|end| index <= end),
+            Appended::Rejected { .. } => false,
         };
         let gate = if early { Gate::Now } else { Gate::Durable };
         let reply = Message::AppendReply {
@@ -278,7 +275,9 @@ impl Raft {
         let new = &entries[agreeing..];
         let differs = !new.is_empty() || step.config.breaks(Wrong::StaleAppendTruncatesSuffix);
         if differs && from <= self.log.last_index() {
-            step.truncated_end = Some(self.log.last_index());
+            if step.config.breaks(Wrong::AckAboveDurableIndex) {
+                self.stale_durable = self.stale_durable.max(Some(self.durable_index()));
+            }
             self.log.truncate_from(from);
             self.memberships.truncate_from(from);
             step.persist_log(from, Record::TruncateFrom(from));
@@ -288,6 +287,8 @@ impl Raft {
                 self.memberships.note(index, &entry.command);
             }
             self.log.extend(new);
+            let end = self.log.last_index();
+            self.stale_durable.take_if(|stale| *stale < end);
             step.persist_log(from, Record::Append(new.to_vec()));
         } else if !entries.is_empty() && step.config.breaks(Wrong::TruncateThenRewriteWindow) {
             self.rewrite_from(previous + 1, step);
