@@ -49,6 +49,13 @@ impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
         &self.learned
     }
 
+    /// What a slot holds for good: what somebody took for decided there, or
+    /// what is chosen.
+    pub fn decision<'a>(&'a self, slot: u64, quorums: &'a Quorums) -> Option<&'a V> {
+        let chosen = || self.chosen(slot, quorums).next().map(|(_, value)| value);
+        self.learned.get(&slot).or_else(chosen)
+    }
+
     /// Whether a proposal is new, or another than the one before.
     fn is_news(&self, slot: u64, ballot: B, value: &V) -> bool {
         let known = self.ballots.get(&(slot, ballot));
@@ -143,6 +150,14 @@ impl<B: Copy + Ord + Debug, V: Clone + Eq + Debug> Votes<B, V> {
             }
         }
         Ok(())
+    }
+
+    /// The ballots of a slot, from one on, in which somebody voted.
+    fn voted_from(&self, slot: u64, ballot: B) -> Vec<B> {
+        let of_slot = self.of_slot(slot);
+        let voted =
+            of_slot.filter(|(other, votable)| *other >= ballot && !votable.voters.is_empty());
+        voted.map(|(ballot, _)| ballot).collect()
     }
 
     /// What is chosen in a slot, by ballot.
@@ -263,8 +278,12 @@ impl<G: Voting> Ledger<'_, '_, G> {
             .votes_mut()
             .vote(slot, ballot, voter, self.quorums);
         self.broken.extend(voted.err());
-        let safe = self.ghost.votes().judge_safety(slot, ballot, self.quorums);
-        self.broken.extend(safe.err());
+        // A late vote can make those of higher ballots unsafe.
+        let votes = self.ghost.votes();
+        for ballot in votes.voted_from(slot, ballot) {
+            let safe = votes.judge_safety(slot, ballot, self.quorums);
+            self.broken.extend(safe.err());
+        }
     }
 
     /// A node takes a value for decided. `property`: nobody takes another one
@@ -284,6 +303,25 @@ impl<G: Voting> Ledger<'_, '_, G> {
                 let judged = votes.judge_learned(slot, value, learner, self.quorums);
                 votes.learned.insert(slot, value.clone());
                 self.broken.extend(judged.err());
+            }
+        }
+    }
+
+    /// A node takes for decided what stands in a slot, and does not show any
+    /// more what that is. Integrity: something is chosen there.
+    pub fn learn_unseen(&mut self, slot: u64, learner: NodeId) {
+        let votes = self.ghost.votes();
+        if votes.learned.contains_key(&slot) {
+            return;
+        }
+        match votes.decision(slot, self.quorums).cloned() {
+            Some(value) => {
+                self.ghost.votes_mut().learned.insert(slot, value);
+            }
+            None => {
+                let why =
+                    format!("{learner} takes slot {slot} for decided: nothing is chosen there");
+                self.broken.push(Broken::new("Integrity", why));
             }
         }
     }

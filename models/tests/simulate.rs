@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use toys::{Commitment, Decree, Leased};
+use tribunal_models::paxos::PaxosSystem;
 use tribunal_models::raft::RaftSystem;
 use tribunal_models::report::{PropertyKind, PropertyReport, PropertyResult, Verdict};
 use tribunal_models::simulate::{Fault, PROGRESS, Report, simulate, trace};
@@ -119,6 +120,29 @@ const FOUND: [(&str, &str); 6] = [
     ),
     ("prevote-reply-counted-as-vote", "Election Safety"),
 ];
+
+/// Which goals there are depends on what a seed draws.
+#[test]
+fn each_goal_is_counted_under_its_own_name() {
+    let report = simulated::<PaxosSystem>(&options(None, 60));
+    let reached = |name: &str| {
+        let named = report.properties.iter().find(|goal| goal.name == name);
+        named.map(|goal| &goal.result)
+    };
+    for name in [
+        "an operation commits",
+        "a gap is filled",
+        "a snapshot is made",
+    ] {
+        assert!(
+            matches!(reached(name), Some(PropertyResult::Reached)),
+            "{name}"
+        );
+    }
+    let committed = report.counts.goals["an operation commits"].runs;
+    assert!(committed > 0 && committed <= report.seeds_run);
+    assert!(report.counts.operations[0] >= committed);
+}
 
 #[test]
 fn wrong_versions_are_found_with_a_path_that_is_shorter_than_what_was_drawn() {

@@ -148,12 +148,12 @@ impl Quorums {
         };
         match &self.rule {
             Rule::Majority => count() >= majority(self.members.len()),
-            Rule::Counts { one, two } => count() >= of_phase(*one, *two),
+            Rule::Counts { one, two } => count() as u64 >= of_phase(*one as u64, *two as u64),
             Rule::Grid { columns } => self.has_whole_line(phase, *columns, nodes),
             Rule::Weights { weights, one, two } => {
-                let weight = |node| weights.get(node).copied().unwrap_or(0);
+                let weight = |node| u128::from(weights.get(node).copied().unwrap_or(0));
                 let counted = self.members.intersection(nodes).map(weight);
-                counted.sum::<u64>() >= if phase == Phase::One { *one } else { *two }
+                counted.sum::<u128>() >= of_phase(*one, *two).into()
             }
         }
     }
@@ -197,15 +197,15 @@ impl Quorums {
         let apart = match &self.rule {
             // Two majorities have a member in common, a row and a column too.
             Rule::Majority | Rule::Grid { .. } => None,
-            Rule::Counts { one, two } if one + two > members => None,
+            Rule::Counts { one, two } if one.saturating_add(*two) > members => None,
             Rule::Counts { one, two } => Some(format!(
                 "{one} and {two} of {members} members need not have one in common"
             )),
             Rule::Weights { weights, one, two } => {
                 let counted = self.members.iter().filter_map(|node| weights.get(node));
-                let total: u64 = counted.sum();
+                let total: u128 = counted.copied().map(u128::from).sum();
                 // Sufficient, and not necessary: weights may leave gaps.
-                (one + two <= total).then(|| {
+                (u128::from(*one) + u128::from(*two) <= total).then(|| {
                     format!(
                         "{one} and {two} of a weight of {total} need not have a member in common"
                     )

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::object::{Answer, Call, Operation};
-use tribunal_protocol::paxos::{BUGS, Config, Paxos, Request, Wrong};
+use tribunal_protocol::paxos::{BUGS, Config, DRIFT, Paxos, Request, Wrong};
 use tribunal_protocol::quorum::{Quorums, Rule};
 
 use super::store;
@@ -96,6 +96,12 @@ impl Playable for Paxos {
             config.window = window;
         }
         config.lease = settings.count(LEASE).map_err(Refused::Setting)?;
+        if let Some(lease) = config.lease.filter(|lease| *lease <= DRIFT) {
+            return Err(Refused::Setting(format!(
+                "expected {LEASE} to be more than {DRIFT}, not {lease}: clocks may differ by that much, \
+                 so that nobody could trust such a lease"
+            )));
+        }
         if let Some(checks) = settings.switch(CHECK_QUORUM).map_err(Refused::Setting)? {
             config.check_quorum = checks;
         }
@@ -168,6 +174,10 @@ mod tests {
             ("counts:2,3", "meet"),
             ("grid:3", "rows"),
             ("weights:1,1:1,2", "5 nodes"),
+            (
+                "weights:9223372036854775808,9223372036854775808,1,0,0:1,1",
+                "in common",
+            ),
             ("counts:4", "counts:Q1,Q2"),
             ("half", "majority"),
         ] {

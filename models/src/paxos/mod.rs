@@ -18,7 +18,7 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::Operation;
 use tribunal_protocol::paxos::{
-    BUGS, Command, Config, Durable, Message, Paxos, Request, Timer, Wrong,
+    BUGS, Command, Config, DRIFT, Durable, Message, Paxos, Request, Timer, Wrong,
 };
 use tribunal_protocol::quorum::{Phase, QuorumError, Quorums, Rule};
 
@@ -166,7 +166,16 @@ impl ModelSystem for PaxosSystem {
     fn refuses(bounds: &Bounds) -> Option<String> {
         let set = |setting: &Setting| bounds.setting(Self::settings(), setting.name);
         let apart = quorums(bounds).err().map(|why| why.to_string());
-        apart.or_else(|| register::refuses_compaction(set(&COMPACT_AFTER), set(&KEEP)))
+        let short = (1..=DRIFT).contains(&set(&LEASE).into());
+        let short = short.then(|| {
+            format!(
+                "expected lease to be 0, or more than the {DRIFT} by which clocks may differ, not {}",
+                set(&LEASE)
+            )
+        });
+        apart
+            .or(short)
+            .or_else(|| register::refuses_compaction(set(&COMPACT_AFTER), set(&KEEP)))
     }
 
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {

@@ -50,6 +50,11 @@ pub(super) fn properties() -> Vec<Property<PaxosSystem>> {
             check: Check::Observed,
         },
         Property {
+            name: "Snapshot Integrity",
+            about: "a snapshot shows what was decided up to its end",
+            check: Check::Observed,
+        },
+        Property {
             name: "Durability of Acknowledged Writes",
             about: "what a client was told took effect is on a disk of every quorum of phase 1",
             check: Check::Cluster(durability),
@@ -133,11 +138,14 @@ fn leads(cluster: &Cluster<PaxosSystem>) -> bool {
 
 fn durability(system: &PaxosSystem, cluster: &Cluster<PaxosSystem>) -> Judgement {
     let ghost = cluster.ghost();
-    for (slot, command) in ghost.votes.learned().range(..=ghost.acknowledged) {
+    for slot in 1..=ghost.acknowledged {
+        let Some(command) = ghost.votes.decision(slot, &system.quorums) else {
+            continue;
+        };
         let holds = |node: &NodeId| {
             let durable = cluster.durable(*node);
-            let accepted = durable.log.get(*slot);
-            durable.snapshot.head >= *slot
+            let accepted = durable.log.get(slot);
+            durable.snapshot.head >= slot
                 || accepted.is_some_and(|accepted| accepted.command == *command)
         };
         let holders: BTreeSet<NodeId> = cluster.nodes().filter(holds).collect();

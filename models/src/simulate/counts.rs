@@ -1,5 +1,7 @@
 //! What happened in a run, in numbers.
 
+use std::collections::BTreeMap;
+
 use crate::action::Action;
 use crate::system::ModelSystem;
 use crate::tally::Kind;
@@ -19,8 +21,9 @@ pub struct Counts {
     /// Faults that struck, and those of them that made a difference, by their
     /// place in [`Fault::ALL`].
     pub faults: [(u64, u64); Fault::ALL.len()],
-    /// Runs that reached each goal, by its place in the system's list.
-    pub goals: Vec<u64>,
+    /// Runs that reached each goal, by its name; which there are depends on
+    /// what a run's bounds and settings let be reached.
+    pub goals: BTreeMap<&'static str, Reached>,
     /// Operations that were answered, stayed open, and failed.
     pub operations: [u64; 3],
     /// Runs whose healed core was asked to get something done, and did.
@@ -29,16 +32,27 @@ pub struct Counts {
     pub healed_slowest: u64,
 }
 
+/// How often a goal was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// What reaching it means.
+    pub about: &'static str,
+    /// By how many runs.
+    pub runs: u64,
+}
+
 impl Counts {
     /// An action was taken, and led to this state.
     pub(super) fn took<S: ModelSystem>(&mut self, action: &Action<S>, world: &World<S>) {
         self.steps += 1;
         self.actions[action.kind() as usize] += 1;
-        let goals = &world.model.goals;
-        self.goals.resize(goals.len(), 0);
-        for (goal, reached) in goals.iter().zip(&mut self.goals) {
-            if *reached == 0 && (goal.reached)(&world.model.system, &world.state) {
-                *reached = 1;
+        for goal in &world.model.goals {
+            let reached = self.goals.entry(goal.name).or_insert(Reached {
+                about: goal.about,
+                runs: 0,
+            });
+            if reached.runs == 0 && (goal.reached)(&world.model.system, &world.state) {
+                reached.runs = 1;
             }
         }
     }
@@ -54,8 +68,8 @@ impl Counts {
     /// Both phases of a run as one.
     pub(super) fn join(&mut self, later: &Counts) {
         self.add(later);
-        for reached in &mut self.goals {
-            *reached = (*reached).min(1);
+        for reached in self.goals.values_mut() {
+            reached.runs = reached.runs.min(1);
         }
     }
 
@@ -72,9 +86,13 @@ impl Counts {
         };
         add(&mut self.actions, &other.actions);
         add(&mut self.operations, &other.operations);
-        self.goals
-            .resize(self.goals.len().max(other.goals.len()), 0);
-        add(&mut self.goals, &other.goals);
+        for (name, other) in &other.goals {
+            let mine = self
+                .goals
+                .entry(name)
+                .or_insert(Reached { runs: 0, ..*other });
+            mine.runs += other.runs;
+        }
         for (mine, theirs) in self.faults.iter_mut().zip(&other.faults) {
             mine.0 += theirs.0;
             mine.1 += theirs.1;

@@ -85,10 +85,14 @@ impl Report {
             .map(|property| (property.name, property.about))
             .chain(GENERAL)
             .map(|(name, about)| always(name, about, &verdict, shown));
-        let goals = system.goals().into_iter().enumerate().map(|(place, goal)| {
-            let count = ran.counts.goals.get(place).copied().unwrap_or_default();
-            sometimes(goal.name, goal.about, count)
-        });
+        // In the order of the system, then what only some runs may reach.
+        let names: Vec<_> = system.goals().iter().map(|goal| goal.name).collect();
+        let place = |name| names.iter().position(|other| *other == name);
+        let mut goals: Vec<_> = ran.counts.goals.iter().collect();
+        goals.sort_by_key(|(name, _)| place(**name).unwrap_or(names.len()));
+        let goals = goals
+            .into_iter()
+            .map(|(name, reached)| sometimes(name, reached.about, reached.runs));
         Report {
             system: S::NAME,
             bug,

@@ -173,6 +173,8 @@ pub const BUGS: &[Bug] = &[
             "0",
             "--from",
             "restored",
+            "--property",
+            "Linearizability",
         ],
         run_args: &[],
     },

@@ -29,7 +29,7 @@ pub(super) fn granted_before(context: Context<'_, Paxos>, durable: &Durable) -> 
             if durable.promised != Ballot::default()
                 && !context.config.breaks(Wrong::LeaseOutlivesVoterRestart) =>
         {
-            Clock(context.clock.0 + length + DRIFT)
+            Clock(context.clock.0.saturating_add(length).saturating_add(DRIFT))
         }
         _ => Clock(0),
     }
@@ -52,7 +52,7 @@ impl Paxos {
         let Some(length) = step.config.lease else {
             return 0;
         };
-        let lease = step.clock.0 + length;
+        let lease = step.clock.0.saturating_add(length);
         self.grant(lease);
         lease
     }

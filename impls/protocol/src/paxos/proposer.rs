@@ -202,12 +202,15 @@ impl Paxos {
 
     /// Proposes what waits, as far as the window goes.
     fn fill_window(&mut self, step: &mut Step<'_>) {
-        let end = self.decided + step.config.window;
+        let end = self.decided.saturating_add(step.config.window);
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
-        let free = (end + 1).saturating_sub(leadership.next);
-        let count = leadership.waiting.len().min(free as usize);
+        let free = end.saturating_add(1).saturating_sub(leadership.next);
+        let count = leadership
+            .waiting
+            .len()
+            .min(free.try_into().unwrap_or(usize::MAX));
         let taken = leadership.waiting.drain(..count);
         let taken = taken.map(|(command, id)| (command, Some(id))).collect();
         self.propose(taken, step);
