@@ -176,6 +176,12 @@ pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
     let repeat = args.repeat(system.as_ref());
     let answer = show::answer(&report, &repeat);
     output::emit(format, &answer, || show::human(&report, &repeat))?;
+    if let (Conclusion::Valid, Some(name)) = (answer.verdict, &args.bug) {
+        let bug = names::bug(system.name(), system.bugs(), name)?;
+        if bug.hosts.contains(&args.host.granularity().name()) {
+            names::note_what_shows("check", system.name(), bug, bug.check_args);
+        }
+    }
     Ok(answer.verdict)
 }
 

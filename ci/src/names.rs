@@ -79,6 +79,20 @@ pub fn note_where_shown(bug: &Bug, host: &str) {
     eprintln!("note: {name} is known to show with: {hosts}; not with {host}");
 }
 
+/// Says on stderr which command is known to show a wrong version, after one
+/// that did not.
+pub fn note_what_shows(command: &str, system: &str, bug: &Bug, args: &[&str]) {
+    let quoted = |word: &&str| match word.contains(' ') {
+        true => format!(" '{word}'"),
+        false => format!(" {word}"),
+    };
+    let args: String = args.iter().map(quoted).collect();
+    let name = bug.name;
+    eprintln!(
+        "note: {name} went unnoticed; known to show it: tribunal {command} {system} --bug {name}{args}"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -148,6 +148,18 @@ impl Campaign {
         Ok(campaign)
     }
 
+    /// Says on stderr how the wrong version that went unnoticed is known to be
+    /// shown, if it is one.
+    pub fn note_what_shows(&self) -> anyhow::Result<()> {
+        if let Some(name) = &self.bug {
+            let bug = systems::runnable(&self.system)?.bug(name)?;
+            if bug.hosts.contains(&"run") {
+                names::note_what_shows("run", &self.system, bug, bug.run_args);
+            }
+        }
+        Ok(())
+    }
+
     /// The faults of the run: read from a file where one is named, otherwise
     /// drawn from the seed.
     pub fn faults_of_run(&self) -> anyhow::Result<Schedule> {

@@ -168,6 +168,9 @@ fn run_and_show(
         let mut interrupt = listen()?;
         let run = execute::run(campaign, out, leave_running, interrupt.clone(), began).await?;
         output::emit(format, &run.report, || table::show(&run.report))?;
+        if run.report.verdict == Conclusion::Valid {
+            campaign.note_what_shows()?;
+        }
         if let Some(kept) = run.kept {
             kept.until(&mut interrupt).await;
         }

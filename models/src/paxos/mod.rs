@@ -143,7 +143,7 @@ impl ModelSystem for PaxosSystem {
     }
 
     fn wide_bounds() -> Bounds {
-        Self::default_bounds().with_setting(Self::settings(), WINDOW.name, 2)
+        Self::default_bounds().with(Limit::Compactions, 1)
     }
 
     fn settings() -> &'static [Setting] {
