@@ -59,7 +59,12 @@ impl Zab {
     /// The election has settled for another node.
     pub(super) fn follow(&mut self, leader: NodeId, step: &mut Step<'_>) {
         let phase = Phase::Discovery;
-        self.role = Role::Following(Following { leader, phase });
+        let following = Role::Following(Following { leader, phase });
+        if let Role::Looking(followers) = std::mem::replace(&mut self.role, following) {
+            for follower in followers.into_keys() {
+                self.tell_where_it_stands(follower, step);
+            }
+        }
         step.outputs.set_timer(Timer::Election, Span::Election);
         if self.links.contains(&leader) {
             self.inform_leader(leader, step);

@@ -30,6 +30,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +38,9 @@ use super::{Epoch, Zxid};
 use crate::machine::NodeId;
 use crate::quorum::majority;
 
-/// Who should lead, and what speaks for it; the greater is the better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Who should lead, and what speaks for it; the greater is the better. Shown
+/// as `n1 with 3.2 in 4`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Vote {
     /// The epoch whose leader's history it has last taken over.
     pub epoch: Epoch,
@@ -99,6 +101,12 @@ pub enum Effect {
     StopWaiting,
     /// This node leads, for all that is known.
     Settled(NodeId),
+}
+
+impl fmt::Debug for Vote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} in {}", self.leader, self.zxid, self.epoch)
+    }
 }
 
 /// One node's election.
@@ -360,7 +368,8 @@ impl Election {
         effects.extend(of.linked.iter().map(tell));
     }
 
-    fn notification(&self, asks: bool) -> Notification {
+    /// What it tells others.
+    pub fn notification(&self, asks: bool) -> Notification {
         Notification {
             round: self.round,
             vote: self.vote(),

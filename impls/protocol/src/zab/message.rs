@@ -9,7 +9,7 @@ use super::{Chunk, Epoch, Txn, Zxid};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// Of an election.
-    Notification(Notification),
+    Election(Notification),
     /// FOLLOWERINFO: I follow you.
     FollowerInfo {
         /// The latest epoch that the sender has promised to follow in.

@@ -473,7 +473,7 @@ impl Zab {
             match effect {
                 // Behind the persists: a vote tells of a history that a crash
                 // must not take back.
-                Effect::Tell(to, told) => step.outputs.send(to, Message::Notification(told)),
+                Effect::Tell(to, told) => step.outputs.send(to, Message::Election(told)),
                 Effect::Wait => step.outputs.set_timer(Timer::Settle, Span::Heartbeat),
                 Effect::StopWaiting => step.outputs.cancel_timer(Timer::Settle),
                 Effect::Settled(leader) if leader == step.config.id => self.lead(step),
@@ -487,14 +487,17 @@ impl Zab {
             election.on_notification(from, told, electorate, effects);
         });
         let round = self.election.round();
-        if told.standing != Standing::Looking {
-            return;
-        }
+        let looks_again = told.standing == Standing::Looking && told.round > round;
         match &mut self.role {
-            // What it said in this round it may have said before it led.
-            Role::Following(following) if following.leader == from && told.round > round => {
+            // It follows another, or looks for one. What it said in this round
+            // it may have said before it led.
+            Role::Following(following)
+                if following.leader == from
+                    && (looks_again || told.standing == Standing::Following) =>
+            {
                 self.look(step);
             }
+            _ if told.standing != Standing::Looking => {}
             // Whoever looks for a leader follows none.
             Role::Looking(followers) => {
                 followers.remove(&from);
@@ -506,6 +509,12 @@ impl Zab {
             }
             Role::Following(_) => {}
         }
+    }
+
+    /// Tells one that follows this node that it does not lead.
+    fn tell_where_it_stands(&self, to: NodeId, step: &mut Step<'_>) {
+        let told = self.election.notification(false);
+        step.outputs.send(to, Message::Election(told));
     }
 
     fn on_link(&mut self, peer: NodeId, up: bool, step: &mut Step<'_>) {
@@ -724,7 +733,7 @@ impl Machine for Zab {
 
 impl Zab {
     fn on_message(&mut self, from: NodeId, message: Message, step: &mut Step<'_>) {
-        if let Message::Notification(told) = &message {
+        if let Message::Election(told) = &message {
             return self.on_notification(from, told, step);
         }
         let check_quorum = step.config.check_quorum;
@@ -737,6 +746,10 @@ impl Zab {
             Role::Following(following) if following.leader == from => {
                 step.outputs.set_timer(Timer::Election, Span::Election);
                 self.on_leader_message(from, message, step);
+            }
+            // It should know whom to follow instead.
+            Role::Following(_) if matches!(message, Message::FollowerInfo { .. }) => {
+                self.tell_where_it_stands(from, step);
             }
             Role::Following(_) => {}
             Role::Leading(leading) => {
@@ -762,7 +775,7 @@ impl Zab {
             Message::Inform(txn) => self.on_inform(txn, step),
             Message::Ping => step.outputs.send(from, Message::Pong),
             // Of the time when it followed this node, if ever.
-            Message::Notification(_)
+            Message::Election(_)
             | Message::FollowerInfo { .. }
             | Message::AckEpoch { .. }
             | Message::AckNewLeader { .. }
@@ -784,7 +797,7 @@ impl Zab {
             Message::Ack { zxid } => self.on_ack(from, zxid, step),
             Message::Pong => {}
             // Of the time when it led, if ever.
-            Message::Notification(_)
+            Message::Election(_)
             | Message::NewEpoch { .. }
             | Message::Trunc { .. }
             | Message::Snap(_)

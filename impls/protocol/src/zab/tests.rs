@@ -79,7 +79,7 @@ fn votes(from_node: NodeId, leader: NodeId) -> Input<Zab> {
         standing: Standing::Looking,
         asks: false,
     };
-    from(from_node, Message::Notification(told))
+    from(from_node, Message::Election(told))
 }
 
 /// What makes a node follow C.
@@ -103,7 +103,7 @@ fn leading() -> Vec<Input<Zab>> {
     vec![
         link(A, true),
         link(B, true),
-        from(B, Message::Notification(told)),
+        from(B, Message::Election(told)),
         from(B, Message::FollowerInfo { accepted: 0 }),
     ]
 }
@@ -226,9 +226,9 @@ fn a_node_keeps_its_word_over_a_restart() {
         ],
         &expect![[r#"
             > Message { from: n3, message: NewEpoch { epoch: 2 } }
-              Send { to: n1, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 1, zxid: 0.0, leader: n2 }), standing: Looking, asks: true }), gate: Durable }
-              Send { to: n2, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 1, zxid: 0.0, leader: n2 }), standing: Looking, asks: true }), gate: Durable }
-              Send { to: n3, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 1, zxid: 0.0, leader: n2 }), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n1, message: Election(Notification { round: 2, vote: Some(n2 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n2, message: Election(Notification { round: 2, vote: Some(n2 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n3, message: Election(Notification { round: 2, vote: Some(n2 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
             > Message { from: n3, message: NewLeader { epoch: 2 } }
             = ("looking", 3, 1, 0.0, 0.0)
         "#]],
@@ -238,18 +238,24 @@ fn a_node_keeps_its_word_over_a_restart() {
 #[test]
 fn a_leader_makes_way_for_a_longer_history_and_for_a_promise_given_elsewhere() {
     for (promise, expected) in [
-        (promise(true, 0, zxid(0, 1)), expect![[r#"
-            > Message { from: n2, message: AckEpoch { current: 0, last: 0.1, counts: true } }
-              Send { to: n1, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 0, zxid: 0.0, leader: n3 }), standing: Looking, asks: true }), gate: Durable }
-              Send { to: n2, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 0, zxid: 0.0, leader: n3 }), standing: Looking, asks: true }), gate: Durable }
-            = ("looking", 1, 0, 0.0, 0.0)
-        "#]]),
-        (promise(false, 0, zxid(0, 0)), expect![[r#"
-            > Message { from: n2, message: AckEpoch { current: 0, last: 0.0, counts: false } }
-              Send { to: n1, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 0, zxid: 0.0, leader: n3 }), standing: Looking, asks: true }), gate: Durable }
-              Send { to: n2, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 0, zxid: 0.0, leader: n3 }), standing: Looking, asks: true }), gate: Durable }
-            = ("looking", 1, 0, 0.0, 0.0)
-        "#]]),
+        (
+            promise(true, 0, zxid(0, 1)),
+            expect![[r#"
+                > Message { from: n2, message: AckEpoch { current: 0, last: 0.1, counts: true } }
+                  Send { to: n1, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
+                  Send { to: n2, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
+                = ("looking", 1, 0, 0.0, 0.0)
+            "#]],
+        ),
+        (
+            promise(false, 0, zxid(0, 0)),
+            expect![[r#"
+                > Message { from: n2, message: AckEpoch { current: 0, last: 0.0, counts: false } }
+                  Send { to: n1, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
+                  Send { to: n2, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
+                = ("looking", 1, 0, 0.0, 0.0)
+            "#]],
+        ),
     ] {
         let mut before = leading();
         before.push(Input::Persisted(1));
@@ -293,11 +299,11 @@ fn who_follows_before_the_leader_knows_is_not_forgotten() {
         inputs,
         &expect![[r#"
             > Message { from: n2, message: FollowerInfo { accepted: 0 } }
-            > Message { from: n2, message: Notification(Notification { round: 1, vote: Some(Vote { epoch: 0, zxid: 0.0, leader: n3 }), standing: Looking, asks: false }) }
+            > Message { from: n2, message: Election(Notification { round: 1, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: false }) }
               Persist([Promise(Promise { epoch: 1, to: n3 })])
               Send { to: n2, message: NewEpoch { epoch: 1 }, gate: Durable }
-              Send { to: n1, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 0, zxid: 0.0, leader: n3 }), standing: Looking, asks: true }), gate: Durable }
-              Send { to: n2, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 0, zxid: 0.0, leader: n3 }), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n1, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n2, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
             = ("looking", 1, 0, 0.0, 0.0)
         "#]],
     );
@@ -343,8 +349,8 @@ fn a_session_that_breaks_takes_what_was_gathered_along() {
         &expect![[r#"
             > Message { from: n3, message: Trunc { to: 1.1 } }
             > Link { peer: n3, up: false }
-              Send { to: n1, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 1, zxid: 1.2, leader: n2 }), standing: Looking, asks: true }), gate: Durable }
-              Send { to: n2, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 1, zxid: 1.2, leader: n2 }), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n1, message: Election(Notification { round: 2, vote: Some(n2 with 1.2 in 1), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n2, message: Election(Notification { round: 2, vote: Some(n2 with 1.2 in 1), standing: Looking, asks: true }), gate: Durable }
             > Message { from: n1, message: NewLeader { epoch: 2 } }
             = ("looking", 2, 1, 1.2, 0.0)
         "#]],
@@ -431,7 +437,7 @@ fn a_leader_whose_quorum_is_gone_gives_up() {
               Send { to: n2, message: Propose(Txn { zxid: 1.1, call: Execute { ticket: None, operation: Write { key: 1, value: 5 } } }), gate: Now }
             > Link { peer: n2, up: false }
               Answer { id: RequestId(7), outcome: Unknown("the leader gave up before the outcome was known"), gate: Now }
-              Send { to: n1, message: Notification(Notification { round: 2, vote: Some(Vote { epoch: 1, zxid: 1.1, leader: n3 }), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n1, message: Election(Notification { round: 2, vote: Some(n3 with 1.1 in 1), standing: Looking, asks: true }), gate: Durable }
             > Request { id: RequestId(8), request: Call(Execute { ticket: None, operation: Write { key: 1, value: 6 } }) }
               Answer { id: RequestId(8), outcome: Never("no leader is known"), gate: Now }
             = ("looking", 1, 1, 1.1, 0.0)
@@ -547,5 +553,6 @@ fn a_step_asks_for_at_most_one_persist_and_asks_for_it_first() {
         append
         append
         snapshot
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
 }

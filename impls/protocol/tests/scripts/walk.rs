@@ -163,8 +163,10 @@ fn walk(seed: u64, start: &str) -> (Result<Seen, String>, Vec<String>) {
     (Ok(seen), commands)
 }
 
+/// No node compacts by itself, in the step that commits: each transaction is
+/// seen in somebody's history first.
 const STARTS: [&str; 3] = [
-    "cluster 3 chunk 1 batch 1 compact-after 4 1",
+    "cluster 3 chunk 1 batch 1",
     "cluster 3 counter-max 3 chunk 2 settles-late check-quorum",
     "cluster 5 observers 2 chunk 1 batch 2",
 ];
