@@ -92,13 +92,10 @@ impl Zab {
             leading.learners.insert(from, Learner::Informed(accepted));
             return self.choose_epoch_if_informed(step);
         }
-        // Whoever has promised a later epoch to another cannot follow in this
-        // one: left without an answer, it looks again after a while, and finds
-        // this leader gone or a later one.
+        // Whoever has promised a later epoch to another can never follow in
+        // this one: another must begin, or it would be left out for ever.
         if accepted > epoch {
-            leading.heard.remove(&from);
-            leading.learners.remove(&from);
-            return self.look_if_deserted(step);
+            return self.look(step);
         }
         leading.learners.insert(from, Learner::Informed(accepted));
         step.outputs.send(from, Message::NewEpoch { epoch });

@@ -8,7 +8,7 @@
 //! what was not.
 
 use super::{Config, Message, Record, Reply, Step, Wrong, Zab, Zxid};
-use crate::machine::{NodeId, Outcome, RequestId};
+use crate::machine::{Gate, NodeId, Outcome, RequestId};
 use crate::object::{Answer, Part, Store};
 use crate::snapshot;
 
@@ -75,13 +75,13 @@ impl Zab {
 
     /// Sends the node's snapshot, chunk by chunk. Nothing need be asked again:
     /// they arrive in order, or the session breaks and all begins anew.
-    pub(super) fn send_snapshot(&self, to: NodeId, step: &mut Step<'_>) {
+    pub(super) fn send_snapshot(&self, to: NodeId, gate: Gate, step: &mut Step<'_>) {
         let mut sent = 0;
         loop {
             let chunk = self.snapshot.chunk(sent, step.config.chunk_max.max(1));
             sent += chunk.parts.len() as u64;
             let is_last = chunk.is_last;
-            step.outputs.send(to, Message::Snap(chunk));
+            step.outputs.send_gated(to, Message::Snap(chunk), gate);
             if is_last {
                 return;
             }

@@ -118,30 +118,41 @@ impl Zab {
             self.committed
         };
         leading.learners.insert(to, Learner::Synchronizing(end));
-        let epoch = self.current;
+        // A late joiner need not wait for the leader's disk: the leader counts
+        // itself apart. In the first round nothing would be gained by that.
+        let gate = match leading.stage {
+            Stage::Broadcast => Gate::Now,
+            _ => Gate::Durable,
+        };
+        let new_leader = Message::NewLeader {
+            epoch: self.current,
+        };
         let is_gone = last < self.history.base();
         let begin = if is_gone {
-            self.send_snapshot(to, step);
+            self.send_snapshot(to, gate, step);
             self.snapshot.head
         } else {
             let shared = self.history.floor(last.min(end));
             if shared < last {
-                step.outputs.send(to, Message::Trunc { to: shared });
+                let trunc = Message::Trunc { to: shared };
+                step.outputs.send_gated(to, trunc, gate);
             }
             shared
         };
         let txns = self.history.between(begin, end);
         if is_gone && step.config.breaks(Wrong::NewleaderBeforeSnapshotComplete) {
-            step.outputs.send(to, Message::NewLeader { epoch });
+            step.outputs.send_gated(to, new_leader, gate);
             for txn in txns {
-                step.outputs.send(to, Message::Propose(txn.clone()));
+                let propose = Message::Propose(txn.clone());
+                step.outputs.send_gated(to, propose, gate);
             }
             return;
         }
         for txns in txns.chunks(step.config.batch_max.max(1)) {
-            step.outputs.send(to, Message::Diff(txns.to_vec()));
+            let diff = Message::Diff(txns.to_vec());
+            step.outputs.send_gated(to, diff, gate);
         }
-        step.outputs.send(to, Message::NewLeader { epoch });
+        step.outputs.send_gated(to, new_leader, gate);
     }
 
     /// A part of the leader's history arrives, which changes nothing yet: a

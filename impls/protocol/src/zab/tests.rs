@@ -215,6 +215,29 @@ fn an_epoch_that_was_promised_to_another_leader_does_not_count() {
 }
 
 #[test]
+fn a_wrong_version_counts_a_promise_that_was_given_to_another_leader() {
+    let config = Config {
+        bug: Some(Wrong::EpochPromisedTwice),
+        ..config(B)
+    };
+    let promised_to_a = Durable {
+        accepted: Promise { epoch: 2, to: A },
+        ..durable(2, 1, &[])
+    };
+    check(
+        &config,
+        &promised_to_a,
+        following(),
+        vec![from(C, Message::NewEpoch { epoch: 2 })],
+        &expect![[r#"
+            > Message { from: n3, message: NewEpoch { epoch: 2 } }
+              Send { to: n3, message: AckEpoch { current: 1, last: 0.0, counts: true }, gate: Durable }
+            = ("following, synchronization", 2, 1, 0.0, 0.0)
+        "#]],
+    );
+}
+
+#[test]
 fn a_node_keeps_its_word_over_a_restart() {
     check(
         &config(B),
@@ -283,6 +306,22 @@ fn a_leader_finds_an_epoch_above_all_that_were_promised() {
               Persist([Promise(Promise { epoch: 7, to: n3 })])
               Send { to: n2, message: NewEpoch { epoch: 7 }, gate: Durable }
             = ("leading, discovery", 7, 0, 0.0, 0.0)
+        "#]],
+    );
+}
+
+#[test]
+fn a_leader_makes_way_if_a_later_epoch_was_promised() {
+    check(
+        &config(C),
+        &Durable::default(),
+        established(),
+        vec![from(A, Message::FollowerInfo { accepted: 4 })],
+        &expect![[r#"
+            > Message { from: n1, message: FollowerInfo { accepted: 4 } }
+              Send { to: n1, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
+              Send { to: n2, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
+            = ("looking", 1, 1, 0.0, 0.0)
         "#]],
     );
 }

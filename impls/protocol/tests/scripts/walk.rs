@@ -134,6 +134,38 @@ fn next(cluster: &Cluster<Zab>, nodes: u8, value: &mut u64, draw: &mut Draw) -> 
     }
 }
 
+/// Brings all together and lets timers expire until one leads and everybody
+/// follows it.
+fn calm_down(
+    cluster: &mut Cluster<Zab>,
+    nodes: u8,
+    seen: &mut Seen,
+    draw: &mut Draw,
+    commands: &mut Vec<String>,
+) -> Result<(), String> {
+    let mut run = |cluster: &mut Cluster<Zab>, command: String| {
+        cluster.command(&command.split(' ').collect::<Vec<_>>());
+        commands.push(command);
+        seen.look(cluster)
+    };
+    for id in 1..=nodes {
+        run(cluster, format!("connect n{id}"))?;
+    }
+    for _ in 0..50 {
+        run(cluster, "settle".into())?;
+        let is_calm =
+            |(_, node, _): (NodeId, &Zab, _)| ["following", "leading"].contains(&node.role());
+        if cluster.nodes().all(is_calm) {
+            return Ok(());
+        }
+        let id = NodeId(draw.below(usize::from(nodes)) as u8 + 1);
+        if let Some(timer) = draw.of(&cluster.timers(id)) {
+            run(cluster, format!("timeout {id} {timer}"))?;
+        }
+    }
+    Err("no leader that all follow".into())
+}
+
 /// What is wrong at the end of a walk, and how far it came.
 fn walk(seed: u64, start: &str) -> (Result<Seen, String>, Vec<String>) {
     let mut draw = Draw(seed);
@@ -160,7 +192,8 @@ fn walk(seed: u64, start: &str) -> (Result<Seen, String>, Vec<String>) {
         }
         commands.push(next(&cluster, nodes, &mut value, &mut draw));
     }
-    (Ok(seen), commands)
+    let calm = calm_down(&mut cluster, nodes, &mut seen, &mut draw, &mut commands);
+    (calm.map(|()| seen), commands)
 }
 
 /// No node compacts by itself, in the step that commits: each transaction is
