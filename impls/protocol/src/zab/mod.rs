@@ -483,6 +483,12 @@ impl Zab {
     }
 
     fn on_notification(&mut self, from: NodeId, told: &Notification, step: &mut Step<'_>) {
+        // Whoever looks for a leader follows none.
+        if let Role::Looking(followers) = &mut self.role
+            && told.standing == Standing::Looking
+        {
+            followers.remove(&from);
+        }
         self.elect(step, |election, electorate, effects| {
             election.on_notification(from, told, electorate, effects);
         });
@@ -498,16 +504,12 @@ impl Zab {
                 self.look(step);
             }
             _ if told.standing != Standing::Looking => {}
-            // Whoever looks for a leader follows none.
-            Role::Looking(followers) => {
-                followers.remove(&from);
-            }
             Role::Leading(leading) => {
                 if leading.learners.remove(&from).is_some() {
                     self.look_if_deserted(step);
                 }
             }
-            Role::Following(_) => {}
+            Role::Looking(_) | Role::Following(_) => {}
         }
     }
 
@@ -773,7 +775,8 @@ impl Zab {
             Message::Propose(txn) => self.on_propose(from, txn, step),
             Message::Commit { zxid } => self.on_commit(zxid, step),
             Message::Inform(txn) => self.on_inform(txn, step),
-            Message::Ping => step.outputs.send(from, Message::Pong),
+            // It promises nothing that a crash could take back.
+            Message::Ping => step.outputs.send_gated(from, Message::Pong, Gate::Now),
             // Of the time when it followed this node, if ever.
             Message::Election(_)
             | Message::FollowerInfo { .. }

@@ -328,22 +328,20 @@ fn a_leader_makes_way_if_a_later_epoch_was_promised() {
 
 #[test]
 fn who_follows_before_the_leader_knows_is_not_forgotten() {
-    let mut inputs = leading();
-    inputs.swap(2, 3);
-    let inputs = inputs.split_off(2);
+    let config = Config {
+        settles_late: true,
+        ..config(C)
+    };
     check(
-        &config(C),
+        &config,
         &Durable::default(),
-        vec![link(A, true), link(B, true)],
-        inputs,
+        leading(),
+        vec![Input::Timer(Timer::Settle)],
         &expect![[r#"
-            > Message { from: n2, message: FollowerInfo { accepted: 0 } }
-            > Message { from: n2, message: Election(Notification { round: 1, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: false }) }
+            > Timer(Settle)
               Persist([Promise(Promise { epoch: 1, to: n3 })])
               Send { to: n2, message: NewEpoch { epoch: 1 }, gate: Durable }
-              Send { to: n1, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
-              Send { to: n2, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 0), standing: Looking, asks: true }), gate: Durable }
-            = ("looking", 1, 0, 0.0, 0.0)
+            = ("leading, discovery", 1, 0, 0.0, 0.0)
         "#]],
     );
 }
@@ -495,7 +493,7 @@ fn a_follower_names_its_leader_and_answers_its_pings() {
             > Request { id: RequestId(1), request: Call(Execute { ticket: None, operation: Write { key: 1, value: 1 } }) }
               Answer { id: RequestId(1), outcome: Redirect(n3), gate: Now }
             > Message { from: n3, message: Ping }
-              Send { to: n3, message: Pong, gate: Durable }
+              Send { to: n3, message: Pong, gate: Now }
             = ("following", 2, 2, 0.0, 0.0)
         "#]],
     );
