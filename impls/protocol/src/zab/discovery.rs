@@ -21,17 +21,17 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Config, Epoch, Following, Leading, Learner, Message, Phase, Promise, Record, Role, Stage, Step,
-    Timer, Wrong, Zab, Zxid,
+    Config, Epoch, Following, Informed, Leading, Learner, Message, Phase, Promise, Record, Role,
+    Stage, Step, Timer, Wrong, Zab, Zxid,
 };
 use crate::machine::{NodeId, Span};
 use crate::quorum::majority;
 
 impl Leading {
     /// A leader whom these follow already.
-    fn new(followers: BTreeMap<NodeId, Epoch>) -> Self {
+    fn new(followers: BTreeMap<NodeId, Informed>) -> Self {
         let followers = followers.into_iter();
-        let informed = followers.map(|(node, accepted)| (node, Learner::Informed(accepted)));
+        let informed = followers.map(|(node, said)| (node, Learner::Informed(said)));
         Leading {
             stage: Stage::Gathering,
             learners: informed.collect(),
@@ -66,39 +66,43 @@ impl Zab {
             }
         }
         step.outputs.set_timer(Timer::Election, Span::Election);
-        if self.links.contains(&leader) {
-            self.inform_leader(leader, step);
-        }
+        self.inform_leader(leader, step);
     }
 
     /// Tells a leader that this node follows it, once it can be reached.
-    pub(super) fn inform_leader(&self, leader: NodeId, step: &mut Step<'_>) {
+    pub(super) fn inform_leader(&mut self, leader: NodeId, step: &mut Step<'_>) {
         if let Role::Following(following) = &self.role
             && following.leader == leader
             && following.phase == Phase::Discovery
+            && let Some(attempts) = self.links.get_mut(&leader)
         {
-            let accepted = self.accepted.epoch;
-            step.outputs
-                .send(leader, Message::FollowerInfo { accepted });
+            *attempts += 1;
+            let informs = Message::FollowerInfo {
+                accepted: self.accepted.epoch,
+                attempt: *attempts,
+            };
+            step.outputs.send(leader, informs);
         }
     }
 
-    pub(super) fn on_follower_info(&mut self, from: NodeId, accepted: Epoch, step: &mut Step<'_>) {
+    pub(super) fn on_follower_info(&mut self, from: NodeId, said: Informed, step: &mut Step<'_>) {
         let epoch = self.accepted.epoch;
         let Role::Leading(leading) = &mut self.role else {
             return;
         };
         if leading.stage == Stage::Gathering {
-            leading.learners.insert(from, Learner::Informed(accepted));
+            leading.learners.insert(from, Learner::Informed(said));
             return self.choose_epoch_if_informed(step);
         }
         // Whoever has promised a later epoch to another can never follow in
         // this one: another must begin, or it would be left out for ever.
-        if accepted > epoch {
+        if said.accepted > epoch {
             return self.look(step);
         }
-        leading.learners.insert(from, Learner::Informed(accepted));
-        step.outputs.send(from, Message::NewEpoch { epoch });
+        leading.learners.insert(from, Learner::Informed(said));
+        let attempt = said.attempt;
+        step.outputs
+            .send(from, Message::NewEpoch { epoch, attempt });
     }
 
     /// Finds an epoch above all that a quorum of voters has promised.
@@ -110,7 +114,7 @@ impl Zab {
             return;
         }
         let accepted = leading.learners.values().map(|learner| match learner {
-            Learner::Informed(accepted) => *accepted,
+            Learner::Informed(said) => said.accepted,
             _ => 0,
         });
         let highest = accepted.max().unwrap_or(0).max(self.accepted.epoch);
@@ -122,16 +126,30 @@ impl Zab {
         };
         step.persist_epoch(Record::Promise(self.accepted));
         // Behind the persist: the leader is one of those that promise.
-        for learner in leading.learners.keys() {
-            step.outputs.send(*learner, Message::NewEpoch { epoch });
+        for (node, learner) in &leading.learners {
+            if let Learner::Informed(Informed { attempt, .. }) = *learner {
+                step.outputs
+                    .send(*node, Message::NewEpoch { epoch, attempt });
+            }
         }
     }
 
-    pub(super) fn on_new_epoch(&mut self, from: NodeId, epoch: Epoch, step: &mut Step<'_>) {
+    pub(super) fn on_new_epoch(
+        &mut self,
+        from: NodeId,
+        epoch: Epoch,
+        attempt: u32,
+        step: &mut Step<'_>,
+    ) {
         let Role::Following(following) = &mut self.role else {
             return;
         };
         if following.phase != Phase::Discovery {
+            return;
+        }
+        // One that answers an earlier attempt is followed by a history that was
+        // sent in that attempt, and what was proposed since would be missed.
+        if self.links.get(&from) != Some(&attempt) {
             return;
         }
         if epoch < self.accepted.epoch {

@@ -14,11 +14,15 @@ pub enum Message {
     FollowerInfo {
         /// The latest epoch that the sender has promised to follow in.
         accepted: Epoch,
+        /// How often the sender has said so in this session.
+        attempt: u32,
     },
     /// NEWEPOCH: this will be the epoch in which I lead.
     NewEpoch {
         /// The epoch.
         epoch: Epoch,
+        /// The attempt of the receiver's to which this is the answer.
+        attempt: u32,
     },
     /// ACKEPOCH: I follow nobody in an earlier one.
     AckEpoch {

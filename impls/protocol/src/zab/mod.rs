@@ -40,7 +40,9 @@
 //! hear of it. Then everything that was under way is lost and nothing is said
 //! again: the follower looks for a leader, the leader forgets the follower, and
 //! they begin again with FOLLOWERINFO. A node that stops following or leading
-//! without a break says so by looking for a leader.
+//! without a break says so by looking for a leader. A session may thus outlive
+//! an attempt to follow: NEWEPOCH names the attempt that it answers, and what
+//! arrives before it is of an earlier one.
 //!
 //! # The three holes of the paper
 //!
@@ -250,8 +252,9 @@ pub struct Zab {
     /// has been applied to `store`.
     committed: Zxid,
     store: Store,
-    /// Whom the node has a session with.
-    links: BTreeSet<NodeId>,
+    /// Whom the node has a session with, and how often it has begun to follow
+    /// the other end in it.
+    links: BTreeMap<NodeId, u32>,
     election: Election,
     role: Role,
 }
@@ -269,7 +272,7 @@ struct Outstanding {
 enum Role {
     /// Who follows this node already, and what they have promised: others may
     /// see that the election has settled before it does.
-    Looking(BTreeMap<NodeId, Epoch>),
+    Looking(BTreeMap<NodeId, Informed>),
     Following(Following),
     Leading(Leading),
 }
@@ -322,11 +325,20 @@ enum Stage {
     Broadcast,
 }
 
+/// What a node says that begins to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Informed {
+    /// The latest epoch that it has promised to somebody.
+    accepted: Epoch,
+    /// How often it has begun to follow in this session.
+    attempt: u32,
+}
+
 /// How far a leader is with a follower or an observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Learner {
-    /// It follows, and has promised this epoch to somebody.
-    Informed(Epoch),
+    /// It follows.
+    Informed(Informed),
     /// It has promised; its history ends here.
     Promised(Zxid),
     /// It was sent the history up to here, and gets every proposal.
@@ -460,10 +472,11 @@ impl Zab {
         step: &mut Step<'_>,
         act: impl FnOnce(&mut Election, &Electorate<'_>, &mut Vec<Effect>),
     ) {
+        let linked = self.links.keys().copied().collect();
         let electorate = Electorate {
             id: step.config.id,
             voters: &step.config.voters,
-            linked: &self.links,
+            linked: &linked,
             settles_late: step.config.settles_late,
             is_order_total: !step.config.breaks(Wrong::VoteOrderNotTotal),
         };
@@ -521,7 +534,7 @@ impl Zab {
 
     fn on_link(&mut self, peer: NodeId, up: bool, step: &mut Step<'_>) {
         if up {
-            self.links.insert(peer);
+            self.links.insert(peer, 0);
             self.elect(step, |election, _, effects| {
                 election.on_link_up(peer, effects);
             });
@@ -676,7 +689,7 @@ impl Machine for Zab {
             committed: snapshot.head,
             store: snapshot::restored(context.config, &snapshot),
             snapshot: Arc::new(snapshot),
-            links: BTreeSet::new(),
+            links: BTreeMap::new(),
             election: Election::default(),
             role: Role::Looking(BTreeMap::new()),
         };
@@ -741,8 +754,8 @@ impl Zab {
         let check_quorum = step.config.check_quorum;
         match &mut self.role {
             Role::Looking(followers) => {
-                if let Message::FollowerInfo { accepted } = message {
-                    followers.insert(from, accepted);
+                if let Message::FollowerInfo { accepted, attempt } = message {
+                    followers.insert(from, Informed { accepted, attempt });
                 }
             }
             Role::Following(following) if following.leader == from => {
@@ -766,7 +779,9 @@ impl Zab {
     /// What the leader says that this node follows.
     fn on_leader_message(&mut self, from: NodeId, message: Message, step: &mut Step<'_>) {
         match message {
-            Message::NewEpoch { epoch } => self.on_new_epoch(from, epoch, step),
+            Message::NewEpoch { epoch, attempt } => {
+                self.on_new_epoch(from, epoch, attempt, step);
+            }
             Message::Trunc { to } => self.gather(|incoming| incoming.on_trunc(to)),
             Message::Snap(chunk) => self.gather(|incoming| incoming.on_snap(chunk)),
             Message::Diff(txns) => self.gather(|incoming| incoming.on_diff(txns)),
@@ -790,7 +805,9 @@ impl Zab {
     /// What a node says that follows this one, or wants to.
     fn on_learner_message(&mut self, from: NodeId, message: Message, step: &mut Step<'_>) {
         match message {
-            Message::FollowerInfo { accepted } => self.on_follower_info(from, accepted, step),
+            Message::FollowerInfo { accepted, attempt } => {
+                self.on_follower_info(from, Informed { accepted, attempt }, step);
+            }
             Message::AckEpoch {
                 current,
                 last,

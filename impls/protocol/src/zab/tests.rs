@@ -104,7 +104,13 @@ fn leading() -> Vec<Input<Zab>> {
         link(A, true),
         link(B, true),
         from(B, Message::Election(told)),
-        from(B, Message::FollowerInfo { accepted: 0 }),
+        from(
+            B,
+            Message::FollowerInfo {
+                accepted: 0,
+                attempt: 1,
+            },
+        ),
     ]
 }
 
@@ -134,7 +140,7 @@ fn up_to_date(epoch: Epoch) -> Vec<Input<Zab>> {
     let committed = Zxid::default();
     let mut inputs = following();
     inputs.extend([
-        from(C, Message::NewEpoch { epoch }),
+        from(C, Message::NewEpoch { epoch, attempt: 1 }),
         from(C, Message::NewLeader { epoch }),
         from(C, Message::UpToDate { committed }),
         Input::Persisted(2),
@@ -185,9 +191,15 @@ fn a_promise_is_durable_before_it_is_spoken() {
         &config(B),
         &durable(1, 1, &[(1, 1)]),
         following(),
-        vec![from(C, Message::NewEpoch { epoch: 2 })],
+        vec![from(
+            C,
+            Message::NewEpoch {
+                epoch: 2,
+                attempt: 1,
+            },
+        )],
         &expect![[r#"
-            > Message { from: n3, message: NewEpoch { epoch: 2 } }
+            > Message { from: n3, message: NewEpoch { epoch: 2, attempt: 1 } }
               Persist([Promise(Promise { epoch: 2, to: n3 })])
               Send { to: n3, message: AckEpoch { current: 1, last: 1.1, counts: true }, gate: Durable }
             = ("following, synchronization", 2, 1, 1.1, 0.0)
@@ -205,9 +217,15 @@ fn an_epoch_that_was_promised_to_another_leader_does_not_count() {
         &config(B),
         &promised_to_a,
         following(),
-        vec![from(C, Message::NewEpoch { epoch: 2 })],
+        vec![from(
+            C,
+            Message::NewEpoch {
+                epoch: 2,
+                attempt: 1,
+            },
+        )],
         &expect![[r#"
-            > Message { from: n3, message: NewEpoch { epoch: 2 } }
+            > Message { from: n3, message: NewEpoch { epoch: 2, attempt: 1 } }
               Send { to: n3, message: AckEpoch { current: 1, last: 0.0, counts: false }, gate: Durable }
             = ("following, synchronization", 2, 1, 0.0, 0.0)
         "#]],
@@ -228,9 +246,15 @@ fn a_wrong_version_counts_a_promise_that_was_given_to_another_leader() {
         &config,
         &promised_to_a,
         following(),
-        vec![from(C, Message::NewEpoch { epoch: 2 })],
+        vec![from(
+            C,
+            Message::NewEpoch {
+                epoch: 2,
+                attempt: 1,
+            },
+        )],
         &expect![[r#"
-            > Message { from: n3, message: NewEpoch { epoch: 2 } }
+            > Message { from: n3, message: NewEpoch { epoch: 2, attempt: 1 } }
               Send { to: n3, message: AckEpoch { current: 1, last: 0.0, counts: true }, gate: Durable }
             = ("following, synchronization", 2, 1, 0.0, 0.0)
         "#]],
@@ -244,11 +268,17 @@ fn a_node_keeps_its_word_over_a_restart() {
         &durable(3, 1, &[]),
         following(),
         vec![
-            from(C, Message::NewEpoch { epoch: 2 }),
+            from(
+                C,
+                Message::NewEpoch {
+                    epoch: 2,
+                    attempt: 1,
+                },
+            ),
             from(C, Message::NewLeader { epoch: 2 }),
         ],
         &expect![[r#"
-            > Message { from: n3, message: NewEpoch { epoch: 2 } }
+            > Message { from: n3, message: NewEpoch { epoch: 2, attempt: 1 } }
               Send { to: n1, message: Election(Notification { round: 2, vote: Some(n2 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
               Send { to: n2, message: Election(Notification { round: 2, vote: Some(n2 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
               Send { to: n3, message: Election(Notification { round: 2, vote: Some(n2 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
@@ -300,11 +330,17 @@ fn a_leader_finds_an_epoch_above_all_that_were_promised() {
         &config(C),
         &Durable::default(),
         before,
-        vec![from(B, Message::FollowerInfo { accepted: 6 })],
+        vec![from(
+            B,
+            Message::FollowerInfo {
+                accepted: 6,
+                attempt: 1,
+            },
+        )],
         &expect![[r#"
-            > Message { from: n2, message: FollowerInfo { accepted: 6 } }
+            > Message { from: n2, message: FollowerInfo { accepted: 6, attempt: 1 } }
               Persist([Promise(Promise { epoch: 7, to: n3 })])
-              Send { to: n2, message: NewEpoch { epoch: 7 }, gate: Durable }
+              Send { to: n2, message: NewEpoch { epoch: 7, attempt: 1 }, gate: Durable }
             = ("leading, discovery", 7, 0, 0.0, 0.0)
         "#]],
     );
@@ -316,12 +352,53 @@ fn a_leader_makes_way_if_a_later_epoch_was_promised() {
         &config(C),
         &Durable::default(),
         established(),
-        vec![from(A, Message::FollowerInfo { accepted: 4 })],
+        vec![from(
+            A,
+            Message::FollowerInfo {
+                accepted: 4,
+                attempt: 1,
+            },
+        )],
         &expect![[r#"
-            > Message { from: n1, message: FollowerInfo { accepted: 4 } }
+            > Message { from: n1, message: FollowerInfo { accepted: 4, attempt: 1 } }
               Send { to: n1, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
               Send { to: n2, message: Election(Notification { round: 2, vote: Some(n3 with 0.0 in 1), standing: Looking, asks: true }), gate: Durable }
             = ("looking", 1, 1, 0.0, 0.0)
+        "#]],
+    );
+}
+
+#[test]
+fn what_answers_an_earlier_attempt_to_follow_is_not_heard() {
+    let mut before = following();
+    // It looks again, without a break, and finds the same leader.
+    before.push(Input::Timer(Timer::Election));
+    before.push(votes(C, C));
+    let Some(Input::Message {
+        message: Message::Election(told),
+        ..
+    }) = before.last_mut()
+    else {
+        unreachable!("a vote was just pushed");
+    };
+    told.round = 2;
+    let new_epoch = |attempt| from(C, Message::NewEpoch { epoch: 1, attempt });
+    check(
+        &config(B),
+        &Durable::default(),
+        before,
+        vec![
+            new_epoch(1),
+            from(C, Message::NewLeader { epoch: 1 }),
+            new_epoch(2),
+        ],
+        &expect![[r#"
+            > Message { from: n3, message: NewEpoch { epoch: 1, attempt: 1 } }
+            > Message { from: n3, message: NewLeader { epoch: 1 } }
+            > Message { from: n3, message: NewEpoch { epoch: 1, attempt: 2 } }
+              Persist([Promise(Promise { epoch: 1, to: n3 })])
+              Send { to: n3, message: AckEpoch { current: 0, last: 0.0, counts: true }, gate: Durable }
+            = ("following, synchronization", 1, 0, 0.0, 0.0)
         "#]],
     );
 }
@@ -340,7 +417,7 @@ fn who_follows_before_the_leader_knows_is_not_forgotten() {
         &expect![[r#"
             > Timer(Settle)
               Persist([Promise(Promise { epoch: 1, to: n3 })])
-              Send { to: n2, message: NewEpoch { epoch: 1 }, gate: Durable }
+              Send { to: n2, message: NewEpoch { epoch: 1, attempt: 1 }, gate: Durable }
             = ("leading, discovery", 1, 0, 0.0, 0.0)
         "#]],
     );
@@ -349,7 +426,13 @@ fn who_follows_before_the_leader_knows_is_not_forgotten() {
 #[test]
 fn history_and_epoch_are_one_fact_and_acknowledged_behind_it() {
     let mut before = following();
-    before.push(from(C, Message::NewEpoch { epoch: 2 }));
+    before.push(from(
+        C,
+        Message::NewEpoch {
+            epoch: 2,
+            attempt: 1,
+        },
+    ));
     check(
         &config(B),
         &durable(1, 1, &[(1, 1), (1, 2)]),
@@ -373,7 +456,13 @@ fn history_and_epoch_are_one_fact_and_acknowledged_behind_it() {
 #[test]
 fn a_session_that_breaks_takes_what_was_gathered_along() {
     let mut before = following();
-    before.push(from(C, Message::NewEpoch { epoch: 2 }));
+    before.push(from(
+        C,
+        Message::NewEpoch {
+            epoch: 2,
+            attempt: 1,
+        },
+    ));
     check(
         &config(B),
         &durable(1, 1, &[(1, 1), (1, 2)]),
@@ -549,7 +638,13 @@ fn a_step_asks_for_at_most_one_persist_and_asks_for_it_first() {
         link(B, false),
         link(B, true),
         votes(B, B),
-        from(B, Message::NewEpoch { epoch: 4 }),
+        from(
+            B,
+            Message::NewEpoch {
+                epoch: 4,
+                attempt: 1,
+            },
+        ),
         from(B, Message::Diff(vec![txn(1, 3)])),
         from(B, Message::NewLeader { epoch: 4 }),
         from(

@@ -8,6 +8,9 @@ use tribunal_protocol::{
     Channel, Clock, Context, Gate, Input, Machine, NodeId, Output, Outputs, RequestId,
 };
 
+/// After so many rounds nobody waits any longer for messages to come to an end.
+const ROUNDS_MAX: usize = 1000;
+
 /// What a script needs to know of a protocol.
 pub trait Scripted: Machine {
     /// Its timers; scripts write their names in small letters.
@@ -321,7 +324,7 @@ impl<M: Scripted> Cluster<M> {
 
     fn settle(&mut self) {
         let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
-        loop {
+        for _ in 0..ROUNDS_MAX {
             for id in &ids {
                 self.persist(*id, usize::MAX);
             }
@@ -330,6 +333,7 @@ impl<M: Scripted> Cluster<M> {
             }
             self.deliver(|_, _| true);
         }
+        self.say(format_args!("never settles"));
     }
 
     fn crash(&mut self, at: NodeId, kept: usize) {
