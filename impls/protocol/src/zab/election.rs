@@ -210,8 +210,7 @@ impl Election {
         self.ask_all(of, effects);
     }
 
-    /// Asks everybody, again if it was done before, and settles if the node's
-    /// own vote is enough.
+    /// Asks everybody, in the same round if it was done before.
     pub fn ask_all(&mut self, of: &Electorate<'_>, effects: &mut Vec<Effect>) {
         self.tell_all(true, of, effects);
     }

@@ -95,7 +95,7 @@ impl Seen {
     }
 }
 
-/// The next command, and a hundred times for each kind.
+/// The next command: mostly deliveries and writes to disk.
 fn next(cluster: &Cluster<Zab>, nodes: u8, value: &mut u64, draw: &mut Draw) -> String {
     let id = |number: usize| format!("n{}", number + 1);
     let any = id(draw.below(usize::from(nodes)));
