@@ -13,6 +13,7 @@
 //! | [`bugs`] | what a catalogue of wrong versions says about each |
 //! | [`paxos`] | Multi-Paxos |
 //! | [`raft`] | Raft |
+//! | [`zab`] | Zab |
 //! | [`examples`] | three small machines that show how to write one |
 //!
 //! Never here: clocks, sockets, files, threads, randomness, unordered maps.
@@ -26,6 +27,7 @@ pub mod paxos;
 pub mod quorum;
 pub mod raft;
 pub mod snapshot;
+pub mod zab;
 
 pub use machine::{
     Channel, Clock, ClockUse, Context, Gate, Input, Machine, Members, NodeId, Outcome, Output,

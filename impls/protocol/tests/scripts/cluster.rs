@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Arguments;
 
 use tribunal_protocol::object::{Operation, SessionId, Ticket};
-use tribunal_protocol::{Clock, Context, Gate, Input, Machine, NodeId, Output, Outputs, RequestId};
+use tribunal_protocol::{
+    Channel, Clock, Context, Gate, Input, Machine, NodeId, Output, Outputs, RequestId,
+};
+
+/// After so many rounds nobody waits any longer for messages to come to an end.
+const ROUNDS_MAX: usize = 1000;
 
 /// What a script needs to know of a protocol.
 pub trait Scripted: Machine {
@@ -58,6 +63,9 @@ struct Node<M: Machine> {
 pub struct Cluster<M: Machine> {
     nodes: BTreeMap<NodeId, Node<M>>,
     network: Vec<(NodeId, NodeId, M::Message)>,
+    /// The pairs that have a session, the lower node first. Only where the
+    /// machine expects sessions.
+    sessions: BTreeSet<(NodeId, NodeId)>,
     said: String,
 }
 
@@ -66,6 +74,7 @@ impl<M: Machine> Default for Cluster<M> {
         Cluster {
             nodes: BTreeMap::new(),
             network: Vec::new(),
+            sessions: BTreeSet::new(),
             said: String::new(),
         }
     }
@@ -82,9 +91,14 @@ impl<M: Scripted> Cluster<M> {
             ["persist", at, count] => self.persist(node(at), number(count) as usize),
             ["deliver"] => self.deliver(|_, _| true),
             ["deliver", from, to] => self.deliver(between(from, to)),
+            ["deliver", from, to, "1"] => self.deliver_first(node(from), node(to)),
             ["drop"] => self.lose(|_, _| true),
             ["drop", from, to] => self.lose(between(from, to)),
             ["repeat", from, to] => self.repeat(node(from), node(to)),
+            ["break", a, b] => self.end_session(node(a), node(b)),
+            ["break", a] => self.with_others(node(a), Self::end_session),
+            ["connect", a, b] => self.begin_session(node(a), node(b)),
+            ["connect", a] => self.with_others(node(a), Self::begin_session),
             ["settle"] => self.settle(),
             ["request", at, id, ref request @ ..] => {
                 let input = Input::Request {
@@ -104,10 +118,60 @@ impl<M: Scripted> Cluster<M> {
     fn start(&mut self, count: u64, options: &[&str]) {
         let nodes: Vec<NodeId> = (1..=count).map(|id| NodeId(id as u8)).collect();
         let configs = M::configs(&nodes, Words(options));
-        for (id, config) in nodes.into_iter().zip(configs) {
+        for (id, config) in nodes.iter().zip(configs) {
             let node = Node::recover(config, Clock(0), M::Durable::default());
-            self.nodes.insert(id, node);
+            self.nodes.insert(*id, node);
         }
+        if M::CHANNEL == Channel::Fifo {
+            let pairs = || nodes.iter().flat_map(|a| nodes.iter().map(|b| (*a, *b)));
+            self.sessions = pairs().filter(|(a, b)| a < b).collect();
+            for (node, peer) in pairs().filter(|(a, b)| a != b) {
+                self.step(node, Input::Link { peer, up: true });
+            }
+        }
+    }
+
+    /// Does something to the sessions of a node with all others.
+    fn with_others(&mut self, at: NodeId, act: impl Fn(&mut Self, NodeId, NodeId)) {
+        let others: Vec<NodeId> = self.nodes.keys().copied().filter(|id| *id != at).collect();
+        for other in others {
+            act(self, at, other);
+        }
+    }
+
+    /// A session begins, and both ends are told.
+    fn begin_session(&mut self, a: NodeId, b: NodeId) {
+        if self.sessions.insert((a.min(b), a.max(b))) {
+            self.step(a, Input::Link { peer: b, up: true });
+            self.step(b, Input::Link { peer: a, up: true });
+        }
+    }
+
+    /// A session breaks, with all that is under way on it, and both ends are
+    /// told.
+    fn end_session(&mut self, a: NodeId, b: NodeId) {
+        if self.sever(a, b) {
+            self.step(a, Input::Link { peer: b, up: false });
+            self.step(b, Input::Link { peer: a, up: false });
+        }
+    }
+
+    /// Ends a session that nobody is told of yet; whether there was one.
+    fn sever(&mut self, a: NodeId, b: NodeId) -> bool {
+        if !self.sessions.remove(&(a.min(b), a.max(b))) {
+            return false;
+        }
+        let of_pair = |from, to| (from, to) == (a, b) || (from, to) == (b, a);
+        self.network.retain(|(from, to, _)| !of_pair(*from, *to));
+        for (from, to) in [(a, b), (b, a)] {
+            let is_lost = |output: &Option<Output<M>>| matches!(output, Some(Output::Send { to: peer, .. }) if *peer == to);
+            self.node(from).held.retain(|output| !is_lost(output));
+        }
+        true
+    }
+
+    fn has_way(&self, a: NodeId, b: NodeId) -> bool {
+        M::CHANNEL == Channel::Unordered || self.sessions.contains(&(a.min(b), a.max(b)))
     }
 
     fn expire(&mut self, at: NodeId, name: &str) {
@@ -170,6 +234,7 @@ impl<M: Scripted> Cluster<M> {
 
     fn leave(&mut self, at: NodeId, output: Output<M>) {
         match output {
+            Output::Send { to, .. } if !self.has_way(at, to) => {}
             Output::Send { to, message, .. } => {
                 self.say(format_args!("{at}->{to} {message:?}"));
                 self.network.push((at, to, message));
@@ -210,6 +275,40 @@ impl<M: Scripted> Cluster<M> {
         }
     }
 
+    fn deliver_first(&mut self, from: NodeId, to: NodeId) {
+        let of_lane = |(f, t, _): &(NodeId, NodeId, M::Message)| (*f, *t) == (from, to);
+        if let Some(place) = self.network.iter().position(of_lane) {
+            let (from, to, message) = self.network.remove(place);
+            self.step(to, Input::Message { from, message });
+        }
+    }
+
+    /// Every node: its machine, and what is durable of it.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &M, &M::Durable)> {
+        let nodes = self.nodes.iter();
+        nodes.map(|(id, node)| (*id, &node.machine, &node.durable))
+    }
+
+    /// Who has something under way to whom.
+    pub fn lanes(&self) -> Vec<(NodeId, NodeId)> {
+        let lanes = self.network.iter().map(|(from, to, _)| (*from, *to));
+        let lanes: BTreeSet<_> = lanes.collect();
+        lanes.into_iter().collect()
+    }
+
+    /// How many persists of a node are outstanding.
+    pub fn outstanding(&self, at: NodeId) -> usize {
+        self.nodes[&at].outstanding.len()
+    }
+
+    /// The timers of a node that are set, as scripts write them.
+    pub fn timers(&self, at: NodeId) -> Vec<String> {
+        let timers = self.nodes[&at].timers.iter();
+        timers
+            .map(|timer| format!("{timer:?}").to_lowercase())
+            .collect()
+    }
+
     fn lose(&mut self, chosen: impl Fn(NodeId, NodeId) -> bool) {
         let before = self.network.len();
         self.network.retain(|(from, to, _)| !chosen(*from, *to));
@@ -225,7 +324,7 @@ impl<M: Scripted> Cluster<M> {
 
     fn settle(&mut self) {
         let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
-        loop {
+        for _ in 0..ROUNDS_MAX {
             for id in &ids {
                 self.persist(*id, usize::MAX);
             }
@@ -234,9 +333,13 @@ impl<M: Scripted> Cluster<M> {
             }
             self.deliver(|_, _| true);
         }
+        self.say(format_args!("never settles"));
     }
 
     fn crash(&mut self, at: NodeId, kept: usize) {
+        let others: Vec<NodeId> = self.nodes.keys().copied().filter(|id| *id != at).collect();
+        let severed = others.into_iter().filter(|other| self.sever(at, *other));
+        let told: Vec<NodeId> = severed.collect();
         let node = self.node(at);
         let mut durable = node.durable.clone();
         for record in node.outstanding.iter().take(kept).flatten() {
@@ -244,6 +347,13 @@ impl<M: Scripted> Cluster<M> {
         }
         let recovered = Node::recover(node.config.clone(), node.clock, durable);
         self.nodes.insert(at, recovered);
+        for other in told {
+            let down = Input::Link {
+                peer: at,
+                up: false,
+            };
+            self.step(other, down);
+        }
     }
 
     fn show(&mut self) {
