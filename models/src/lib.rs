@@ -26,6 +26,7 @@
 //! | [`paxos`] | Multi-Paxos' clients, properties and goals |
 //! | [`raft`] | Raft's clients, properties and goals |
 //! | [`single_decree`] | Paxos for a single value |
+//! | [`zab`] | Zab's clients, properties and goals |
 //!
 //! Never here: anything that a machine should decide.
 
@@ -62,6 +63,7 @@ pub mod system;
 pub mod tally;
 pub mod votes;
 pub mod watch;
+pub mod zab;
 
 pub use bounds::{Bounds, Granularity, Limit, Reductions};
 pub use check::{CheckError, CheckOptions, check};

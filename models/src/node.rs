@@ -177,6 +177,13 @@ impl<M: Machine> Node<M> {
         }
     }
 
+    /// Drops what waits to leave for a peer.
+    fn forget_held(&mut self, peer: NodeId) {
+        let is_to =
+            |held: &Held<M>| matches!(held.departure, Departure::Send { to, .. } if to == peer);
+        self.held.retain(|held| !is_to(held));
+    }
+
     /// How many persists are outstanding.
     pub fn outstanding(&self) -> usize {
         self.outstanding.len()
@@ -202,8 +209,13 @@ impl<M: Machine> Node<M> {
         match stimulus {
             Stimulus::Input(input) => {
                 let mut running = Running::new(self.clone(), host);
-                if let Input::Timer(timer) = input {
-                    running.node.timers.remove(timer);
+                match input {
+                    Input::Timer(timer) => {
+                        running.node.timers.remove(timer);
+                    }
+                    // What it said in that session leaves in no later one.
+                    Input::Link { peer, up: false } => running.node.forget_held(*peer),
+                    _ => {}
                 }
                 running.step(input.clone());
                 running.finish()

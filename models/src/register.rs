@@ -10,6 +10,7 @@ use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, Ti
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::{Machine, Outcome};
 use tribunal_protocol::object::{Answer, Call, Operation, SessionId, Ticket};
+use tribunal_protocol::zab;
 
 use crate::bounds::{Bounds, Limit};
 use crate::cluster::Cluster;
@@ -101,13 +102,34 @@ pub fn unticketed(operation: &Operation) -> Call {
     }
 }
 
+/// A response that says what the object answered, perhaps among other things.
+pub trait Answered {
+    /// The answer.
+    fn answer(&self) -> &Answer;
+}
+
+impl Answered for Answer {
+    fn answer(&self) -> &Answer {
+        self
+    }
+}
+
+impl Answered for zab::Reply {
+    fn answer(&self) -> &Answer {
+        &self.answer
+    }
+}
+
 /// What an answer means to a client: without its session it knows nothing.
-pub fn outcome(outcome: Outcome<Answer>) -> Outcome<Answer> {
-    match outcome {
-        Outcome::Ok(Answer::NoSession | Answer::Superseded) => {
-            Outcome::Unknown("the session is gone".into())
-        }
-        outcome => outcome,
+pub fn outcome<R: Answered>(outcome: Outcome<R>) -> Outcome<R> {
+    let is_gone = matches!(
+        &outcome,
+        Outcome::Ok(response)
+            if matches!(response.answer(), Answer::NoSession | Answer::Superseded)
+    );
+    match is_gone {
+        true => Outcome::Unknown("the session is gone".into()),
+        false => outcome,
     }
 }
 
@@ -115,14 +137,16 @@ pub fn outcome(outcome: Outcome<Answer>) -> Outcome<Answer> {
 pub fn is_linearizable<S>(operations: &[Judged<'_, S>]) -> bool
 where
     S: ModelSystem<Operation = Operation>,
-    S::Machine: Machine<Response = Answer>,
+    S::Machine: Machine<Response: Answered>,
 {
     let operations: Vec<_> = operations
         .iter()
         .map(|each| TimedCall {
             call: register_call(each.operation),
             invoked: each.invoked,
-            completed: each.completed.map(|(at, answer)| (at, returned(answer))),
+            completed: each
+                .completed
+                .map(|(at, answer)| (at, returned(answer.answer()))),
         })
         .collect();
     is_linearizable_small(&Register { initial: None }, &operations)
@@ -189,7 +213,7 @@ fn replica_agreement<S: ModelSystem>(
 pub fn goals<S>() -> [Goal<S>; 2]
 where
     S: ModelSystem,
-    S::Machine: Machine<Response = Answer>,
+    S::Machine: Machine<Response: Answered>,
 {
     [
         Goal {
@@ -210,7 +234,11 @@ where
 fn any_result<S>(cluster: &Cluster<S>, fits: impl Fn(&Answer) -> bool) -> bool
 where
     S: ModelSystem,
-    S::Machine: Machine<Response = Answer>,
+    S::Machine: Machine<Response: Answered>,
 {
-    (0..cluster.operations().len()).any(|index| cluster.result(index).is_some_and(&fits))
+    (0..cluster.operations().len()).any(|index| {
+        cluster
+            .result(index)
+            .is_some_and(|response| fits(response.answer()))
+    })
 }

@@ -44,7 +44,7 @@ fn states<S: ModelSystem>(bounds: Bounds) -> [u64; 2] {
 #[test]
 fn the_right_versions_are_valid_and_have_so_many_states() {
     assert_eq!(states::<Decree>(decree()), [40318, 40318]);
-    assert_eq!(states::<Commitment>(commitment()), [39070, 106298]);
+    assert_eq!(states::<Commitment>(commitment()), [39070, 104844]);
     assert_eq!(states::<Leased>(Leased::default_bounds()), [11347, 11347]);
 }
 

@@ -36,9 +36,10 @@ async fn served(arguments: &[&'static str]) -> Cluster {
     cluster
 }
 
-/// What is wrong with nodes that break a rule of the runtime.
+/// What is wrong with nodes that break a rule of the runtime. Their disks are
+/// slow enough for something to happen while a frame is written.
 async fn violation_of(mutant: &'static str) -> Violation {
-    let mut cluster = served(&["--mutant", mutant]).await;
+    let mut cluster = served(&["--mutant", mutant, "--disk-delay-ms", "10"]).await;
     let violation = cluster.judge_traces();
     let violation = violation.unwrap_or_else(|| panic!("{mutant} is not noticed"));
     println!("{mutant}: {violation}");

@@ -1,0 +1,261 @@
+//! Zab as a system to check: who the nodes are, what clients ask, what must
+//! hold.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `describe.rs` | nodes and messages in words |
+//! | `ghost.rs` | what is remembered of the past, and the properties of steps |
+//! | `properties.rs` | the properties of states, and the goals |
+
+mod describe;
+mod ghost;
+mod properties;
+
+use std::collections::BTreeSet;
+
+use tribunal_protocol::NodeId;
+use tribunal_protocol::bugs::Bug;
+use tribunal_protocol::machine::Outcome;
+use tribunal_protocol::object::{Call, Operation};
+use tribunal_protocol::quorum::majority;
+use tribunal_protocol::zab::{BUGS, Config, Durable, Message, Request, Timer, Wrong, Zab};
+
+use self::ghost::Ghost;
+use crate::bounds::{Bounds, Limit, Setting};
+use crate::cluster::Cluster;
+use crate::register;
+use crate::system::{
+    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Property, Response,
+    Seen,
+};
+
+/// Zab within bounds.
+#[derive(Clone, Debug)]
+pub struct ZabSystem {
+    bounds: Bounds,
+    bug: Option<Wrong>,
+    /// What clients may want to have delivered.
+    wanted: Vec<Call>,
+}
+
+const CHECK_QUORUM: Setting = Setting {
+    name: "check-quorum",
+    about: "leaders give up that hear no quorum, 0 or 1",
+    default: 0,
+    least: 0,
+    most: 1,
+};
+const OBSERVERS: Setting = Setting {
+    name: "observers",
+    about: "nodes, the last ones, that are told what is committed and never vote",
+    default: 0,
+    least: 0,
+    most: 8,
+};
+const COUNTER_MAX: Setting = Setting {
+    name: "counter-max",
+    about: "proposals of a leader after which another epoch must begin; 0 for no such end",
+    default: 0,
+    least: 0,
+    most: u8::MAX,
+};
+const BATCH: Setting = Setting {
+    name: "batch",
+    about: "transactions of a history in one message",
+    default: 2,
+    least: 1,
+    most: u8::MAX,
+};
+const CHUNK: Setting = Setting {
+    name: "chunk",
+    about: "parts of a snapshot in one message",
+    default: 2,
+    least: 1,
+    most: u8::MAX,
+};
+const COMPACT_AFTER: Setting = Setting {
+    name: "compact-after",
+    about: "committed transactions after which a node compacts its history by itself; 0 for never",
+    default: 0,
+    least: 0,
+    most: u8::MAX,
+};
+const KEEP: Setting = Setting {
+    name: "keep",
+    about: "committed transactions that such a compaction leaves",
+    default: 0,
+    least: 0,
+    most: u8::MAX,
+};
+
+impl ZabSystem {
+    fn setting(&self, setting: &Setting) -> u8 {
+        self.bounds.setting(Self::settings(), setting.name)
+    }
+
+    /// Those who vote, and those who do not.
+    fn members(&self) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
+        let voters = self.bounds.nodes - self.setting(&OBSERVERS);
+        let nodes = (1..=self.bounds.nodes).map(NodeId);
+        nodes.partition(|node| node.0 <= voters)
+    }
+
+    /// Whether these are enough voters.
+    fn is_quorum(&self, nodes: impl IntoIterator<Item = NodeId>) -> bool {
+        let (voters, _) = self.members();
+        let count = nodes.into_iter().filter(|node| voters.contains(node));
+        count.count() >= majority(voters.len())
+    }
+}
+
+impl ModelSystem for ZabSystem {
+    type Machine = Zab;
+    type Operation = Operation;
+    type Ghost = Ghost;
+
+    const NAME: &'static str = "zab";
+    const ABOUT: &'static str = "Zab: a history replicated under one primary an epoch, by sessions \
+                                 that break and are noticed (Junqueira, Reed & Serafini 2011; \
+                                 Medeiros 2012)";
+
+    fn default_bounds() -> Bounds {
+        Bounds::of(3).with(Limit::Operations, 1)
+    }
+
+    fn settings() -> &'static [Setting] {
+        &[
+            CHECK_QUORUM,
+            OBSERVERS,
+            COUNTER_MAX,
+            BATCH,
+            CHUNK,
+            COMPACT_AFTER,
+            KEEP,
+        ]
+    }
+
+    fn bugs() -> &'static [Bug] {
+        BUGS
+    }
+
+    fn refuses(bounds: &Bounds) -> Option<String> {
+        let set = |setting: &Setting| bounds.setting(Self::settings(), setting.name);
+        let nobody = set(&OBSERVERS) >= bounds.nodes;
+        let nobody = nobody.then(|| {
+            format!(
+                "expected observers to be less than the {} nodes, not {}",
+                bounds.nodes,
+                set(&OBSERVERS)
+            )
+        });
+        nobody.or_else(|| register::refuses_compaction(set(&COMPACT_AFTER), set(&KEEP)))
+    }
+
+    fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
+        let plan = register::plan_of_writes(bounds).into_iter().enumerate();
+        let wanted = plan.map(|(index, planned)| asked(bounds, index, &planned.operation));
+        ZabSystem {
+            bounds: *bounds,
+            bug: bug.and_then(Wrong::named),
+            wanted: wanted.collect(),
+        }
+    }
+
+    fn config(&self, node: NodeId) -> Config {
+        let given = |setting| Some(self.setting(setting)).filter(|given| *given > 0);
+        let (voters, observers) = self.members();
+        Config {
+            observers,
+            settles_late: false,
+            check_quorum: self.setting(&CHECK_QUORUM) > 0,
+            counter_max: given(&COUNTER_MAX).map_or(u32::MAX, u32::from),
+            batch_max: self.setting(&BATCH).into(),
+            chunk_max: self.setting(&CHUNK).into(),
+            compact_after: given(&COMPACT_AFTER).map(u64::from),
+            compact_keep: self.setting(&KEEP).into(),
+            sessions_founding: register::sessions_used(&self.bounds),
+            bug: self.bug,
+            ..Config::new(node, voters)
+        }
+    }
+
+    fn plan(&self) -> Vec<Planned<Operation>> {
+        register::plan_of_writes(&self.bounds)
+    }
+
+    /// A read is a transaction, too: a local one promises less than the
+    /// register.
+    fn request(&self, index: usize, operation: &Operation) -> Request {
+        Request::Call(asked(&self.bounds, index, operation))
+    }
+
+    fn administration(&self) -> Vec<Administration<Zab>> {
+        vec![Administration {
+            limit: Limit::Compactions,
+            request: Request::Compact,
+            about: "compact your history".to_owned(),
+        }]
+    }
+
+    fn outcome(&self, _: &Operation, outcome: Outcome<Response<Self>>) -> Outcome<Response<Self>> {
+        register::outcome(outcome)
+    }
+
+    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
+        register::is_linearizable(operations)
+    }
+
+    fn timer_limit(&self, timer: Timer) -> Limit {
+        match timer {
+            Timer::Election => Limit::Elections,
+            Timer::Settle | Timer::Heartbeat | Timer::Quorum => Limit::Timers,
+        }
+    }
+
+    fn observe(&self, ghost: &mut Draft<'_, Ghost>, seen: Seen<'_, Zab>, broken: &mut Vec<Broken>) {
+        ghost::observe(self, ghost, seen, broken);
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::properties()
+    }
+
+    fn goals(&self) -> Vec<Goal<Self>> {
+        properties::goals()
+    }
+
+    fn draws() -> Draws {
+        Draws {
+            settings: &[
+                ("check-quorum", &[0, 1, 1]),
+                ("observers", &[0, 0, 0, 1]),
+                ("counter-max", &[0, 0, 0, 4]),
+                ("batch", &[1, 2, 8]),
+                ("chunk", &[1, 2]),
+                ("compact-after", &[0, 0, 3]),
+                ("keep", &[0, 2]),
+            ],
+            ..Draws::USUAL
+        }
+    }
+
+    fn must_progress(&self, _: &Cluster<Self>, core: &[NodeId]) -> bool {
+        self.is_quorum(core.iter().copied())
+    }
+
+    fn describe(&self, _: NodeId, machine: &Zab, durable: &Durable) -> String {
+        describe::node(machine, durable)
+    }
+
+    fn describe_message(&self, message: &Message) -> String {
+        describe::message(message)
+    }
+}
+
+/// What the planned operation `index` asks for.
+fn asked(bounds: &Bounds, index: usize, operation: &Operation) -> Call {
+    match operation {
+        Operation::Read { .. } => register::unticketed(operation),
+        _ => register::call(bounds, index, operation),
+    }
+}

@@ -1,0 +1,115 @@
+//! What must hold of a Zab cluster, by the names of the paper and of ZooKeeper's
+//! specification, and what must be reachable.
+
+use tribunal_protocol::NodeId;
+use tribunal_protocol::zab::Zab;
+
+use super::ZabSystem;
+use crate::bounds::Limit;
+use crate::cluster::Cluster;
+use crate::register;
+use crate::system::{Check, Goal, Judgement, Property};
+
+pub(super) fn properties() -> Vec<Property<ZabSystem>> {
+    let observed = |name, about| Property {
+        name,
+        about,
+        check: Check::Observed,
+    };
+    let own = [
+        observed(
+            "Integrity",
+            "what is delivered was broadcast by a leader, as a client asked (DSN 2011, §III)",
+        ),
+        observed(
+            "Agreement",
+            "of two nodes that each deliver something one delivers both (ibid.)",
+        ),
+        observed(
+            "Total Order",
+            "whoever delivers something has delivered all that others delivered before it (ibid.)",
+        ),
+        observed(
+            "Local Primary Order",
+            "whoever delivers something has delivered all that its leader broadcast before it (ibid.)",
+        ),
+        observed(
+            "Global Primary Order",
+            "what leaders of earlier epochs broadcast is delivered earlier (ibid.)",
+        ),
+        observed(
+            "Primary Integrity",
+            "a leader that broadcasts has before delivered all that anybody delivers of earlier \
+             epochs (ibid.)",
+        ),
+        observed(
+            "Leadership",
+            "one leader is established in an epoch (ZooKeeper's specification)",
+        ),
+        observed(
+            "Leader Log Completeness",
+            "who is established has all that anybody delivers of earlier epochs (ibid.)",
+        ),
+        observed(
+            "Prefix Consistency",
+            "what a node has delivered is a beginning of what all deliver, and its object shows it \
+             (ibid.)",
+        ),
+        observed(
+            "Snapshot Integrity",
+            "a snapshot shows what was delivered up to its end",
+        ),
+        Property {
+            name: "Committed Log Durability",
+            about: "what was delivered is on the disks of a quorum (ZooKeeper's specification)",
+            check: Check::Cluster(durability),
+        },
+    ];
+    own.into_iter().chain(register::properties()).collect()
+}
+
+pub(super) fn goals() -> Vec<Goal<ZabSystem>> {
+    let own = [
+        Goal {
+            name: "a leader is established",
+            about: "a quorum has taken over the history of some leader",
+            needs: &[],
+            reached: |_, cluster: &Cluster<ZabSystem>| {
+                let mut nodes = cluster.nodes();
+                nodes.any(|node| cluster.shown(node).is_some_and(Zab::is_established))
+            },
+        },
+        Goal {
+            name: "a second epoch begins",
+            about: "leaders were established in two epochs",
+            needs: &[(Limit::Crashes, 1)],
+            reached: |_, cluster| cluster.ghost().primaries.len() > 1,
+        },
+        Goal {
+            name: "a snapshot is made",
+            about: "some node has a snapshot in place of transactions",
+            needs: &[(Limit::Operations, 1), (Limit::Compactions, 1)],
+            reached: |_, cluster| {
+                let mut nodes = cluster.nodes();
+                nodes.any(|node| cluster.durable(node).snapshot.head.counter > 0)
+            },
+        },
+    ];
+    own.into_iter().chain(register::goals()).collect()
+}
+
+fn durability(system: &ZabSystem, cluster: &Cluster<ZabSystem>) -> Judgement {
+    for zxid in cluster.ghost().delivered.keys() {
+        let holds = |node: &NodeId| {
+            let durable = cluster.durable(*node);
+            let mut kept = durable.history.txns().iter();
+            durable.snapshot.head >= *zxid || kept.any(|txn| txn.zxid == *zxid)
+        };
+        if !system.is_quorum(cluster.nodes().filter(holds)) {
+            return Err(format!(
+                "{zxid} was delivered, and no quorum has it on disk"
+            ));
+        }
+    }
+    Ok(())
+}
