@@ -196,8 +196,9 @@ pub struct Raft {
     /// The persists that are not yet durable, oldest first.
     outstanding: Vec<Outstanding>,
     /// Up to where the log was durable before it was truncated, until it is
-    /// longer again. Only a wrong version remembers it.
-    stale_durable: Option<u64>,
+    /// longer again; 0 if that is of no account. Only a wrong version
+    /// remembers it.
+    stale_durable: u64,
     /// The highest index known to be committed; everything up to it has been
     /// applied to `store`.
     commit: u64,
@@ -446,7 +447,7 @@ impl Machine for Raft {
             memberships,
             arriving: None,
             outstanding: Vec::new(),
-            stale_durable: None,
+            stale_durable: 0,
             commit: durable.snapshot.head.last.index,
             store,
             leader: None,

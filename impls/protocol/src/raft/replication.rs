@@ -218,7 +218,7 @@ impl Raft {
         // The leader counts an acknowledged entry as durable here.
         let early = match result {
             _ if step.config.breaks(Wrong::FollowerAcksBeforeSync) => true,
-            Appended::Matched(index) => self.stale_durable.is_some_and(|end| index <= end),
+            Appended::Matched(index) => (1..=self.stale_durable).contains(&index),
             Appended::Rejected { .. } => false,
         };
         let gate = if early { Gate::Now } else { Gate::Durable };
@@ -276,7 +276,7 @@ impl Raft {
         let differs = !new.is_empty() || step.config.breaks(Wrong::StaleAppendTruncatesSuffix);
         if differs && from <= self.log.last_index() {
             if step.config.breaks(Wrong::AckAboveDurableIndex) {
-                self.stale_durable = self.stale_durable.max(Some(self.durable_index()));
+                self.stale_durable = self.stale_durable.max(self.durable_index());
             }
             self.log.truncate_from(from);
             self.memberships.truncate_from(from);
@@ -288,7 +288,9 @@ impl Raft {
             }
             self.log.extend(new);
             let end = self.log.last_index();
-            self.stale_durable.take_if(|stale| *stale < end);
+            if self.stale_durable < end {
+                self.stale_durable = 0;
+            }
             step.persist_log(from, Record::Append(new.to_vec()));
         } else if !entries.is_empty() && step.config.breaks(Wrong::TruncateThenRewriteWindow) {
             self.rewrite_from(previous + 1, step);
