@@ -129,19 +129,17 @@ fn each_goal_is_counted_under_its_own_name() {
         let named = report.properties.iter().find(|goal| goal.name == name);
         named.map(|goal| &goal.result)
     };
-    for name in [
-        "an operation commits",
-        "a gap is filled",
-        "a snapshot is made",
-    ] {
-        assert!(
-            matches!(reached(name), Some(PropertyResult::Reached)),
-            "{name}"
-        );
+    for name in ["a value is proposed again", "a snapshot is made"] {
+        let is_reached = matches!(reached(name), Some(PropertyResult::Reached));
+        assert!(is_reached, "{name}");
     }
+    // Only where several slots are open at a time.
+    assert!(reached("a gap is filled").is_some());
     let committed = report.counts.goals["an operation commits"].runs;
-    assert!(committed > 0 && committed <= report.seeds_run);
-    assert!(report.counts.operations[0] >= committed);
+    assert_eq!(
+        committed, report.seeds_run,
+        "every core gets something done"
+    );
 }
 
 #[test]
