@@ -178,9 +178,8 @@ pub fn run(args: CheckArgs, format: Format) -> anyhow::Result<Conclusion> {
     output::emit(format, &answer, || show::human(&report, &repeat))?;
     if let (Conclusion::Valid, Some(name)) = (answer.verdict, &args.bug) {
         let bug = names::bug(system.name(), system.bugs(), name)?;
-        if bug.hosts.contains(&args.host.granularity().name()) {
-            names::note_what_shows("check", system.name(), bug, bug.check_args);
-        }
+        let host = args.host.granularity().name();
+        names::note_what_shows("check", system.name(), bug, host, bug.check_args);
     }
     Ok(answer.verdict)
 }

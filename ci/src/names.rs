@@ -79,9 +79,12 @@ pub fn note_where_shown(bug: &Bug, host: &str) {
     eprintln!("note: {name} is known to show with: {hosts}; not with {host}");
 }
 
-/// Says on stderr which command is known to show a wrong version, after one
-/// that did not.
-pub fn note_what_shows(command: &str, system: &str, bug: &Bug, args: &[&str]) {
+/// Says on stderr which command is known to show a wrong version with a host,
+/// if one is, after one that did not.
+pub fn note_what_shows(command: &str, system: &str, bug: &Bug, host: &str, args: &[&str]) {
+    if !bug.hosts.contains(&host) {
+        return;
+    }
     let quoted = |word: &&str| match word.contains(' ') {
         true => format!(" '{word}'"),
         false => format!(" {word}"),

@@ -153,9 +153,7 @@ impl Campaign {
     pub fn note_what_shows(&self) -> anyhow::Result<()> {
         if let Some(name) = &self.bug {
             let bug = systems::runnable(&self.system)?.bug(name)?;
-            if bug.hosts.contains(&"run") {
-                names::note_what_shows("run", &self.system, bug, bug.run_args);
-            }
+            names::note_what_shows("run", &self.system, bug, "run", bug.run_args);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::object::Part;
+use crate::object::{Part, Store};
 
 /// The object as a prefix of the decisions made it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,6 +28,18 @@ pub struct Chunk<H> {
     pub parts: Vec<Part>,
     /// Whether no part follows.
     pub is_last: bool,
+}
+
+impl<H> Snapshot<H> {
+    /// The object as it is now; `forgets_answers` leaves out what the sessions
+    /// were last answered, which is wrong.
+    pub fn of(head: H, store: &Store, forgets_answers: bool) -> Self {
+        let mut parts = store.parts();
+        if forgets_answers {
+            parts = parts.into_iter().map(Part::forgetting_answers).collect();
+        }
+        Snapshot { head, parts }
+    }
 }
 
 impl<H: Clone> Snapshot<H> {

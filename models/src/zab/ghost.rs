@@ -194,14 +194,10 @@ impl Notes<'_, '_> {
         }
         let last = self.last_delivered();
         if zxid < last && zxid > self.ghost.unseen {
-            let property = match zxid.epoch < last.epoch {
-                true => "Global Primary Order",
-                false => "Agreement",
-            };
             let why = format!("{node} delivered {zxid}, and others {last} without it");
             self.breaks("Agreement", why.clone());
-            if property != "Agreement" {
-                self.breaks(property, why);
+            if zxid.epoch < last.epoch {
+                self.breaks("Global Primary Order", why);
             }
         }
         if self.ghost.broadcast.get(&zxid) != Some(&txn.call) {

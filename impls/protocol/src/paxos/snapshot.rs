@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::{Message, Paxos, Record, Slot, Step, Wrong};
 use crate::machine::{Gate, NodeId, Outcome, RequestId};
-use crate::object::{Answer, Part, Store};
+use crate::object::{Answer, Store};
 use crate::snapshot;
 
 /// The object as the slots up to its head made it.
@@ -44,14 +44,8 @@ impl Paxos {
     /// Takes a snapshot of all that is decided, and drops the slots that it
     /// shows but for the last few.
     fn compact(&mut self, keep: u64, step: &mut Step<'_>) {
-        let mut parts = self.store.parts();
-        if step.config.breaks(Wrong::DedupTableNotInSnapshot) {
-            parts = parts.into_iter().map(Part::forgetting_answers).collect();
-        }
-        let snapshot = Snapshot {
-            head: self.decided,
-            parts,
-        };
+        let forgets = step.config.breaks(Wrong::DedupTableNotInSnapshot);
+        let snapshot = Snapshot::of(self.decided, &self.store, forgets);
         let base = self.decided.saturating_sub(keep).max(self.log.base());
         self.adopt(snapshot, base, step);
     }

@@ -18,7 +18,7 @@ use super::{
     Appended, Membership, Memberships, Message, Position, Raft, Record, Role, Step, Timer, Wrong,
 };
 use crate::machine::{Gate, NodeId, Outcome, RequestId, Span};
-use crate::object::{Answer, Part, Store};
+use crate::object::{Answer, Store};
 use crate::snapshot;
 
 /// The object as a prefix of the log made it.
@@ -104,10 +104,6 @@ impl Raft {
     /// it shows but for the last few.
     fn compact(&mut self, keep: u64, step: &mut Step<'_>) {
         let (membership_index, membership) = self.memberships.up_to(self.commit);
-        let mut parts = self.store.parts();
-        if step.config.breaks(Wrong::DedupTableNotInSnapshot) {
-            parts = parts.into_iter().map(Part::forgetting_answers).collect();
-        }
         let head = Head {
             last: self.position_of(self.commit),
             membership: membership.clone(),
@@ -115,7 +111,8 @@ impl Raft {
         };
         let kept = self.commit.saturating_sub(keep);
         let base = self.position_of(kept.max(self.log.base().index));
-        self.adopt(Snapshot { head, parts }, base, step);
+        let forgets = step.config.breaks(Wrong::DedupTableNotInSnapshot);
+        self.adopt(Snapshot::of(head, &self.store, forgets), base, step);
     }
 
     /// The place of an entry that is kept, or of the base.

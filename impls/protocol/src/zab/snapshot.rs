@@ -9,7 +9,7 @@
 
 use super::{Config, Message, Record, Reply, Step, Wrong, Zab, Zxid};
 use crate::machine::{Gate, NodeId, Outcome, RequestId};
-use crate::object::{Answer, Part, Store};
+use crate::object::{Answer, Store};
 use crate::snapshot;
 
 /// The object as the transactions up to its head made it.
@@ -54,14 +54,8 @@ impl Zab {
     /// Takes a snapshot of all that is committed, and drops the transactions
     /// that it shows but for the last few.
     fn compact(&mut self, keep: u64, step: &mut Step<'_>) {
-        let mut parts = self.store.parts();
-        if step.config.breaks(Wrong::DedupTableNotInSnapshot) {
-            parts = parts.into_iter().map(Part::forgetting_answers).collect();
-        }
-        let snapshot = Snapshot {
-            head: self.committed,
-            parts,
-        };
+        let forgets = step.config.breaks(Wrong::DedupTableNotInSnapshot);
+        let snapshot = Snapshot::of(self.committed, &self.store, forgets);
         let committed = self.history.count_to(self.committed);
         let dropped = committed.saturating_sub(keep as usize);
         let base = match dropped.checked_sub(1) {
