@@ -12,6 +12,7 @@
 //!
 //! A path that is shown is walked again with nothing remembered.
 
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tribunal_protocol::machine::{Machine, NodeId, Outcome};
@@ -20,7 +21,7 @@ use crate::action::Timer;
 use crate::clients::History;
 use crate::network::Envelope;
 use crate::node::Node;
-use crate::shared::Shared;
+use crate::shared::{Entry, Shared};
 use crate::store::{Memo, Table};
 use crate::system::{Broken, ModelSystem, Response};
 
@@ -77,10 +78,10 @@ pub(crate) enum Event<T> {
 }
 
 /// What becomes of something that takes note of events, and what they broke.
-#[derive(Debug)]
-pub(crate) struct Noted<T: 'static> {
+#[derive(Clone, Debug)]
+pub(crate) struct Noted<T> {
     /// What it is now.
-    pub(crate) now: Shared<T>,
+    pub(crate) now: T,
     /// What was broken first.
     pub(crate) broken: First,
 }
@@ -89,11 +90,30 @@ pub(crate) struct Noted<T: 'static> {
 /// broken property. Seldom there, so it takes little room where it is not.
 pub(crate) type First = Option<Box<(usize, Shared<Broken>)>>;
 
-impl<T> Clone for Noted<T> {
-    fn clone(&self) -> Self {
+impl<T> Noted<Shared<T>> {
+    /// The same, as it is remembered.
+    fn kept(self) -> Noted<&'static Entry<T>> {
         Noted {
-            now: self.now.clone(),
-            broken: self.broken.clone(),
+            now: self.now.entry(),
+            broken: self.broken,
+        }
+    }
+}
+
+/// A memo of what becomes of something interned.
+pub(crate) struct NotedMemo<K: Send, T: Send + Sync + 'static>(Memo<K, Noted<&'static Entry<T>>>);
+
+impl<K: Hash + Eq + Clone + Send, T: Send + Sync> NotedMemo<K, T> {
+    /// What belongs to the key, computed if it is not known.
+    pub(crate) fn get(
+        &self,
+        key: K,
+        compute: impl FnOnce() -> Noted<Shared<T>>,
+    ) -> Noted<Shared<T>> {
+        let Noted { now, broken } = self.0.get(key, || compute().kept());
+        Noted {
+            now: Shared::interned(now),
+            broken,
         }
     }
 }
@@ -106,12 +126,12 @@ pub(crate) struct Memory<S: ModelSystem> {
     pub(crate) histories: Table<History<Response<S>>>,
     pub(crate) ghosts: Table<S::Ghost>,
     /// The reaction that is none.
-    nothing: Shared<Reaction<S::Machine>>,
+    nothing: &'static Entry<Reaction<S::Machine>>,
     /// The number of the next reaction.
     next_reaction: AtomicU32,
-    pub(crate) reactions: Memo<ReactionKey<S>, Shared<Reaction<S::Machine>>>,
-    pub(crate) observed: Memo<ObservedKey, Noted<S::Ghost>>,
-    pub(crate) heard: Memo<HeardKey, Noted<History<Response<S>>>>,
+    reactions: Memo<ReactionKey<S>, &'static Entry<Reaction<S::Machine>>>,
+    pub(crate) observed: NotedMemo<ObservedKey, S::Ghost>,
+    pub(crate) heard: NotedMemo<HeardKey, History<Response<S>>>,
     /// Whether two nodes are right.
     pub(crate) pairs: Memo<PairKey, bool>,
 }
@@ -135,26 +155,28 @@ impl<S: ModelSystem> Memory<S> {
             envelopes: Table::new(salt),
             histories: Table::new(salt),
             ghosts: Table::new(salt),
-            nothing: Shared::leaked(0, Reaction::Nothing),
+            nothing: Entry::leaked(0, Reaction::Nothing),
             next_reaction: AtomicU32::new(1),
             reactions: Memo::new(threads),
-            observed: Memo::new(threads),
-            heard: Memo::new(threads),
+            observed: NotedMemo(Memo::new(threads)),
+            heard: NotedMemo(Memo::new(threads)),
             pairs: Memo::unshared(),
         }
     }
 
-    /// A reaction, to be remembered.
-    pub(crate) fn put_reaction(
+    /// How a node reacts, computed if it is not known.
+    pub(crate) fn reaction(
         &self,
-        reaction: Reaction<S::Machine>,
+        key: ReactionKey<S>,
+        compute: impl FnOnce() -> Reaction<S::Machine>,
     ) -> Shared<Reaction<S::Machine>> {
-        match reaction {
-            Reaction::Nothing => self.nothing.clone(),
+        let compute = || match compute() {
+            Reaction::Nothing => self.nothing,
             reaction => {
                 let number = self.next_reaction.fetch_add(1, Ordering::Relaxed);
-                Shared::leaked(number, reaction)
+                Entry::leaked(number, reaction)
             }
-        }
+        };
+        Shared::interned(self.reactions.get(key, compute))
     }
 }

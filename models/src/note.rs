@@ -52,7 +52,7 @@ impl<S: ModelSystem> Model<S> {
         action: &Action<S>,
         id: NodeId,
         reaction: &Shared<Reaction<S::Machine>>,
-    ) -> Option<Noted<S::Ghost>> {
+    ) -> Option<Noted<Shared<S::Ghost>>> {
         let Reaction::Something {
             node, left, wrote, ..
         } = &**reaction
@@ -85,7 +85,7 @@ impl<S: ModelSystem> Model<S> {
         &self,
         ghost: &Shared<S::Ghost>,
         seen: impl Iterator<Item = (usize, Seen<'a, S::Machine>)>,
-    ) -> Noted<S::Ghost> {
+    ) -> Noted<Shared<S::Ghost>> {
         let mut draft = Draft::new(&**ghost);
         let mut first = None;
         for (place, seen) in seen {
@@ -108,7 +108,7 @@ impl<S: ModelSystem> Model<S> {
         state: &Cluster<S>,
         action: &Action<S>,
         reaction: Option<&Shared<Reaction<S::Machine>>>,
-    ) -> Option<Noted<History<Response<S>>>> {
+    ) -> Option<Noted<Shared<History<Response<S>>>>> {
         let request = match action.step {
             Step::Request { operation, .. } => Some(operation),
             _ => None,
@@ -141,7 +141,7 @@ impl<S: ModelSystem> Model<S> {
         request: Option<u8>,
         left: &[Left<S::Machine>],
         unheard: bool,
-    ) -> Noted<History<Response<S>>> {
+    ) -> Noted<Shared<History<Response<S>>>> {
         let mut history = history.clone();
         let mut first = None;
         if let Some(operation) = request {

@@ -66,9 +66,7 @@ impl<S: ModelSystem> Model<S> {
         let Some(memory) = &self.memory else {
             return compute().into();
         };
-        let key = (node.number(), cause.event(id));
-        let compute = || memory.put_reaction(compute());
-        memory.reactions.get(key, compute)
+        memory.reaction((node.number(), cause.event(id)), compute)
     }
 
     /// How a node reacts, computed whatever is remembered, and what it does

@@ -38,21 +38,22 @@ pub(crate) struct Entry<T> {
     pub(crate) value: T,
 }
 
-impl<T> Shared<T> {
-    pub(crate) fn interned(entry: &'static Entry<T>) -> Self {
-        Shared(Kind::Interned(entry))
-    }
-
+impl<T> Entry<T> {
     /// A value that stays until the process ends, and that nobody compares or
     /// hashes. Whoever leaks several gives each its own number.
-    pub(crate) fn leaked(number: u32, value: T) -> Self {
+    pub(crate) fn leaked(number: u32, value: T) -> &'static Self {
         let hash = 0;
-        let entry = Entry {
+        Box::leak(Box::new(Entry {
             hash,
             number,
             value,
-        };
-        Shared::interned(Box::leak(Box::new(entry)))
+        }))
+    }
+}
+
+impl<T> Shared<T> {
+    pub(crate) fn interned(entry: &'static Entry<T>) -> Self {
+        Shared(Kind::Interned(entry))
     }
 
     /// The same value, owned.
@@ -72,6 +73,18 @@ impl<T> Shared<T> {
         std::ptr::eq(&**self, &**other)
     }
 
+    /// Where an interned value stands: half as long as a handle.
+    ///
+    /// # Panics
+    ///
+    /// If the value is owned.
+    pub(crate) fn entry(&self) -> &'static Entry<T> {
+        match &self.0 {
+            Kind::Interned(entry) => entry,
+            Kind::Owned(_) => panic!("an owned value stands in no table"),
+        }
+    }
+
     /// The number of an interned value: within its table as good as the value,
     /// and half as long as its address. Which value has which number differs
     /// from run to run.
@@ -80,10 +93,7 @@ impl<T> Shared<T> {
     ///
     /// If the value is owned.
     pub(crate) fn number(&self) -> u32 {
-        match &self.0 {
-            Kind::Interned(entry) => entry.number,
-            Kind::Owned(_) => panic!("a value that stands in no table has no number"),
-        }
+        self.entry().number
     }
 
     /// The hash of an interned value's content.
