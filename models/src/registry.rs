@@ -16,12 +16,14 @@ use crate::search::Progress;
 use crate::simulate::{self, SimulateOptions};
 use crate::single_decree::SingleDecreeSystem;
 use crate::system::ModelSystem;
+use crate::zab::ZabSystem;
 
 /// The systems that can be checked.
 pub fn systems() -> Vec<Box<dyn System>> {
     vec![
         erased::<RaftSystem>(),
         erased::<PaxosSystem>(),
+        erased::<ZabSystem>(),
         erased::<SingleDecreeSystem>(),
     ]
 }

@@ -28,7 +28,7 @@ fn two_nodes_have_this_many_states_and_keep_what_they_promise() {
         assert_eq!(report.verdict, Verdict::Valid, "{report:#?}");
         (report.states_generated, report.states_unique)
     });
-    assert_eq!(counts, [(164_187, 101_853), (292_185, 174_643)]);
+    assert_eq!(counts, [(35_937, 19_402), (67_158, 34_703)]);
 }
 
 #[test]

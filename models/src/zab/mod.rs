@@ -52,6 +52,13 @@ const OBSERVERS: Setting = Setting {
     least: 0,
     most: 8,
 };
+const ROUNDS: Setting = Setting {
+    name: "rounds",
+    about: "rounds of an election; a check goes no further where a node begins another",
+    default: 2,
+    least: 1,
+    most: u8::MAX,
+};
 const COUNTER_MAX: Setting = Setting {
     name: "counter-max",
     about: "proposals of a leader after which another epoch must begin; 0 for no such end",
@@ -126,6 +133,7 @@ impl ModelSystem for ZabSystem {
         &[
             CHECK_QUORUM,
             OBSERVERS,
+            ROUNDS,
             COUNTER_MAX,
             BATCH,
             CHUNK,
@@ -222,6 +230,13 @@ impl ModelSystem for ZabSystem {
 
     fn goals(&self) -> Vec<Goal<Self>> {
         properties::goals()
+    }
+
+    /// Nodes may fail to agree for ever if messages arrive at the worst times.
+    fn is_beyond(&self, cluster: &Cluster<Self>) -> bool {
+        let rounds = u64::from(self.setting(&ROUNDS));
+        let mut nodes = cluster.nodes();
+        nodes.any(|node| cluster.believed(node).election().round() > rounds)
     }
 
     fn draws() -> Draws {
