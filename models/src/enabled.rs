@@ -24,9 +24,6 @@ struct Offers<'a, S: ModelSystem> {
 impl<S: ModelSystem> Model<S> {
     /// Collects the actions of a state.
     pub(crate) fn enabled(&self, state: &Cluster<S>, actions: &mut Vec<Action<S>>) {
-        if self.system.is_beyond(state) {
-            return self.tally.hit(Limit::Elections);
-        }
         let mut offers = Offers {
             actions,
             progress: false,

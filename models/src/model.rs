@@ -26,7 +26,7 @@ use stateright::Property as Always;
 use tribunal_protocol::machine::{Machine, NodeId};
 
 use crate::action::Action;
-use crate::bounds::{Bounds, Granularity, Reductions};
+use crate::bounds::{Bounds, Granularity, Limit, Reductions};
 use crate::clients::History;
 use crate::cluster::Cluster;
 use crate::memo::Memory;
@@ -221,6 +221,9 @@ impl<S: ModelSystem> stateright::Model for Model<S> {
     fn actions(&self, state: &Cluster<S>, actions: &mut Vec<Action<S>>) {
         if self.is_stopped() || state.broken.is_some() {
             return;
+        }
+        if self.system.is_beyond(&self.start, state) {
+            return self.tally.hit(Limit::Elections);
         }
         self.enabled(state, actions);
         if self.labels {

@@ -180,11 +180,11 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
         cluster.had_faults() || cluster.is_everything_answered()
     }
 
-    /// Whether a check goes no further from here, though no budget is spent:
-    /// for what may go on for ever without a timer, such as rounds of an
-    /// election. Told as a bound on elections that was met.
-    fn is_beyond(&self, cluster: &Cluster<Self>) -> bool {
-        let _ = cluster;
+    /// Whether a check that began at `start` goes no further from here, though
+    /// no budget is spent: for what may go on for ever without a timer, such
+    /// as rounds of an election. Told as a bound on elections that was met.
+    fn is_beyond(&self, start: &Cluster<Self>, cluster: &Cluster<Self>) -> bool {
+        let _ = (start, cluster);
         false
     }
 

@@ -54,9 +54,9 @@ const OBSERVERS: Setting = Setting {
 };
 const ROUNDS: Setting = Setting {
     name: "rounds",
-    about: "rounds of an election; a check goes no further where a node begins another",
-    default: 2,
-    least: 1,
+    about: "rounds of elections beyond those at the start; a check goes no further behind them",
+    default: 1,
+    least: 0,
     most: u8::MAX,
 };
 const COUNTER_MAX: Setting = Setting {
@@ -233,10 +233,8 @@ impl ModelSystem for ZabSystem {
     }
 
     /// Nodes may fail to agree for ever if messages arrive at the worst times.
-    fn is_beyond(&self, cluster: &Cluster<Self>) -> bool {
-        let rounds = u64::from(self.setting(&ROUNDS));
-        let mut nodes = cluster.nodes();
-        nodes.any(|node| cluster.believed(node).election().round() > rounds)
+    fn is_beyond(&self, start: &Cluster<Self>, cluster: &Cluster<Self>) -> bool {
+        latest_round(cluster) > latest_round(start) + u64::from(self.setting(&ROUNDS))
     }
 
     fn draws() -> Draws {
@@ -265,6 +263,12 @@ impl ModelSystem for ZabSystem {
     fn describe_message(&self, message: &Message) -> String {
         describe::message(message)
     }
+}
+
+/// The latest round of an election that a node is in.
+fn latest_round(cluster: &Cluster<ZabSystem>) -> u64 {
+    let rounds = cluster.nodes().map(|node| cluster.believed(node));
+    rounds.map(|zab| zab.election().round()).max().unwrap_or(0)
 }
 
 /// What the planned operation `index` asks for.
