@@ -5,10 +5,12 @@
 //! |---|---|
 //! | `describe.rs` | nodes and messages in words |
 //! | `ghost.rs` | what is remembered of the past, and the properties of steps |
+//! | `prefixes.rs` | ways to states worth starting from |
 //! | `properties.rs` | the properties of states, and the goals |
 
 mod describe;
 mod ghost;
+mod prefixes;
 mod properties;
 
 use std::collections::BTreeSet;
@@ -18,15 +20,15 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::{Call, Operation};
 use tribunal_protocol::quorum::majority;
-use tribunal_protocol::zab::{BUGS, Config, Durable, Message, Request, Timer, Wrong, Zab};
+use tribunal_protocol::zab::{BUGS, Config, Durable, Message, Request, Timer, Wrong, Zab, Zxid};
 
 use self::ghost::Ghost;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
 use crate::register;
 use crate::system::{
-    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Property, Response,
-    Seen,
+    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property,
+    Response, Seen,
 };
 
 /// Zab within bounds.
@@ -58,6 +60,13 @@ const ROUNDS: Setting = Setting {
     default: 1,
     least: 0,
     most: u8::MAX,
+};
+const LOCAL_READS: Setting = Setting {
+    name: "local-reads",
+    about: "reads are answered by any node from what it has, 0 or 1",
+    default: 0,
+    least: 0,
+    most: 1,
 };
 const COUNTER_MAX: Setting = Setting {
     name: "counter-max",
@@ -100,6 +109,10 @@ impl ZabSystem {
         self.bounds.setting(Self::settings(), setting.name)
     }
 
+    fn reads_locally(&self) -> bool {
+        self.setting(&LOCAL_READS) > 0
+    }
+
     /// Those who vote, and those who do not.
     fn members(&self) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
         let voters = self.bounds.nodes - self.setting(&OBSERVERS);
@@ -126,7 +139,9 @@ impl ModelSystem for ZabSystem {
                                  Medeiros 2012)";
 
     fn default_bounds() -> Bounds {
-        Bounds::of(3).with(Limit::Operations, 1)
+        Bounds::of(3)
+            .with(Limit::Operations, 2)
+            .with(Limit::Crashes, 1)
     }
 
     fn settings() -> &'static [Setting] {
@@ -134,6 +149,7 @@ impl ModelSystem for ZabSystem {
             CHECK_QUORUM,
             OBSERVERS,
             ROUNDS,
+            LOCAL_READS,
             COUNTER_MAX,
             BATCH,
             CHUNK,
@@ -191,10 +207,16 @@ impl ModelSystem for ZabSystem {
         register::plan_of_writes(&self.bounds)
     }
 
-    /// A read is a transaction, too: a local one promises less than the
-    /// register.
+    /// A read is a transaction, too, unless it is local. Every read has a
+    /// client of its own, which has seen nothing yet.
     fn request(&self, index: usize, operation: &Operation) -> Request {
-        Request::Call(asked(&self.bounds, index, operation))
+        match operation {
+            Operation::Read { key } if self.reads_locally() => Request::Read {
+                key: *key,
+                seen: Zxid::default(),
+            },
+            _ => Request::Call(asked(&self.bounds, index, operation)),
+        }
     }
 
     fn administration(&self) -> Vec<Administration<Zab>> {
@@ -209,8 +231,10 @@ impl ModelSystem for ZabSystem {
         register::outcome(outcome)
     }
 
+    /// Local reads promise less than a register, and are judged apart.
     fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        register::is_linearizable(operations)
+        let is_local = |each: &&Judged<'_, Self>| self.reads_locally() && is_read(each.operation);
+        register::is_linearizable(operations.iter().filter(|each| !is_local(each)))
     }
 
     fn timer_limit(&self, timer: Timer) -> Limit {
@@ -235,6 +259,17 @@ impl ModelSystem for ZabSystem {
     /// Nodes may fail to agree for ever if messages arrive at the worst times.
     fn is_beyond(&self, start: &Cluster<Self>, cluster: &Cluster<Self>) -> bool {
         latest_round(cluster) > latest_round(start) + u64::from(self.setting(&ROUNDS))
+    }
+
+    fn prefixes() -> Vec<Prefix<Self>> {
+        prefixes::prefixes()
+    }
+
+    /// The first election has most of the states, and there is a model of
+    /// elections alone.
+    fn usual_start(bounds: &Bounds) -> Option<&'static str> {
+        let observers = bounds.setting(Self::settings(), OBSERVERS.name);
+        (bounds.nodes == 3 && observers == 0).then_some(prefixes::ESTABLISHED)
     }
 
     fn draws() -> Draws {
@@ -273,8 +308,12 @@ fn latest_round(cluster: &Cluster<ZabSystem>) -> u64 {
 
 /// What the planned operation `index` asks for.
 fn asked(bounds: &Bounds, index: usize, operation: &Operation) -> Call {
-    match operation {
-        Operation::Read { .. } => register::unticketed(operation),
-        _ => register::call(bounds, index, operation),
+    match is_read(operation) {
+        true => register::unticketed(operation),
+        false => register::call(bounds, index, operation),
     }
+}
+
+fn is_read(operation: &Operation) -> bool {
+    matches!(operation, Operation::Read { .. })
 }
