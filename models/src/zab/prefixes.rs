@@ -23,6 +23,18 @@ pub(super) fn prefixes() -> Vec<Prefix<ZabSystem>> {
             [settle()],
         ),
         prefix(
+            "deposed",
+            "n2 led the first epoch and does not know that its sessions are gone; n3 leads the \
+             second epoch, and n1 follows it",
+            &[],
+            [
+                settle(),
+                vec![Cue::Break(N1, N2), Cue::Break(N2, N3)],
+                vec![Cue::Tell(N1, N2), Cue::Tell(N3, N2)],
+                settle_among([N1, N3]),
+            ],
+        ),
+        prefix(
             "behind",
             "n2 leads the first epoch, n3 has lost its sessions, and the first operation was \
              delivered without it",
@@ -188,6 +200,7 @@ mod tests {
     fn prefixes_end_where_they_say() {
         for (name, roles) in [
             (ESTABLISHED, ["following", "leading", "following"]),
+            ("deposed", ["following", "leading", "leading"]),
             ("behind", ["following", "leading", "looking"]),
             (
                 "handing-over",
