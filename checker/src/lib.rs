@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`linearizability`] | whether a recorded history has an order, and the witness if not |
+//! | [`local_reads`] | reads of one node, which name the position that they reflect |
 //! | [`small`] | the same of a dozen operations, for model checkers |
 //! | [`specification`] | what an object does when used by one client at a time |
 //! | [`spec`] | the specifications of recorded histories by name |
@@ -14,6 +15,7 @@
 //! any protocol.
 
 pub mod linearizability;
+pub mod local_reads;
 pub mod small;
 pub mod spec;
 pub mod specification;

@@ -12,9 +12,9 @@ use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use crate::exit::Conclusion;
+use crate::oracle::Oracle;
 use crate::output::{self, Format};
 use crate::systems::{self, Entry};
-use crate::verify;
 use crate::workload::WORKLOADS;
 
 /// `tribunal list`.
@@ -188,7 +188,7 @@ fn workloads() -> Vec<Item> {
         .map(|workload| {
             let more = json!({
                 "operations": workload.operations,
-                "spec": workload.specification,
+                "spec": workload.oracle.name(),
             });
             item("workload", workload.name, workload.about, more)
         })
@@ -196,9 +196,9 @@ fn workloads() -> Vec<Item> {
 }
 
 fn specs() -> Vec<Item> {
-    let specs = verify::SPECS.iter();
+    let specs = Oracle::ALL.iter();
     specs
-        .map(|(name, about)| item("spec", name, about, Value::Null))
+        .map(|oracle| item("spec", oracle.name(), oracle.about(), Value::Null))
         .collect()
 }
 

@@ -24,6 +24,7 @@ mod interrupt;
 mod list;
 mod names;
 mod node;
+mod oracle;
 mod output;
 mod progress;
 mod simulate;

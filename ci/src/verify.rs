@@ -20,23 +20,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
-use tribunal_checker::linearizability::witness::Witness;
-use tribunal_checker::{Limits, Options, Spec, Verdict, check};
+use serde_json::Value as Json;
+use tribunal_checker::Limits;
 use tribunal_histories::{History, HistoryError, Nil};
 
 use self::recorded::Recorded;
 use crate::campaign::folder::{HISTORY, no_run};
 use crate::exit::{Conclusion, Usage, usage};
 use crate::names;
+use crate::oracle::Oracle;
 use crate::output::{self, Answer, Format};
 use crate::units::{Size, Time};
-
-/// The specifications by name, with what each describes.
-pub const SPECS: &[(&str, &str)] = &[
-    (Spec::Register.name(), Spec::Register.about()),
-    (Spec::CasRegister.name(), Spec::CasRegister.about()),
-    (Spec::Kv.name(), Spec::Kv.about()),
-];
 
 /// What can be asked of `tribunal verify`.
 #[derive(clap::Args, Debug)]
@@ -44,8 +38,8 @@ pub struct VerifyArgs {
     /// Histories: files, or the folders of runs
     #[arg(required = true, value_name = "FILE|RUN")]
     pub files: Vec<PathBuf>,
-    /// What each key is: register, cas-register or kv [default: what the
-    /// workload in the file's header says]
+    /// What each key is: register, cas-register, kv or local-reads [default:
+    /// what the workload in the file's header says]
     #[arg(long, value_name = "SPEC")]
     pub spec: Option<String>,
     /// Judge what the nodes of a run did instead: its traces, recorded by
@@ -154,7 +148,10 @@ struct FileReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     seconds: f64,
-    witness: Option<Box<Witness>>,
+    witness: Option<Json>,
+    /// The witness for people.
+    #[serde(skip)]
+    shown: Option<String>,
     /// What the run concluded whose folder this is.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<Recorded>,
@@ -181,7 +178,7 @@ impl Judged for FileReport {
 struct Case {
     file: PathBuf,
     history: History,
-    spec: Spec,
+    oracle: Oracle,
 }
 
 /// Judges the histories and prints what was concluded.
@@ -190,11 +187,11 @@ pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
         return trace::run(&args.files, format);
     }
     let begun = Instant::now();
-    let spec = args.spec.as_deref().map(spec_named).transpose()?;
+    let oracle = args.spec.as_deref().map(oracle_named).transpose()?;
     let mut set_aside = SetAside::of(args.files.len());
     let mut cases = Vec::new();
     for file in &args.files {
-        cases.extend(set_aside.unless_read(read(file, &args, spec))?);
+        cases.extend(set_aside.unless_read(read(file, &args, oracle))?);
     }
     let mut files = Vec::new();
     for case in &cases {
@@ -232,7 +229,7 @@ impl SetAside {
     }
 }
 
-fn read(file: &Path, args: &VerifyArgs, spec: Option<Spec>) -> anyhow::Result<Case> {
+fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Result<Case> {
     let path = match file.is_dir() {
         true => file.join(HISTORY),
         false => file.to_owned(),
@@ -246,16 +243,16 @@ fn read(file: &Path, args: &VerifyArgs, spec: Option<Spec>) -> anyhow::Result<Ca
     if let Some(truncated) = &history.truncated {
         eprintln!("warning: {}: {truncated}", path.display());
     }
-    let spec = spec.map_or_else(|| spec_of(&history, &path), Ok)?;
+    let oracle = oracle.map_or_else(|| oracle_of(&history, &path), Ok)?;
     Ok(Case {
         file: file.to_owned(),
         history,
-        spec,
+        oracle,
     })
 }
 
-fn spec_named(name: &str) -> anyhow::Result<Spec> {
-    names::find("specification", name, &Spec::ALL, |spec| spec.name()).copied()
+fn oracle_named(name: &str) -> anyhow::Result<Oracle> {
+    names::find("specification", name, Oracle::ALL, |oracle| oracle.name()).copied()
 }
 
 /// What cannot be read is for the user to mend.
@@ -268,10 +265,10 @@ fn unreadable(error: HistoryError) -> anyhow::Error {
     }
 }
 
-fn spec_of(history: &History, path: &Path) -> anyhow::Result<Spec> {
+fn oracle_of(history: &History, path: &Path) -> anyhow::Result<Oracle> {
     let workload = &history.header.workload;
-    Spec::of_workload(workload).ok_or_else(|| {
-        let specs: Vec<&str> = Spec::ALL.iter().map(|spec| spec.name()).collect();
+    Oracle::of_workload(workload).ok_or_else(|| {
+        let specs: Vec<&str> = Oracle::ALL.iter().map(|oracle| oracle.name()).collect();
         usage(format!(
             "{}: no specification belongs to the workload `{workload}`; name one with --spec: {}",
             path.display(),
@@ -282,28 +279,27 @@ fn spec_of(history: &History, path: &Path) -> anyhow::Result<Spec> {
 
 fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
     let begun = Instant::now();
-    let options = Options {
-        spec: case.spec,
-        nil: args.nil.map(|nil| match nil {
-            NilMeans::Initial => Nil::Initial,
-            NilMeans::Unknown => Nil::Unknown,
-        }),
-        limits: Limits {
-            time: Some(args.timeout.0),
-            memory: Some(usize::try_from(args.memory.0).unwrap_or(usize::MAX)),
-            ..Limits::default()
-        },
+    let nil = args.nil.map(|nil| match nil {
+        NilMeans::Initial => Nil::Initial,
+        NilMeans::Unknown => Nil::Unknown,
+    });
+    let limits = Limits {
+        time: Some(args.timeout.0),
+        memory: Some(usize::try_from(args.memory.0).unwrap_or(usize::MAX)),
+        ..Limits::default()
     };
-    let judged = check(&case.history, &options).map_err(unreadable)?;
-    let (verdict, reason, witness) = match judged.verdict {
-        Verdict::Valid if judged.operations == 0 => {
+    let judged = case
+        .oracle
+        .judge(&case.history, nil, limits)
+        .map_err(unreadable)?;
+    let (verdict, reason) = match judged.verdict {
+        Conclusion::Valid if judged.operations == 0 => {
             let reason = "it holds no operation, so there was nothing to judge";
-            (Conclusion::Unknown, Some(reason.to_owned()), None)
+            (Conclusion::Unknown, Some(reason.to_owned()))
         }
-        Verdict::Valid => (Conclusion::Valid, None, None),
-        Verdict::Unknown(limit) => (Conclusion::Unknown, Some(limit.to_string()), None),
-        Verdict::Invalid(witness) => (Conclusion::Invalid, None, Some(witness)),
+        verdict => (verdict, judged.reason),
     };
+    let (witness, shown) = judged.witness.unzip();
     let recorded = Recorded::of(&case.file, verdict);
     let truncated = case.history.truncated.as_ref().map(ToString::to_string);
     let idle = (judged.completed_ok == 0)
@@ -313,12 +309,13 @@ fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
         file: case.file.clone(),
         operations: judged.operations,
         keys: judged.keys,
-        spec: case.spec.name(),
-        checker: "linearizability",
+        spec: case.oracle.name(),
+        checker: case.oracle.checker(),
         verdict,
         reason,
         seconds: begun.elapsed().as_secs_f64(),
         witness,
+        shown,
         recorded,
         warning: truncated.or(idle),
     })

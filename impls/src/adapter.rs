@@ -78,7 +78,7 @@ pub struct Members {
     pub is_changing: bool,
 }
 
-/// What whoever runs a cluster may be able to ask of it.
+/// What a system can do that not every one can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
     /// To drop what a node's log need not hold any more; its status says up
@@ -88,11 +88,14 @@ pub enum Capability {
     Membership,
     /// To let another node lead.
     Transfer,
+    /// To read what one node has, which may be old, with the position in the
+    /// order of all writes that it reflects.
+    LocalReads,
 }
 
 impl Capability {
-    /// All there are.
-    pub const ALL: &'static [Capability] = &[
+    /// All that an operator can ask, and clients cannot.
+    pub const OPERATOR: &'static [Capability] = &[
         Capability::Compaction,
         Capability::Membership,
         Capability::Transfer,

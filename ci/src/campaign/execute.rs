@@ -14,7 +14,7 @@ use super::folder::Folder;
 use super::meter::Meter;
 use super::progress::Progress;
 use super::report::{Check, Phase, Report, conclude};
-use super::{judge, linearizability};
+use super::{history, judge};
 use crate::interrupt::Interrupt;
 use crate::systems;
 
@@ -100,7 +100,7 @@ async fn checks(
     folder: &Folder,
     record: &Record,
 ) -> anyhow::Result<Vec<Check>> {
-    let mut checks = vec![linearizability::check(campaign, folder).await?];
+    let mut checks = vec![history::check(campaign, folder).await?];
     checks.extend(judge::digest(record));
     checks.push(judge::crash(record, folder, campaign.nodes));
     checks.push(judge::activity(

@@ -6,7 +6,7 @@
 //! | [`folder`] | a run's folder |
 //! | [`execute`], [`conduct`] | one run: from folder to verdict; from start to stop |
 //! | [`cluster`], [`trial`], [`load`] | nodes and links; one operation; workers |
-//! | [`digests`], [`judge`], [`linearizability`] | comparing replicas; checkers |
+//! | [`digests`], [`judge`], [`history`] | comparing replicas; checkers |
 //! | [`meter`], [`progress`], [`cpu`] | figures, while it runs and after |
 //! | [`report`], [`table`] | what was concluded, as data and for people |
 //!
@@ -21,8 +21,8 @@ mod cpu;
 mod digests;
 mod execute;
 pub mod folder;
+pub mod history;
 mod judge;
-pub mod linearizability;
 mod load;
 mod meter;
 mod options;

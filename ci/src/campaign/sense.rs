@@ -10,6 +10,7 @@ use super::config::Campaign;
 use super::words::List;
 use crate::exit::usage;
 use crate::units::Time;
+use crate::workload::WORKLOADS;
 
 impl Campaign {
     /// Refuses times with which nothing could be asked, or no node would start.
@@ -62,6 +63,13 @@ impl Campaign {
             let fits = List(faults.iter().copied().filter(|kind| !lacks(kind)).collect());
             return Err(usage(format!(
                 "{name} cannot be asked for a {kind}; try --faults {fits}"
+            )));
+        }
+        let workload = self.workload();
+        if workload.needs.is_some_and(|need| !known.contains(&need)) {
+            return Err(usage(format!(
+                "{name} cannot serve the workload {}; try --workload {}",
+                workload.name, WORKLOADS[0].name
             )));
         }
         match self.compact_after {
@@ -304,7 +312,7 @@ mod tests {
             let refused = campaign.check_abilities(&Deaf { known }, faults);
             refused.err().map(|error| error.to_string())
         };
-        assert_eq!(refused(Capability::ALL, &faults[..]), None);
+        assert_eq!(refused(Capability::OPERATOR, &faults[..]), None);
         assert_eq!(
             refused(&[Capability::Compaction], &faults).unwrap(),
             "deaf cannot be asked for a membership; try --faults kill,compact"

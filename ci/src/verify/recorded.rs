@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::folder::VERDICT;
-use crate::campaign::linearizability;
 use crate::exit::Conclusion;
+use crate::oracle::Oracle;
 
 /// What a run concluded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Recorded {
     }
 
     fn difference(&self, now: Conclusion) -> Option<String> {
-        let of_history = |check: &&RecordedCheck| check.checker == linearizability::NAME;
+        let of_history = |check: &&RecordedCheck| Oracle::is_checker(&check.checker);
         if let Some(check) = self.checks.iter().find(of_history)
             && check.verdict != now
         {

@@ -42,8 +42,12 @@ pub fn files(files: &[FileReport]) -> String {
     let mut text = format!("{}\n", rows.build().with(Style::blank()));
     for file in files {
         let name = file.file.display();
-        if let Some(witness) = &file.witness {
-            let _ = write!(text, "\n{name} is not linearizable:\n{witness}");
+        if let Some(witness) = &file.shown {
+            let broken = match file.checker {
+                "linearizability" => "is not linearizable",
+                _ => "is not what it says",
+            };
+            let _ = write!(text, "\n{name} {broken}:\n{witness}");
         }
         if let Some(reason) = &file.reason {
             let _ = writeln!(text, "\n{name}: unknown: {reason}");

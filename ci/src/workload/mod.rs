@@ -4,14 +4,19 @@
 //! from that worker's own stream, and learns from completions. It knows no
 //! time, no node and no system, so it can be tested without any.
 
+mod local_reads;
 mod register;
 
 use std::time::Duration;
 
+use tribunal_checker::{Spec, local_reads as reads};
 use tribunal_histories::{Header, Value};
-use tribunal_impls::adapter::{Completion, Invocation};
+use tribunal_impls::adapter::{Capability, Completion, Invocation};
 
+pub use local_reads::LocalReads;
 pub use register::Register;
+
+use crate::oracle::Oracle;
 
 /// How much a workload asks of which keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,21 +60,36 @@ pub struct Entry {
     /// that finds another value: their failures say nothing about how
     /// available it is.
     pub refusable: &'static [&'static str],
-    /// The specification that judges it.
-    pub specification: &'static str,
+    /// What judges it.
+    pub oracle: Oracle,
+    /// What a system must be able to do for it.
+    pub needs: Option<Capability>,
     /// Makes the generator.
     pub make: fn(Shape) -> Box<dyn Workload>,
 }
 
 /// Every workload there is.
-pub const WORKLOADS: &[Entry] = &[Entry {
-    name: "register",
-    about: "per-key read, write and cas; half of the keys hold distinct values, half a small domain",
-    operations: &["read", "write", "cas"],
-    refusable: &["cas"],
-    specification: "cas-register",
-    make: |shape| Box::new(Register::new(shape)),
-}];
+pub const WORKLOADS: &[Entry] = &[
+    Entry {
+        name: "register",
+        about: "per-key read, write and cas; half of the keys hold distinct values, half a small domain",
+        operations: &["read", "write", "cas"],
+        refusable: &["cas"],
+        oracle: Oracle::Order(Spec::CasRegister),
+        needs: None,
+        make: |shape| Box::new(Register::new(shape)),
+    },
+    Entry {
+        name: "local-reads",
+        about: "per-key set, and get from what one node has; each says which position it reflects",
+        operations: &[reads::SET, reads::GET],
+        // A node refuses a client that has seen more than the node has.
+        refusable: &[reads::GET],
+        oracle: Oracle::LocalReads,
+        needs: Some(Capability::LocalReads),
+        make: |shape| Box::new(LocalReads::new(shape)),
+    },
+];
 
 impl Entry {
     /// The header of a history that this workload records. A cas fails by

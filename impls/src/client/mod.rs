@@ -21,6 +21,12 @@ use self::outcome::{Attempt, Course, Next, Verdict};
 use crate::adapter::{Client, ClientOptions, Completion, Invocation, NodeNumber, Pending};
 use crate::service::{Body, Code};
 
+/// The operation that reads what one node has.
+const GET: &str = "get";
+
+/// The write whose completion says where it stands.
+const SET: &str = "set";
+
 /// Between two attempts that nobody asked for.
 const REST: Duration = Duration::from_millis(25);
 
@@ -38,6 +44,8 @@ pub struct StoreClient {
     asked_last: NodeNumber,
     /// The session, and the serial number of its latest command.
     session: Option<(u64, u64)>,
+    /// The latest position that a node named, where nodes do.
+    seen: u64,
 }
 
 impl StoreClient {
@@ -55,6 +63,7 @@ impl StoreClient {
             connections: BTreeMap::new(),
             asked_last: home,
             session: None,
+            seen: 0,
         }
     }
 
@@ -64,8 +73,10 @@ impl StoreClient {
             Err(why) => return Completion::Fail(why),
         };
         let deadline = Instant::now() + self.options.timeout;
-        if invocation.f == "read" {
-            return self.read(body, deadline).await;
+        match invocation.f.as_str() {
+            "read" => return self.read(body, deadline).await,
+            GET => return self.read_here(body, deadline).await,
+            _ => {}
         }
         let ticket = match self.ticket(deadline).await {
             Ok(ticket) => ticket,
@@ -83,18 +94,49 @@ impl StoreClient {
             // What the session knows of this command is not known here.
             self.session = None;
         }
+        if invocation.f == SET {
+            return self.placed(verdict, |_| Ok(invocation.value.clone()));
+        }
         verdict.completion(|_| invocation.value.clone())
     }
 
     async fn read(&mut self, body: Body, deadline: Instant) -> Completion {
         let course = Course::new(true, self.options.retry, self.redirects_max());
         match self.pursue(course, &body, deadline).await {
-            Verdict::Ok(reply) => match reply.get("value").map(Json::as_i64) {
-                Some(Some(value)) => Completion::Ok(Value::Int(value)),
-                None => Completion::Ok(Value::Null),
-                Some(None) => Completion::Fail("the node answered no number".to_owned()),
+            Verdict::Ok(reply) => match value_in(&reply) {
+                Ok(value) => Completion::Ok(value),
+                Err(why) => Completion::Fail(why),
             },
             other => other.completion(|_| Value::Null),
+        }
+    }
+
+    /// Reads what a node has; one that has less than this client has seen is
+    /// to say so.
+    async fn read_here(&mut self, mut body: Body, deadline: Instant) -> Completion {
+        body.insert("seen".into(), self.seen.into());
+        let course = Course::new(true, self.options.retry, self.redirects_max());
+        let verdict = self.pursue(course, &body, deadline).await;
+        self.placed(verdict, value_in)
+    }
+
+    /// The completion of what says where it stands: the value with its
+    /// position.
+    fn placed(
+        &mut self,
+        verdict: Verdict<Body>,
+        value: impl FnOnce(&Body) -> Result<Value, String>,
+    ) -> Completion {
+        let Verdict::Ok(reply) = verdict else {
+            return verdict.completion(|_| Value::Null);
+        };
+        let Some(position) = reply.get("zxid").and_then(Json::as_i64) else {
+            return Completion::Info("the node named no position".to_owned());
+        };
+        self.seen = self.seen.max(position.unsigned_abs());
+        match value(&reply) {
+            Ok(value) => Completion::Ok(Value::List(vec![value, Value::Int(position)])),
+            Err(why) => Completion::Fail(why),
         }
     }
 
@@ -217,10 +259,15 @@ impl Client for StoreClient {
 /// The request for an invocation, or why there is none.
 fn body_of(invocation: &Invocation) -> Result<Body, String> {
     let mut body = Body::new();
-    body.insert("type".into(), invocation.f.as_str().into());
+    let kind = match invocation.f.as_str() {
+        GET => "local_read",
+        SET => "write",
+        other => other,
+    };
+    body.insert("type".into(), kind.into());
     body.insert("key".into(), json(&invocation.key)?);
-    match (invocation.f.as_str(), &invocation.value) {
-        ("read", _) => {}
+    match (kind, &invocation.value) {
+        ("read" | "local_read", _) => {}
         ("write", value) => {
             body.insert("value".into(), json(value)?);
         }
@@ -231,6 +278,15 @@ fn body_of(invocation: &Invocation) -> Result<Body, String> {
         (f, value) => return Err(format!("this client knows no `{f}` of {value}")),
     }
     Ok(body)
+}
+
+/// What a reply says that a key holds.
+fn value_in(reply: &Body) -> Result<Value, String> {
+    match reply.get("value").map(Json::as_i64) {
+        Some(Some(value)) => Ok(Value::Int(value)),
+        None => Ok(Value::Null),
+        Some(None) => Err("the node answered no number".to_owned()),
+    }
 }
 
 fn json(value: &Value) -> Result<Json, String> {

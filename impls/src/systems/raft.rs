@@ -80,7 +80,7 @@ fn node(body: &Body, field: &str) -> Result<NodeId, Refusal> {
 }
 
 impl Playable for Raft {
-    const CAPABILITIES: &'static [Capability] = Capability::ALL;
+    const CAPABILITIES: &'static [Capability] = Capability::OPERATOR;
     const SETTINGS: &'static [Setting] = &[
         Setting {
             name: PRE_VOTE,

@@ -72,7 +72,7 @@ fn seen(body: &Body) -> Result<Zxid, Refusal> {
 }
 
 impl Playable for Zab {
-    const CAPABILITIES: &'static [Capability] = &[Capability::Compaction];
+    const CAPABILITIES: &'static [Capability] = &[Capability::Compaction, Capability::LocalReads];
     const SETTINGS: &'static [Setting] = &[
         Setting {
             name: OBSERVERS,
