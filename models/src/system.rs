@@ -54,6 +54,8 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// What it is, in a sentence.
     const ABOUT: &'static str;
+    /// The system whose server runs this machine, where that has another name.
+    const PART_OF: Option<&'static str> = None;
 
     /// The bounds that are used where none are given.
     fn default_bounds() -> Bounds;

@@ -57,6 +57,25 @@ macro_rules! wrong_versions {
 }
 pub(crate) use wrong_versions;
 
+/// The entry of that name.
+pub(crate) const fn entry(bugs: &[Bug], name: &str) -> Bug {
+    let mut place = 0;
+    while !is_same(bugs[place].name, name) {
+        place += 1;
+    }
+    bugs[place]
+}
+
+/// Comparing them with `==` is not for constants.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut place = 0;
+    while place < one.len() && place < other.len() && one[place] == other[place] {
+        place += 1;
+    }
+    place == one.len() && place == other.len()
+}
+
 /// `VoteNotPersisted` as the catalogue writes it: `vote-not-persisted`.
 pub(crate) fn dashed(variant: &str) -> String {
     let mut name = String::new();

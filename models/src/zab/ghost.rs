@@ -8,7 +8,7 @@ use tribunal_protocol::NodeId;
 use tribunal_protocol::object::{Call, Store};
 use tribunal_protocol::zab::{Epoch, History, Message, Snapshot, Txn, Zab, Zxid};
 
-use super::ZabSystem;
+use super::{Aspect, ZabModel};
 use crate::system::{Broken, Draft, ModelSystem as _, Seen};
 
 /// What is remembered of the past.
@@ -44,8 +44,8 @@ impl Primary {
 }
 
 /// Takes note of what happened, and judges it.
-pub(super) fn observe(
-    system: &ZabSystem,
+pub(super) fn observe<A: Aspect>(
+    system: &ZabModel<A>,
     ghost: &mut Draft<'_, Ghost>,
     seen: Seen<'_, Zab>,
     broken: &mut Vec<Broken>,
@@ -82,13 +82,13 @@ pub(super) fn observe(
     }
 }
 
-struct Notes<'a, 'g> {
-    system: &'a ZabSystem,
+struct Notes<'a, 'g, A: Aspect> {
+    system: &'a ZabModel<A>,
     ghost: &'a mut Draft<'g, Ghost>,
     broken: &'a mut Vec<Broken>,
 }
 
-impl Notes<'_, '_> {
+impl<A: Aspect> Notes<'_, '_, A> {
     fn breaks(&mut self, property: &'static str, why: String) {
         self.broken.push(Broken::new(property, why));
     }

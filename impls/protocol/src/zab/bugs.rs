@@ -4,7 +4,7 @@
 //! Each is one guarded expression at the rule; search for its variant of
 //! [`Wrong`] to find the place.
 
-use crate::bugs::{Bug, wrong_versions};
+use crate::bugs::{Bug, entry, wrong_versions};
 
 wrong_versions! {
     AckBeforeLogSync,
@@ -17,6 +17,7 @@ wrong_versions! {
     EpochPromisedTwice,
     HoleInCommittedLog,
     LeaderCountsItselfBeforeSync,
+    LeaderNeverGivesUp,
     LocalReadAtFollower,
     LocalReadAtLeader,
     NewleaderBeforeSnapshotComplete,
@@ -28,6 +29,8 @@ wrong_versions! {
     RetryAppliedTwice,
     VoteOrderNotTotal,
 }
+
+const MODELS: &[&str] = &["atomic", "staged"];
 
 /// Those that can be asked for and that no settings are known for.
 const NOT_SHOWN_YET: &[&str] = &[];
@@ -270,8 +273,31 @@ pub const BUGS: &[Bug] = &[
     },
 ];
 
+/// The catalogue of elections alone, by name: wrong versions of Zab that show
+/// there, and those that only Termination tells from the right one.
+pub const ELECTION_BUGS: &[Bug] = &[
+    Bug {
+        property: "Leadership",
+        hosts: MODELS,
+        check_args: &["--crashes", "1"],
+        run_args: &[],
+        ..entry(BUGS, "epoch-from-log-files-only")
+    },
+    Bug {
+        name: "leader-never-gives-up",
+        about: "a would-be leader waits for a quorum without a limit, while the others look for another and have no quorum without it",
+        source: "own: the limit that ZooKeeper calls initLimit, left out at the leader",
+        property: "Termination",
+        hosts: MODELS,
+        check_args: &["--nodes", "2", "--crashes", "1", "--set", "rounds=1"],
+        run_args: &[],
+    },
+];
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -280,7 +306,11 @@ mod tests {
         let can_be_broken = BUGS
             .iter()
             .filter(|bug| !bug.about.contains("; not shown: "));
-        let can_be_broken: Vec<&str> = can_be_broken.map(|bug| bug.name).collect();
+        let can_be_broken = can_be_broken.map(|bug| bug.name);
+        let of_elections = ELECTION_BUGS.iter().map(|bug| bug.name);
+        let can_be_broken: BTreeSet<&str> = can_be_broken.chain(of_elections).collect();
+        let can_be_broken = Vec::from_iter(can_be_broken);
+        assert!(ELECTION_BUGS.is_sorted_by(|a, b| a.name < b.name));
         let rules: Vec<String> = Wrong::ALL.iter().map(|rule| rule.name()).collect();
         assert_eq!(rules, can_be_broken);
         for (rule, name) in Wrong::ALL.iter().zip(&rules) {
