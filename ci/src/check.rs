@@ -36,7 +36,8 @@ pub struct CheckArgs {
     pub host: Host,
     #[command(flatten)]
     pub bounds: BoundArgs,
-    /// Start behind a scripted prefix
+    /// Start behind a scripted prefix, or at the `start`, which is usual for
+    /// most systems
     #[arg(long, value_name = "PREFIX")]
     pub from: Option<String>,
     /// Judge only this property (see `tribunal list properties`)
@@ -206,6 +207,9 @@ pub(crate) fn explained(error: CheckError) -> anyhow::Error {
     }
 }
 
+/// What `--from` takes for a search behind no prefix.
+const START: &str = "start";
+
 impl CheckArgs {
     /// What the flags ask of a system; refuses what it does not have.
     pub fn options(&self, system: &dyn System) -> anyhow::Result<CheckOptions> {
@@ -213,7 +217,8 @@ impl CheckArgs {
             let bug = names::bug(system.name(), system.bugs(), bug)?;
             names::note_where_shown(bug, self.host.granularity().name());
         }
-        if let Some(prefix) = &self.from {
+        let named = self.from.as_deref().filter(|from| *from != START);
+        if let Some(prefix) = named {
             let what = format!("prefix of {}", system.name());
             names::find(&what, prefix, &system.prefixes(), |(name, _)| name)?;
         }
@@ -221,10 +226,14 @@ impl CheckArgs {
             check_property(system, property)?;
         }
         let usual = CheckOptions::new(self.bounds.bounds(system)?);
+        let from = match &self.from {
+            Some(_) => named,
+            None => system.usual_start(&usual.bounds),
+        };
         Ok(CheckOptions {
             bug: self.bug.clone(),
             granularity: self.host.granularity(),
-            from: self.from.clone(),
+            from: from.map(str::to_owned),
             property: self.property.clone(),
             timeout: self.timeout.map(|Time(timeout)| timeout),
             memory: self.memory.map(|Size(bytes)| bytes),

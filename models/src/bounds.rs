@@ -84,7 +84,7 @@ impl fmt::Display for Limit {
 }
 
 /// As many settings of its own as a system may have.
-pub const SETTINGS_MAX: usize = 8;
+pub const SETTINGS_MAX: usize = 12;
 
 /// A choice that a system offers beside the common bounds, such as how many
 /// entries one message carries.

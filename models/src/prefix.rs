@@ -4,7 +4,7 @@
 //! itself; only the budgets do not count, and a message may be lost. So
 //! whatever is found behind it can happen, and the prefix is part of its path.
 
-use tribunal_protocol::machine::NodeId;
+use tribunal_protocol::machine::{Machine, NodeId};
 
 use crate::action::{Action, Step};
 use crate::bounds::{Bounds, Limit};
@@ -131,6 +131,14 @@ impl<S: ModelSystem> Scene<S> {
                 matches!(action.step, Step::Crash { node, kept }
                     if node == *id && usize::from(kept) == *keep)
             }),
+            Cue::Break(one, other) => self.take(|_, action| {
+                matches!(action.step, Step::Break { a, b }
+                    if (a, b) == (*one.min(other), *one.max(other)))
+            }),
+            Cue::Tell(id, other) => self.take(|_, action| {
+                matches!(action.step, Step::Tell { node, peer, .. }
+                    if node == *id && peer == *other)
+            }),
             Cue::Request(index, id) => self.take(|_, action| {
                 matches!(action.step, Step::Request { operation, node, .. }
                     if node == *id && usize::from(operation) == *index)
@@ -143,15 +151,29 @@ impl<S: ModelSystem> Scene<S> {
                         if node == *id && usize::from(place) == asked)
                 })
             }
-            Cue::Settle(nodes) => self.take_all(|state, action| match action.step {
-                Step::Deliver { slot, to, copy: false } => {
-                    nodes.contains(&state.network.at(slot).from) && nodes.contains(&to)
-                }
-                Step::Persist { node, .. } => nodes.contains(&node),
-                Step::Tell { node, peer, .. } => nodes.contains(&node) && nodes.contains(&peer),
-                _ => false,
-            }),
+            Cue::Settle(nodes) => self.settle(nodes, |_| false),
+            Cue::SettleBefore(nodes, stays) => self.settle(nodes, stays),
         }
+    }
+
+    fn settle(
+        &mut self,
+        nodes: &[NodeId],
+        stays: impl Fn(&<S::Machine as Machine>::Message) -> bool,
+    ) -> Option<()> {
+        self.take_all(|state, action| match action.step {
+            Step::Deliver {
+                slot,
+                to,
+                copy: false,
+            } => {
+                let envelope = state.network.at(slot);
+                nodes.contains(&envelope.from) && nodes.contains(&to) && !stays(&envelope.message)
+            }
+            Step::Persist { node, .. } => nodes.contains(&node),
+            Step::Tell { node, peer, .. } => nodes.contains(&node) && nodes.contains(&peer),
+            _ => false,
+        })
     }
 
     fn take_all(&mut self, fits: impl Fn(&Cluster<S>, &Action<S>) -> bool) -> Option<()> {
@@ -184,7 +206,7 @@ fn is_between<S: ModelSystem>(
     slot: u16,
     from: NodeId,
     to: NodeId,
-    fits: fn(&<S::Machine as tribunal_protocol::Machine>::Message) -> bool,
+    fits: fn(&<S::Machine as Machine>::Message) -> bool,
 ) -> bool {
     let envelope = state.network.at(slot);
     envelope.from == from && envelope.to == to && fits(&envelope.message)

@@ -134,13 +134,13 @@ pub fn outcome<R: Answered>(outcome: Outcome<R>) -> Outcome<R> {
 }
 
 /// Whether the operations fit a register.
-pub fn is_linearizable<S>(operations: &[Judged<'_, S>]) -> bool
+pub fn is_linearizable<'a, S>(operations: impl IntoIterator<Item = &'a Judged<'a, S>>) -> bool
 where
     S: ModelSystem<Operation = Operation>,
     S::Machine: Machine<Response: Answered>,
 {
     let operations: Vec<_> = operations
-        .iter()
+        .into_iter()
         .map(|each| TimedCall {
             call: register_call(each.operation),
             invoked: each.invoked,

@@ -60,6 +60,9 @@ pub trait System: Send + Sync {
     /// Where a search may start: names, and what they lead to.
     fn prefixes(&self) -> Vec<(&'static str, &'static str)>;
 
+    /// Behind which of them a check begins if nobody says, if behind any.
+    fn usual_start(&self, bounds: &Bounds) -> Option<&'static str>;
+
     /// Explores every state within bounds and says what that establishes.
     /// Tells of its progress several times a second, and may be broken off
     /// then.
@@ -162,6 +165,10 @@ impl<S: ModelSystem> System for Erased<S> {
             .into_iter()
             .map(|prefix| (prefix.name, prefix.about))
             .collect()
+    }
+
+    fn usual_start(&self, bounds: &Bounds) -> Option<&'static str> {
+        S::usual_start(bounds)
     }
 
     fn check(

@@ -207,6 +207,13 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// Behind which of them a check begins if nobody says: where the way from
+    /// the first state would take most of what can be explored.
+    fn usual_start(bounds: &Bounds) -> Option<&'static str> {
+        let _ = bounds;
+        None
+    }
+
     /// A node in a line, for paths.
     fn describe(
         &self,
@@ -477,6 +484,10 @@ pub enum Cue<M: Machine> {
     Persist(NodeId),
     /// A node crashes and keeps so many of its outstanding persists.
     Crash(NodeId, usize),
+    /// The session between two nodes breaks; neither knows yet.
+    Break(NodeId, NodeId),
+    /// A node is told what became of its session with another.
+    Tell(NodeId, NodeId),
     /// The request of a planned operation is handed to a node, for the first
     /// time or again.
     Request(usize, NodeId),
@@ -486,6 +497,9 @@ pub enum Cue<M: Machine> {
     /// sessions told, until nothing has an effect; messages to and from other
     /// nodes stay.
     Settle(Vec<NodeId>),
+    /// The same, but messages that fit stay as well, and with sessions what is
+    /// behind them.
+    SettleBefore(Vec<NodeId>, fn(&M::Message) -> bool),
 }
 
 /// A ghost that is copied only if something is written to it.

@@ -29,6 +29,9 @@ pub trait Aspect: Clone + Debug + Send + Sync + Sized + 'static {
     const PART_OF: Option<&'static str>;
     /// The wrong versions that show.
     const BUGS: &'static [Bug];
+    /// Whether a check begins where a leader is established, if nobody says
+    /// where.
+    const BEGINS_BEHIND_ELECTION: bool;
 
     /// The bounds that are used where none are given.
     fn default_bounds() -> Bounds;
@@ -51,9 +54,12 @@ impl Aspect for Whole {
                                  Medeiros 2012)";
     const PART_OF: Option<&'static str> = None;
     const BUGS: &'static [Bug] = BUGS;
+    const BEGINS_BEHIND_ELECTION: bool = true;
 
     fn default_bounds() -> Bounds {
-        Bounds::of(3).with(Limit::Operations, 1)
+        Bounds::of(3)
+            .with(Limit::Operations, 2)
+            .with(Limit::Crashes, 1)
     }
 
     fn properties() -> Vec<Property<ZabSystem>> {
@@ -75,6 +81,7 @@ impl Aspect for Elections {
                                  epoch, and always a way to one (Medeiros 2012, §4.2)";
     const PART_OF: Option<&'static str> = Some(Whole::NAME);
     const BUGS: &'static [Bug] = ELECTION_BUGS;
+    const BEGINS_BEHIND_ELECTION: bool = false;
 
     fn default_bounds() -> Bounds {
         Bounds::of(3)

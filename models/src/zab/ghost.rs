@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included};
 
 use tribunal_protocol::NodeId;
-use tribunal_protocol::object::{Call, Store};
-use tribunal_protocol::zab::{Epoch, History, Message, Snapshot, Txn, Zab, Zxid};
+use tribunal_protocol::machine::Outcome;
+use tribunal_protocol::object::{Answer, Call, Store};
+use tribunal_protocol::zab::{Epoch, History, Message, Reply, Snapshot, Txn, Zab, Zxid};
 
 use super::{Aspect, ZabModel};
+use crate::register::KEY;
 use crate::system::{Broken, Draft, ModelSystem as _, Seen};
 
 /// What is remembered of the past.
@@ -78,6 +80,10 @@ pub(super) fn observe<A: Aspect>(
             message: Message::Propose(txn),
             ..
         } => notes.proposal(txn),
+        Seen::Answered {
+            outcome: Outcome::Ok(reply),
+            ..
+        } => notes.read(reply),
         Seen::Sent { .. } | Seen::Answered { .. } | Seen::Crashed { .. } => {}
     }
 }
@@ -249,7 +255,7 @@ impl<A: Aspect> Notes<'_, '_, A> {
             return;
         }
         let committed = after.committed();
-        if self.made_of(node, committed).parts() != after.store().parts() {
+        if self.made_of(committed).parts() != after.store().parts() {
             let why =
                 format!("{node} has not made of {committed} what all that was delivered makes");
             self.breaks("Prefix Consistency", why);
@@ -261,7 +267,7 @@ impl<A: Aspect> Notes<'_, '_, A> {
             "its history begins behind that"
         } else if *head > committed {
             "it has not delivered all of that"
-        } else if self.made_of(node, *head).parts() != *parts {
+        } else if self.made_of(*head).parts() != *parts {
             "what was delivered makes another one"
         } else {
             return;
@@ -270,13 +276,39 @@ impl<A: Aspect> Notes<'_, '_, A> {
         self.breaks("Snapshot Integrity", why);
     }
 
+    /// Local Reads: what was read is what all that was delivered up to the zxid
+    /// makes. Whoever says what nobody shows to have delivered yet may be
+    /// ahead of that.
+    fn read(&mut self, reply: &Reply) {
+        let Reply { zxid, answer } = reply;
+        let Answer::Value(value) = answer else {
+            return;
+        };
+        if self.ghost.unseen > Zxid::default() || *zxid > self.last_delivered() {
+            return;
+        }
+        let there = self.made_of(*zxid).read(KEY);
+        if there != *value {
+            let why = format!(
+                "{} was read as of {zxid}, where it was {}",
+                shown(*value),
+                shown(there)
+            );
+            self.breaks("Local Reads", why);
+        }
+    }
+
     /// The object that all deliveries up to a zxid make.
-    fn made_of(&self, node: NodeId, last: Zxid) -> Store {
-        let config = self.system.config(node);
+    fn made_of(&self, last: Zxid) -> Store {
+        let config = self.system.config(NodeId(1));
         let mut store = Store::new(config.sessions_founding);
         for (zxid, call) in self.ghost.delivered.range(..=last) {
             store.call(call, zxid.number(), config.sessions_max);
         }
         store
     }
+}
+
+fn shown(value: Option<i64>) -> String {
+    value.map_or("nothing".to_owned(), |value| value.to_string())
 }

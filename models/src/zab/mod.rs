@@ -6,11 +6,13 @@
 //! | `aspect.rs` | what of it is looked at: all, or elections alone |
 //! | `describe.rs` | nodes and messages in words |
 //! | `ghost.rs` | what is remembered of the past, and the properties of steps |
+//! | `prefixes.rs` | ways to states worth starting from |
 //! | `properties.rs` | the properties of states, and the goals |
 
 mod aspect;
 mod describe;
 mod ghost;
+mod prefixes;
 mod properties;
 
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::{Call, Operation};
 use tribunal_protocol::quorum::majority;
-use tribunal_protocol::zab::{Config, Durable, Message, Request, Timer, Wrong, Zab};
+use tribunal_protocol::zab::{Config, Durable, Message, Request, Timer, Wrong, Zab, Zxid};
 
 pub use self::aspect::{Aspect, Elections, Whole};
 use self::ghost::Ghost;
@@ -29,8 +31,8 @@ use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
 use crate::register;
 use crate::system::{
-    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Property, Response,
-    Seen,
+    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property,
+    Response, Seen,
 };
 
 /// Zab within bounds, seen under an aspect.
@@ -68,6 +70,13 @@ const ROUNDS: Setting = Setting {
     default: 1,
     least: 0,
     most: u8::MAX,
+};
+const LOCAL_READS: Setting = Setting {
+    name: "local-reads",
+    about: "reads are answered by any node from what it has, 0 or 1",
+    default: 0,
+    least: 0,
+    most: 1,
 };
 const COUNTER_MAX: Setting = Setting {
     name: "counter-max",
@@ -110,6 +119,10 @@ impl<A: Aspect> ZabModel<A> {
         self.bounds.setting(Self::settings(), setting.name)
     }
 
+    fn reads_locally(&self) -> bool {
+        self.setting(&LOCAL_READS) > 0
+    }
+
     /// Those who vote, and those who do not.
     fn members(&self) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
         let voters = self.bounds.nodes - self.setting(&OBSERVERS);
@@ -143,6 +156,7 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
             CHECK_QUORUM,
             OBSERVERS,
             ROUNDS,
+            LOCAL_READS,
             COUNTER_MAX,
             BATCH,
             CHUNK,
@@ -201,10 +215,16 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
         register::plan_of_writes(&self.bounds)
     }
 
-    /// A read is a transaction, too: a local one promises less than the
-    /// register.
+    /// A read is a transaction, too, unless it is local. Every read has a
+    /// client of its own, which has seen nothing yet.
     fn request(&self, index: usize, operation: &Operation) -> Request {
-        Request::Call(asked(&self.bounds, index, operation))
+        match operation {
+            Operation::Read { key } if self.reads_locally() => Request::Read {
+                key: *key,
+                seen: Zxid::default(),
+            },
+            _ => Request::Call(asked(&self.bounds, index, operation)),
+        }
     }
 
     fn administration(&self) -> Vec<Administration<Zab>> {
@@ -219,8 +239,10 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
         register::outcome(outcome)
     }
 
+    /// Local reads promise less than a register, and are judged apart.
     fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        register::is_linearizable(operations)
+        let is_local = |each: &&Judged<'_, Self>| self.reads_locally() && is_read(each.operation);
+        register::is_linearizable(operations.iter().filter(|each| !is_local(each)))
     }
 
     fn timer_limit(&self, timer: Timer) -> Limit {
@@ -245,6 +267,18 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
     /// Nodes may fail to agree for ever if messages arrive at the worst times.
     fn is_beyond(&self, start: &Cluster<Self>, cluster: &Cluster<Self>) -> bool {
         latest_round(cluster) > latest_round(start) + u64::from(self.setting(&ROUNDS))
+    }
+
+    fn prefixes() -> Vec<Prefix<Self>> {
+        prefixes::prefixes()
+    }
+
+    /// The first election has most of the states, and there is a model of
+    /// elections alone.
+    fn usual_start(bounds: &Bounds) -> Option<&'static str> {
+        let observers = bounds.setting(Self::settings(), OBSERVERS.name);
+        let fits = bounds.nodes == 3 && observers == 0;
+        (fits && A::BEGINS_BEHIND_ELECTION).then_some(prefixes::ESTABLISHED)
     }
 
     fn draws() -> Draws {
@@ -283,8 +317,12 @@ fn latest_round<A: Aspect>(cluster: &Cluster<ZabModel<A>>) -> u64 {
 
 /// What the planned operation `index` asks for.
 fn asked(bounds: &Bounds, index: usize, operation: &Operation) -> Call {
-    match operation {
-        Operation::Read { .. } => register::unticketed(operation),
-        _ => register::call(bounds, index, operation),
+    match is_read(operation) {
+        true => register::unticketed(operation),
+        false => register::call(bounds, index, operation),
     }
+}
+
+fn is_read(operation: &Operation) -> bool {
+    matches!(operation, Operation::Read { .. })
 }
