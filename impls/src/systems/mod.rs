@@ -10,6 +10,7 @@ mod local;
 mod paxos;
 mod raft;
 pub mod store;
+mod zab;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ pub struct BuiltIn {
 }
 
 /// Every machine that can be served.
-pub const BUILT_IN: &[BuiltIn] = &[raft::RAFT, paxos::PAXOS];
+pub const BUILT_IN: &[BuiltIn] = &[raft::RAFT, paxos::PAXOS, zab::ZAB];
 
 impl BuiltIn {
     /// The one of that name.

@@ -60,7 +60,7 @@ pub fn answered(answer: Answer) -> Result<Body, Refusal> {
     Ok(body)
 }
 
-fn key(body: &Body) -> Result<u64, Refusal> {
+pub(super) fn key(body: &Body) -> Result<u64, Refusal> {
     let key = body.get("key").and_then(Json::as_u64);
     key.ok_or_else(|| Refusal::malformed("a whole number from 0", "key"))
 }
