@@ -4,9 +4,8 @@
 mod catalogue;
 
 use catalogue::{counts, with};
-use tribunal_models::report::Verdict;
 use tribunal_models::zab::ZabSystem;
-use tribunal_models::{Bounds, CheckOptions, Granularity, Limit, ModelSystem};
+use tribunal_models::{Bounds, Limit};
 
 #[test]
 fn every_wrong_version_breaks_its_property() {
