@@ -21,6 +21,8 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is, in a sentence.
     pub about: &'static str,
+    /// The system that it is a part of, if it is.
+    pub part_of: Option<&'static str>,
     /// Its wrong versions.
     pub bugs: &'static [Bug],
     /// What its model is checked for; empty if it has none.
@@ -42,6 +44,7 @@ pub fn all() -> Vec<Entry> {
         .map(|model| Entry {
             name: model.name(),
             about: model.about(),
+            part_of: model.part_of(),
             bugs: model.bugs(),
             properties: model.properties(),
             settings: model.settings(),
@@ -54,6 +57,7 @@ pub fn all() -> Vec<Entry> {
             entries.push(Entry {
                 name: system.name,
                 about: system.about,
+                part_of: None,
                 bugs: system.bugs,
                 properties: Vec::new(),
                 settings: &[],
@@ -68,7 +72,15 @@ pub fn all() -> Vec<Entry> {
 /// A system that can be run as processes, or a usage error.
 pub fn runnable(name: &str) -> anyhow::Result<Entry> {
     let mut entries = all();
+    let is_part = |entry: &&Entry| entry.name == name && entry.runs.is_none();
+    let whole = entries.iter().find(is_part).and_then(|entry| entry.part_of);
     entries.retain(|entry| entry.runs.is_some());
+    if let Some(whole) = whole.filter(|whole| entries.iter().any(|entry| entry.name == *whole)) {
+        return Err(usage(format!(
+            "`{name}` is a part of {whole}, to be checked and simulated; its server is that of \
+             the whole: tribunal run {whole}"
+        )));
+    }
     names::find("system to run", name, &entries, |entry| entry.name)?;
     let place = entries.iter().position(|entry| entry.name == name);
     place

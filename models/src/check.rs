@@ -15,6 +15,7 @@ use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
 use crate::model::{Model, Settings};
 use crate::path::{Deeds, Walk};
 use crate::prefix;
+use crate::recovery::Ways;
 use crate::report::{PathStep, PropertyKind, PropertyReport, PropertyResult, Report, Verdict};
 use crate::search::{Found, Order, Plan, Progress, search};
 use crate::system::{Broken, ModelSystem};
@@ -145,6 +146,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         if options.interned {
             model = model.interning(options.threads.max(1));
         }
+        model = model.asking_for_ways(bug);
         Ok(Case {
             options,
             bug,
@@ -255,6 +257,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             verdict: self.verdict(found, &properties),
             states_generated: found.states_generated,
             states_unique: found.states_unique,
+            states_on_ways: self.ways().map(Ways::met).sum(),
             depth: found.depth,
             time: self.begin.elapsed(),
             memory_peak: found.memory_peak,
@@ -274,11 +277,19 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         if properties.iter().any(refuted) {
             return Verdict::Invalid;
         }
+        let open = self.ways().find(|ways| ways.open() > 0);
         match found.stop {
             None if found.states_unique < 2 => {
                 Verdict::Unknown("nothing can happen within these bounds".to_owned())
             }
-            None => Verdict::Valid,
+            None => match open {
+                None => Verdict::Valid,
+                Some(ways) => Verdict::Unknown(format!(
+                    "from {} states the way that {} asks for was neither found nor excluded",
+                    ways.open(),
+                    ways.property()
+                )),
+            },
             Some(Stop::Time) => Verdict::Unknown(format!(
                 "the time limit of {:?} was met with states left to visit",
                 self.options.timeout.unwrap_or_default()
@@ -300,16 +311,18 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             let violation = violations
                 .iter()
                 .find(|violation| violation.broken.property == name);
+            let ways = self.ways().find(|ways| ways.property() == name);
+            let is_open = ways.is_some_and(|ways| ways.open() > 0);
             reports.push(PropertyReport {
                 name,
                 about,
                 kind: PropertyKind::Always,
                 result: match violation {
                     Some(_) => PropertyResult::Violated,
-                    None if exhausted => PropertyResult::Holds,
+                    None if exhausted && !is_open => PropertyResult::Holds,
                     None => PropertyResult::Unknown,
                 },
-                count: None,
+                count: ways.map(Ways::asked),
                 why: violation.map(|violation| violation.broken.why.clone()),
                 path: violation
                     .map(|violation| self.tell(&violation.walk))
@@ -348,6 +361,11 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         goals
             .map(|goal| reached(goal.name, about, count(goal.kind), exhausted))
             .collect()
+    }
+
+    /// The properties of ways.
+    fn ways(&self) -> impl Iterator<Item = &Ways<S>> {
+        self.model.ways.iter().flatten().map(|ways| &**ways)
     }
 
     /// Every property that is judged, the system's own first.

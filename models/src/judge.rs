@@ -60,6 +60,10 @@ impl<S: ModelSystem> Model<S> {
         let system = &self.system;
         let why = match property.check {
             Check::Observed | Check::Linearizable | Check::FailMeansNever => None,
+            Check::Recoverable(_) => {
+                let ways = self.ways.get(place)?.as_ref()?;
+                return ways.judge(state, || self.is_stopped());
+            }
             Check::Cluster(check) => check(system, state).err(),
             Check::Node(check) => state
                 .nodes()

@@ -51,6 +51,7 @@ mod perform;
 mod prefix;
 pub mod raft;
 mod react;
+mod recovery;
 pub mod register;
 pub mod registry;
 pub mod report;

@@ -9,6 +9,7 @@
 //! | `perform.rs` | what an action makes of a state |
 //! | `note.rs` | what it makes of the ghost and of the clients' history |
 //! | `judge.rs` | whether a state is right |
+//! | `recovery.rs` | whether a way leads from it to where one should |
 //! | `memo.rs` | what is remembered |
 //!
 //! stateright sees one property. With several it would overwrite the path to
@@ -32,6 +33,7 @@ use crate::cluster::Cluster;
 use crate::memo::Memory;
 use crate::network::Envelope;
 use crate::node::{Host, Node};
+use crate::recovery::Ways;
 use crate::shared::Shared;
 use crate::system::{Administration, Goal, ModelSystem, Planned, Property, Response};
 use crate::tally::{GOALS_MAX, Tally};
@@ -66,6 +68,9 @@ pub struct Model<S: ModelSystem> {
     pub(crate) configs: Vec<<S::Machine as Machine>::Config>,
     /// Nothing, if every state owns its components.
     pub(crate) memory: Option<Arc<Memory<S>>>,
+    /// How each property is judged that asks for ways, by its place; empty in
+    /// a model that does not judge them.
+    pub(crate) ways: Vec<Option<Arc<Ways<S>>>>,
 }
 
 impl<S: ModelSystem> Model<S> {
@@ -98,6 +103,7 @@ impl<S: ModelSystem> Model<S> {
             tally: Arc::new(Tally::new()),
             stop: Arc::new(AtomicBool::new(false)),
             memory: None,
+            ways: Vec::new(),
         };
         model.boot();
         model
@@ -119,12 +125,38 @@ impl<S: ModelSystem> Model<S> {
     /// The same model with counters of its own, whose states own their
     /// components and that remembers nothing.
     pub(crate) fn replaying(&self) -> Self {
+        let replaying = |ways: &Option<Arc<Ways<S>>>| Some(Arc::new(ways.as_ref()?.replaying()));
         let mut model = Model {
             memory: None,
+            ways: self.ways.iter().map(replaying).collect(),
             ..self.afresh()
         };
         model.start = model.held(&model.start);
         model
+    }
+
+    /// The same cluster within other bounds, by which its nodes are told
+    /// nothing else.
+    ///
+    /// # Panics
+    ///
+    /// If they are.
+    pub(crate) fn within(&self, bounds: Bounds, system: S) -> Self {
+        let configs: Vec<_> = self.start.nodes().map(|node| system.config(node)).collect();
+        assert_eq!(
+            format!("{configs:?}"),
+            format!("{:?}", self.configs),
+            "other bounds may not change what nodes are told"
+        );
+        Model {
+            settings: Settings {
+                bounds,
+                ..self.settings
+            },
+            system,
+            ways: Vec::new(),
+            ..self.afresh()
+        }
     }
 
     /// The same model with counters of its own.
@@ -143,6 +175,7 @@ impl<S: ModelSystem> Model<S> {
             stop: Arc::new(AtomicBool::new(false)),
             configs: self.configs.clone(),
             memory: self.memory.clone(),
+            ways: self.ways.clone(),
         }
     }
 

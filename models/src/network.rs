@@ -243,6 +243,14 @@ impl<M: Machine> Network<M> {
         }
     }
 
+    /// Everything in a bag is lost. What is under way on a session is lost only
+    /// with the session.
+    pub(crate) fn lose_all(&mut self) {
+        if let Network::Bag(bag) = self {
+            bag.clear();
+        }
+    }
+
     /// A node is told of the begin or the end of its session with a peer.
     pub(crate) fn tell(&mut self, node: NodeId, peer: NodeId, up: bool) {
         let lane = self.lane_mut(peer, node);

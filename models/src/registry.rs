@@ -10,13 +10,13 @@ use tribunal_protocol::bugs::Bug;
 use crate::bounds::{Bounds, Setting};
 use crate::check::{Case, CheckError, CheckOptions, GENERAL, check};
 use crate::paxos::PaxosSystem;
-use crate::raft::RaftSystem;
+use crate::raft::{RaftElectionSystem, RaftSystem};
 use crate::report::{PropertyKind, Report};
 use crate::search::Progress;
 use crate::simulate::{self, SimulateOptions};
 use crate::single_decree::SingleDecreeSystem;
 use crate::system::ModelSystem;
-use crate::zab::ZabSystem;
+use crate::zab::{ZabElectionSystem, ZabSystem};
 
 /// The systems that can be checked.
 pub fn systems() -> Vec<Box<dyn System>> {
@@ -25,6 +25,8 @@ pub fn systems() -> Vec<Box<dyn System>> {
         erased::<PaxosSystem>(),
         erased::<ZabSystem>(),
         erased::<SingleDecreeSystem>(),
+        erased::<RaftElectionSystem>(),
+        erased::<ZabElectionSystem>(),
     ]
 }
 
@@ -35,6 +37,10 @@ pub trait System: Send + Sync {
 
     /// What it is, in a sentence.
     fn about(&self) -> &'static str;
+
+    /// The system whose server runs the same machine, where that has another
+    /// name.
+    fn part_of(&self) -> Option<&'static str>;
 
     /// The bounds that are used where none are given.
     fn default_bounds(&self) -> Bounds;
@@ -113,6 +119,10 @@ impl<S: ModelSystem> System for Erased<S> {
 
     fn about(&self) -> &'static str {
         S::ABOUT
+    }
+
+    fn part_of(&self) -> Option<&'static str> {
+        S::PART_OF
     }
 
     fn default_bounds(&self) -> Bounds {

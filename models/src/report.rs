@@ -26,6 +26,8 @@ pub struct Report {
     pub states_generated: u64,
     /// Different states.
     pub states_unique: u64,
+    /// Different states that were met on ways that some property asks for.
+    pub states_on_ways: u64,
     /// States on the longest path that was followed.
     pub depth: u64,
     /// How long it took.
@@ -64,7 +66,8 @@ pub struct PropertyReport {
     pub kind: PropertyKind,
     /// What is known.
     pub result: PropertyResult,
-    /// Of a goal, in how many different states it was reached.
+    /// Of a goal, in how many different states it was reached; of a property of
+    /// ways, from how many one was asked for.
     pub count: Option<u64>,
     /// What contradicts it, where something does.
     pub why: Option<String>,
@@ -139,7 +142,7 @@ impl Report {
     /// behind the second was missed: n² / 2⁶⁵ for ideal fingerprints of 64
     /// bits. A collision can only hide a violation, never invent one.
     pub fn collision_probability(&self) -> f64 {
-        let states = self.states_unique as f64;
+        let states = (self.states_unique + self.states_on_ways) as f64;
         (states * states / 2_f64.powi(65)).min(1.0)
     }
 

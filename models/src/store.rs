@@ -148,6 +148,35 @@ impl<K: Hash + Eq + Clone + Send, V: Clone + Send> Memo<K, V> {
     }
 }
 
+/// What several threads find out, by hashes that are as good as what they are
+/// of.
+pub(crate) struct Known<V> {
+    shards: Vec<Mutex<FxHashMap<u64, V>>>,
+}
+
+impl<V: Copy> Known<V> {
+    /// Nothing.
+    pub(crate) fn new() -> Self {
+        Known { shards: shards() }
+    }
+
+    /// What is known.
+    pub(crate) fn get(&self, hash: u64) -> Option<V> {
+        lock(&self.shards[shard(hash)]).get(&hash).copied()
+    }
+
+    /// That is known from now on.
+    pub(crate) fn put(&self, hash: u64, value: V) {
+        lock(&self.shards[shard(hash)]).insert(hash, value);
+    }
+
+    /// Of how many something is known.
+    pub(crate) fn len(&self) -> usize {
+        let shards = self.shards.iter();
+        shards.map(|shard| lock(shard).len()).sum()
+    }
+}
+
 fn shards<T: Default>() -> Vec<Mutex<T>> {
     (0..SHARDS).map(|_| Mutex::default()).collect()
 }

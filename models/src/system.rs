@@ -54,6 +54,8 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// What it is, in a sentence.
     const ABOUT: &'static str;
+    /// The system whose server runs this machine, where that has another name.
+    const PART_OF: Option<&'static str> = None;
 
     /// The bounds that are used where none are given.
     fn default_bounds() -> Bounds;
@@ -400,11 +402,43 @@ pub enum Check<S: ModelSystem> {
     /// The clients' history fits the specification
     /// ([`ModelSystem::is_linearizable`]), failed operations left out.
     Linearizable,
+    /// The cluster can always find its way somewhere, once nothing goes wrong
+    /// any more. Judged by a check alone: a simulation sees one way of many.
+    Recoverable(Recovery<S>),
     /// An operation that was said to have failed has not taken effect: the
     /// history does not fit the specification, but would if that operation
     /// were open. Judged before linearizability, of which it is a part.
     FailMeansNever,
 }
+
+/// From every state that can be reached in which `from` holds, also by faults,
+/// a way without faults leads to one in which `to` holds: in the logic CTL,
+/// `AG (from → EF to)`, where `EF` is of ways that [`Recovery::grant`] bounds.
+/// It says that termination stays possible, whatever happened. That it comes
+/// about takes fairness, too, or luck with timers: nothing is said of that.
+#[derive(Debug)]
+pub struct Recovery<S: ModelSystem> {
+    /// Where a way must begin: wherever there is something to be brought to an
+    /// end. Budgets are full when it is asked, the bag may be empty. It must not
+    /// cease to hold by a persist that completes.
+    pub from: fn(&S, &Cluster<S>) -> bool,
+    /// Where it must lead.
+    pub to: fn(&S, &Cluster<S>) -> bool,
+    /// The same in words, as in "no way leads from here to …".
+    pub goal: &'static str,
+    /// What a way may take, made of the bounds that were asked for; limits on
+    /// faults, and on what operators do, are of no account. Nothing that nodes
+    /// are told may change by it.
+    pub grant: fn(Bounds) -> Bounds,
+}
+
+impl<S: ModelSystem> Clone for Recovery<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: ModelSystem> Copy for Recovery<S> {}
 
 /// Something that must be reachable.
 #[derive(Debug)]

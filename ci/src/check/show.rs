@@ -48,6 +48,7 @@ pub fn answer(report: &Report, repeat: &str) -> Answer<Checked> {
         states: json!({
             "generated": report.states_generated,
             "unique": report.states_unique,
+            "on_ways": report.states_on_ways,
         }),
         depth: report.depth,
         memory_bytes: report.memory_peak,
@@ -87,9 +88,9 @@ pub(crate) fn coverage(
     properties: &[PropertyReport],
 ) -> Value {
     let counted = |(name, count): (&str, u64)| (name.to_owned(), json!(count));
-    let goals = properties
-        .iter()
-        .filter_map(|goal| Some((goal.name, goal.count?)));
+    let goals = properties.iter();
+    let goals = goals.filter(|goal| goal.kind == PropertyKind::Sometimes);
+    let goals = goals.filter_map(|goal| Some((goal.name, goal.count?)));
     json!({
         "actions": actions.map(counted).collect::<Map<_, _>>(),
         "goals": goals.map(counted).collect::<Map<_, _>>(),
@@ -156,6 +157,9 @@ pub(crate) fn properties(properties: &[PropertyReport], reached_in: &str) -> Bui
     for property in properties {
         let detail = match (property.kind, property.count) {
             (PropertyKind::Sometimes, Some(count)) => format!("in {count} {reached_in}"),
+            (PropertyKind::Always, Some(count)) if property.why.is_none() => {
+                format!("from {count} {reached_in}")
+            }
             _ => property.why.clone().unwrap_or_default(),
         };
         let words = [
@@ -180,6 +184,9 @@ fn figures(report: &Report) -> Builder {
             report.states_unique, report.states_generated
         ),
     );
+    if report.states_on_ways > 0 {
+        row("states on ways", report.states_on_ways.to_string());
+    }
     row("longest path", format!("{} states", report.depth));
     row(
         "time",

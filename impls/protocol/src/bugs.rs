@@ -57,6 +57,25 @@ macro_rules! wrong_versions {
 }
 pub(crate) use wrong_versions;
 
+/// The entry of that name.
+pub(crate) const fn entry(bugs: &[Bug], name: &str) -> Bug {
+    let mut place = 0;
+    while !is_same(bugs[place].name, name) {
+        place += 1;
+    }
+    bugs[place]
+}
+
+/// Comparing them with `==` is not for constants.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut place = 0;
+    while place < one.len() && place < other.len() && one[place] == other[place] {
+        place += 1;
+    }
+    place == one.len() && place == other.len()
+}
+
 /// `VoteNotPersisted` as the catalogue writes it: `vote-not-persisted`.
 pub(crate) fn dashed(variant: &str) -> String {
     let mut name = String::new();
@@ -67,6 +86,21 @@ pub(crate) fn dashed(variant: &str) -> String {
         name.push(letter.to_ascii_lowercase());
     }
     name
+}
+
+/// A catalogue with the entries that only the one of elections has.
+///
+/// # Panics
+///
+/// If that is not in the order of names.
+#[cfg(test)]
+pub(crate) fn joined(bugs: &[Bug], elections: &[Bug]) -> Vec<Bug> {
+    assert!(elections.is_sorted_by(|a, b| a.name < b.name));
+    let is_own = |bug: &&Bug| !bugs.iter().any(|other| other.name == bug.name);
+    let mut all = bugs.to_vec();
+    all.extend(elections.iter().filter(is_own));
+    all.sort_by_key(|bug| bug.name);
+    all
 }
 
 /// Panics unless the catalogue says of each wrong version what it is and what

@@ -10,7 +10,7 @@ use tribunal_protocol::raft::{
     Command, Entry, Head, Log, Membership, Message, Position, Raft, Snapshot,
 };
 
-use super::RaftSystem;
+use super::{Aspect, RaftModel};
 use crate::system::{Broken, Draft, ModelSystem as _, Seen};
 
 /// What is remembered of the past.
@@ -28,6 +28,9 @@ pub struct Ghost {
     /// Up to which index entries were committed when a client was last told
     /// what became of its operation, or what it read.
     pub acknowledged: u64,
+    /// Whom a node said to vote for in a term, by term and node; empty where
+    /// votes are not judged ([`Aspect::JUDGES_VOTES`]).
+    pub votes: BTreeMap<(u64, NodeId), NodeId>,
 }
 
 impl Ghost {
@@ -48,7 +51,12 @@ impl Ghost {
 
     /// What all that is committed up to an index makes, if every entry is known:
     /// one that is committed and dropped in a single step may not be.
-    fn made_of(&self, last: u64, system: &RaftSystem, node: NodeId) -> Option<Snapshot> {
+    fn made_of<A: Aspect>(
+        &self,
+        last: u64,
+        system: &RaftModel<A>,
+        node: NodeId,
+    ) -> Option<Snapshot> {
         let config = system.config(node);
         let mut store = Store::new(config.sessions_founding);
         let mut head = Head {
@@ -100,8 +108,8 @@ pub struct Committed {
 }
 
 /// Takes note of what happened, and judges it.
-pub(super) fn observe(
-    system: &RaftSystem,
+pub(super) fn observe<A: Aspect>(
+    system: &RaftModel<A>,
     ghost: &mut Draft<'_, Ghost>,
     seen: Seen<'_, Raft>,
     broken: &mut Vec<Broken>,
@@ -149,6 +157,9 @@ pub(super) fn observe(
                 ghost.made_way.insert(*term);
             }
         }
+        Seen::Sent { from, to, message } if A::JUDGES_VOTES => {
+            broken.extend(note_vote(ghost, from, to, message).err());
+        }
         Seen::Persisted { .. } | Seen::Sent { .. } | Seen::Answered { .. } => {}
     }
 }
@@ -167,6 +178,35 @@ fn note_leader(ghost: &mut Draft<'_, Ghost>, node: NodeId, after: &Raft) -> Resu
         )),
         None => {
             ghost.leaders.insert(term, node);
+            Ok(())
+        }
+    }
+}
+
+/// One Vote a Term: a node votes for one candidate in a term, itself included
+/// (§5.2).
+fn note_vote(
+    ghost: &mut Draft<'_, Ghost>,
+    from: NodeId,
+    to: NodeId,
+    message: &Message,
+) -> Result<(), Broken> {
+    let (term, candidate) = match *message {
+        Message::Vote { term, .. } => (term, from),
+        Message::VoteReply {
+            term,
+            granted: true,
+        } => (term, to),
+        _ => return Ok(()),
+    };
+    match ghost.votes.get(&(term, from)) {
+        Some(known) if *known == candidate => Ok(()),
+        Some(known) => Err(Broken::new(
+            "One Vote a Term",
+            format!("{from} voted for {known} in term {term}, and for {candidate} too"),
+        )),
+        None => {
+            ghost.votes.insert((term, from), candidate);
             Ok(())
         }
     }
@@ -242,8 +282,8 @@ fn note_committed(
 
 /// Snapshot Integrity: a snapshot shows what was committed up to its end, and
 /// the log begins there or before it (§7).
-fn judge_snapshot(
-    system: &RaftSystem,
+fn judge_snapshot<A: Aspect>(
+    system: &RaftModel<A>,
     ghost: &Ghost,
     node: NodeId,
     after: &Raft,
@@ -278,6 +318,7 @@ fn judge_snapshot(
 mod tests {
     use tribunal_protocol::raft::Durable;
 
+    use super::super::RaftSystem;
     use super::*;
     use crate::bounds::Bounds;
 

@@ -3,26 +3,30 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `aspect.rs` | what of it is looked at: all, or elections alone |
 //! | `describe.rs` | nodes and messages in words |
 //! | `ghost.rs` | what is remembered of the past, and the properties of steps |
 //! | `properties.rs` | the properties of states, and the goals |
 //! | `prefixes.rs` | ways to states worth starting from |
 
+mod aspect;
 mod describe;
 mod ghost;
 mod prefixes;
 mod properties;
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::Operation;
 use tribunal_protocol::raft::{
-    BUGS, Change, Command, Config, Durable, Entry, Membership, Message, Raft, Request, Timer, Wrong,
+    Change, Command, Config, Durable, Entry, Membership, Message, Raft, Request, Timer, Wrong,
 };
 
+pub use self::aspect::{Aspect, Elections, Whole};
 use self::ghost::Ghost;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
@@ -32,12 +36,18 @@ use crate::system::{
     Response, Seen,
 };
 
-/// Raft within bounds.
+/// Raft within bounds, seen under an aspect.
 #[derive(Clone, Debug)]
-pub struct RaftSystem {
+pub struct RaftModel<A: Aspect> {
     bounds: Bounds,
     bug: Option<Wrong>,
+    aspect: PhantomData<A>,
 }
+
+/// All of Raft.
+pub type RaftSystem = RaftModel<Whole>;
+/// Raft's elections.
+pub type RaftElectionSystem = RaftModel<Elections>;
 
 const PRE_VOTE: Setting = Setting {
     name: "pre-vote",
@@ -97,12 +107,12 @@ const SESSIONS: Setting = Setting {
     most: u8::MAX,
 };
 
-impl RaftSystem {
+impl<A: Aspect> RaftModel<A> {
     fn setting(&self, setting: &Setting) -> u8 {
         self.bounds.setting(Self::settings(), setting.name)
     }
 
-    fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+    fn nodes(&self) -> impl Iterator<Item = NodeId> + use<A> {
         (1..=self.bounds.nodes).map(NodeId)
     }
 
@@ -114,24 +124,21 @@ impl RaftSystem {
     }
 }
 
-impl ModelSystem for RaftSystem {
+impl<A: Aspect> ModelSystem for RaftModel<A> {
     type Machine = Raft;
     type Operation = Operation;
     type Ghost = Ghost;
 
-    const NAME: &'static str = "raft";
-    const ABOUT: &'static str = "replicated log under one leader a term, with linearizable reads \
-                                 and client sessions (Ongaro & Ousterhout 2014)";
+    const NAME: &'static str = A::NAME;
+    const ABOUT: &'static str = A::ABOUT;
+    const PART_OF: Option<&'static str> = A::PART_OF;
 
     fn default_bounds() -> Bounds {
-        Bounds::of(3)
-            .with(Limit::Elections, 2)
-            .with(Limit::Operations, 1)
-            .with(Limit::Crashes, 2)
+        A::default_bounds()
     }
 
     fn wide_bounds() -> Bounds {
-        Self::default_bounds().with(Limit::Compactions, 1)
+        A::wide_bounds()
     }
 
     fn settings() -> &'static [Setting] {
@@ -148,7 +155,7 @@ impl ModelSystem for RaftSystem {
     }
 
     fn bugs() -> &'static [Bug] {
-        BUGS
+        A::BUGS
     }
 
     fn refuses(bounds: &Bounds) -> Option<String> {
@@ -157,9 +164,10 @@ impl ModelSystem for RaftSystem {
     }
 
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
-        RaftSystem {
+        RaftModel {
             bounds: *bounds,
             bug: bug.and_then(Wrong::named),
+            aspect: PhantomData,
         }
     }
 
@@ -245,11 +253,11 @@ impl ModelSystem for RaftSystem {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        properties::properties()
+        A::properties()
     }
 
     fn goals(&self) -> Vec<Goal<Self>> {
-        let mut goals = properties::goals();
+        let mut goals = A::goals();
         if self.bounds.nodes == 1 {
             // Nobody else is there: to make way for, to be added or removed, or
             // to commit what a crashed leader left.

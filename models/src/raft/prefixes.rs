@@ -3,16 +3,15 @@
 use tribunal_protocol::NodeId;
 use tribunal_protocol::raft::{Change, Message, Raft, Request, Timer};
 
-use super::RaftSystem;
 use crate::bounds::Limit;
-use crate::system::{Cue, Prefix};
+use crate::system::{Cue, ModelSystem, Prefix};
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
 const N3: NodeId = NodeId(3);
 const N4: NodeId = NodeId(4);
 
-pub(super) fn prefixes() -> Vec<Prefix<RaftSystem>> {
+pub(super) fn prefixes<S: ModelSystem<Machine = Raft>>() -> Vec<Prefix<S>> {
     vec![
         prefix(
             "elected",
@@ -156,11 +155,11 @@ pub(super) fn prefixes() -> Vec<Prefix<RaftSystem>> {
     ]
 }
 
-fn prefix<const N: usize>(
+fn prefix<S: ModelSystem<Machine = Raft>, const N: usize>(
     name: &'static str,
     about: &'static str,
     acts: [Vec<Cue<Raft>>; N],
-) -> Prefix<RaftSystem> {
+) -> Prefix<S> {
     Prefix {
         name,
         about,

@@ -7,7 +7,7 @@ use tribunal_protocol::NodeId;
 use tribunal_protocol::quorum::majority;
 use tribunal_protocol::raft::{Entry, Raft};
 
-use super::RaftSystem;
+use super::{Aspect, RaftModel, RaftSystem};
 use crate::bounds::Limit;
 use crate::cluster::Cluster;
 use crate::register;
@@ -15,11 +15,7 @@ use crate::system::{Check, Goal, Judgement, Property};
 
 pub(super) fn properties() -> Vec<Property<RaftSystem>> {
     let own = [
-        Property {
-            name: "Election Safety",
-            about: "at most one leader is elected in a term, over time (§5.2)",
-            check: Check::Observed,
-        },
+        election_safety(),
         Property {
             name: "Leader Append-Only",
             about: "a leader never overwrites or deletes entries in its log (§5.3)",
@@ -30,11 +26,7 @@ pub(super) fn properties() -> Vec<Property<RaftSystem>> {
             about: "logs with an entry of the same index and term agree up to it (§5.3)",
             check: Check::Pair(log_matching),
         },
-        Property {
-            name: "Leader Completeness",
-            about: "what was committed in a term is in the logs of the leaders of later ones (§5.4)",
-            check: Check::Cluster(leader_completeness),
-        },
+        completeness(),
         Property {
             name: "State Machine Safety",
             about: "no two nodes apply different entries at one index (§5.4.3)",
@@ -58,12 +50,7 @@ pub(super) fn properties() -> Vec<Property<RaftSystem>> {
 
 pub(super) fn goals() -> Vec<Goal<RaftSystem>> {
     let own: [Goal<RaftSystem>; 5] = [
-        Goal {
-            name: "a leader is elected",
-            about: "some node leads",
-            needs: &[(Limit::Elections, 1)],
-            reached: |_, cluster| !cluster.ghost().leaders.is_empty(),
-        },
+        elected(),
         Goal {
             name: "a crashed leader's entry survives",
             about: "a later leader commits an entry whose own leader had crashed",
@@ -91,18 +78,51 @@ pub(super) fn goals() -> Vec<Goal<RaftSystem>> {
             needs: &[(Limit::Elections, 1), (Limit::Changes, 1)],
             reached: |_, cluster| cluster.ghost().membership().is_some(),
         },
-        Goal {
-            name: "a leader makes way",
-            about: "a leader tells another node to stand, and one is elected in the next term",
-            needs: &[(Limit::Elections, 1), (Limit::Transfers, 1)],
-            reached: |_, cluster| {
-                let ghost = cluster.ghost();
-                let mut made_way = ghost.made_way.iter();
-                made_way.any(|term| ghost.leaders.contains_key(&(term + 1)))
-            },
-        },
+        made_way(),
     ];
     own.into_iter().chain(register::goals()).collect()
+}
+
+/// What [`super::ghost`] judges of leaders.
+pub(super) fn election_safety<A: Aspect>() -> Property<RaftModel<A>> {
+    Property {
+        name: "Election Safety",
+        about: "at most one leader is elected in a term, over time (§5.2)",
+        check: Check::Observed,
+    }
+}
+
+/// What was committed stays.
+pub(super) fn completeness<A: Aspect>() -> Property<RaftModel<A>> {
+    Property {
+        name: "Leader Completeness",
+        about: "what was committed in a term is in the logs of the leaders of later ones (§5.4)",
+        check: Check::Cluster(leader_completeness),
+    }
+}
+
+/// That elections come to an end.
+pub(super) fn elected<A: Aspect>() -> Goal<RaftModel<A>> {
+    Goal {
+        name: "a leader is elected",
+        about: "some node leads",
+        needs: &[(Limit::Elections, 1)],
+        reached: |_, cluster| !cluster.ghost().leaders.is_empty(),
+    }
+}
+
+/// That transfers do.
+pub(super) fn made_way<A: Aspect>() -> Goal<RaftModel<A>> {
+    Goal {
+        name: "a leader makes way",
+        about: "a leader tells another node to stand, and one is elected in the next term",
+        needs: &[(Limit::Elections, 1), (Limit::Transfers, 1)],
+        reached: |_, cluster| {
+            let ghost = cluster.ghost();
+            let mut made_way = ghost.made_way.iter();
+            made_way.any(|term| ghost.leaders.contains_key(&(term + 1)))
+        },
+    }
 }
 
 fn log_matching(
@@ -132,7 +152,7 @@ fn log_matching(
     ))
 }
 
-fn leader_completeness(_: &RaftSystem, cluster: &Cluster<RaftSystem>) -> Judgement {
+fn leader_completeness<A: Aspect>(_: &RaftModel<A>, cluster: &Cluster<RaftModel<A>>) -> Judgement {
     let committed = &cluster.ghost().committed;
     for node in cluster.nodes() {
         let Some(leader) = cluster.shown(node).filter(|machine| machine.leads()) else {

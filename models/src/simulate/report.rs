@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::judge::{DEAD_MESSAGES, NO_PANIC};
 use crate::report::{PropertyKind, PropertyReport, PropertyResult, Verdict};
-use crate::system::ModelSystem;
+use crate::system::{Check, ModelSystem};
 
 use super::counts::Counts;
 use super::seed::PROGRESS;
@@ -82,6 +82,7 @@ impl Report {
         let system = S::new(&S::default_bounds(), bug);
         let own = system.properties().into_iter();
         let always = own
+            .filter(|property| !matches!(property.check, Check::Recoverable(_)))
             .map(|property| (property.name, property.about))
             .chain(GENERAL)
             .map(|(name, about)| always(name, about, &verdict, shown));

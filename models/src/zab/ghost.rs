@@ -9,7 +9,7 @@ use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::{Answer, Call, Store};
 use tribunal_protocol::zab::{Epoch, History, Message, Reply, Snapshot, Txn, Zab, Zxid};
 
-use super::ZabSystem;
+use super::{Aspect, ZabModel};
 use crate::register::KEY;
 use crate::system::{Broken, Draft, ModelSystem as _, Seen};
 
@@ -46,8 +46,8 @@ impl Primary {
 }
 
 /// Takes note of what happened, and judges it.
-pub(super) fn observe(
-    system: &ZabSystem,
+pub(super) fn observe<A: Aspect>(
+    system: &ZabModel<A>,
     ghost: &mut Draft<'_, Ghost>,
     seen: Seen<'_, Zab>,
     broken: &mut Vec<Broken>,
@@ -88,13 +88,13 @@ pub(super) fn observe(
     }
 }
 
-struct Notes<'a, 'g> {
-    system: &'a ZabSystem,
+struct Notes<'a, 'g, A: Aspect> {
+    system: &'a ZabModel<A>,
     ghost: &'a mut Draft<'g, Ghost>,
     broken: &'a mut Vec<Broken>,
 }
 
-impl Notes<'_, '_> {
+impl<A: Aspect> Notes<'_, '_, A> {
     fn breaks(&mut self, property: &'static str, why: String) {
         self.broken.push(Broken::new(property, why));
     }

@@ -3,25 +3,29 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `aspect.rs` | what of it is looked at: all, or elections alone |
 //! | `describe.rs` | nodes and messages in words |
 //! | `ghost.rs` | what is remembered of the past, and the properties of steps |
 //! | `prefixes.rs` | ways to states worth starting from |
 //! | `properties.rs` | the properties of states, and the goals |
 
+mod aspect;
 mod describe;
 mod ghost;
 mod prefixes;
 mod properties;
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::object::{Call, Operation};
 use tribunal_protocol::quorum::majority;
-use tribunal_protocol::zab::{BUGS, Config, Durable, Message, Request, Timer, Wrong, Zab, Zxid};
+use tribunal_protocol::zab::{Config, Durable, Message, Request, Timer, Wrong, Zab, Zxid};
 
+pub use self::aspect::{Aspect, Elections, Whole};
 use self::ghost::Ghost;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
@@ -31,14 +35,20 @@ use crate::system::{
     Response, Seen,
 };
 
-/// Zab within bounds.
+/// Zab within bounds, seen under an aspect.
 #[derive(Clone, Debug)]
-pub struct ZabSystem {
+pub struct ZabModel<A: Aspect> {
     bounds: Bounds,
     bug: Option<Wrong>,
     /// What clients may want to have delivered.
     wanted: Vec<Call>,
+    aspect: PhantomData<A>,
 }
+
+/// All of Zab.
+pub type ZabSystem = ZabModel<Whole>;
+/// Zab's elections.
+pub type ZabElectionSystem = ZabModel<Elections>;
 
 const CHECK_QUORUM: Setting = Setting {
     name: "check-quorum",
@@ -104,7 +114,7 @@ const KEEP: Setting = Setting {
     most: u8::MAX,
 };
 
-impl ZabSystem {
+impl<A: Aspect> ZabModel<A> {
     fn setting(&self, setting: &Setting) -> u8 {
         self.bounds.setting(Self::settings(), setting.name)
     }
@@ -128,20 +138,17 @@ impl ZabSystem {
     }
 }
 
-impl ModelSystem for ZabSystem {
+impl<A: Aspect> ModelSystem for ZabModel<A> {
     type Machine = Zab;
     type Operation = Operation;
     type Ghost = Ghost;
 
-    const NAME: &'static str = "zab";
-    const ABOUT: &'static str = "Zab: a history replicated under one primary an epoch, by sessions \
-                                 that break and are noticed (Junqueira, Reed & Serafini 2011; \
-                                 Medeiros 2012)";
+    const NAME: &'static str = A::NAME;
+    const ABOUT: &'static str = A::ABOUT;
+    const PART_OF: Option<&'static str> = A::PART_OF;
 
     fn default_bounds() -> Bounds {
-        Bounds::of(3)
-            .with(Limit::Operations, 2)
-            .with(Limit::Crashes, 1)
+        A::default_bounds()
     }
 
     fn settings() -> &'static [Setting] {
@@ -159,7 +166,7 @@ impl ModelSystem for ZabSystem {
     }
 
     fn bugs() -> &'static [Bug] {
-        BUGS
+        A::BUGS
     }
 
     fn refuses(bounds: &Bounds) -> Option<String> {
@@ -178,7 +185,8 @@ impl ModelSystem for ZabSystem {
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
         let plan = register::plan_of_writes(bounds).into_iter().enumerate();
         let wanted = plan.map(|(index, planned)| asked(bounds, index, &planned.operation));
-        ZabSystem {
+        ZabModel {
+            aspect: PhantomData,
             bounds: *bounds,
             bug: bug.and_then(Wrong::named),
             wanted: wanted.collect(),
@@ -249,11 +257,11 @@ impl ModelSystem for ZabSystem {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        properties::properties()
+        A::properties()
     }
 
     fn goals(&self) -> Vec<Goal<Self>> {
-        properties::goals()
+        A::goals()
     }
 
     /// Nodes may fail to agree for ever if messages arrive at the worst times.
@@ -269,7 +277,8 @@ impl ModelSystem for ZabSystem {
     /// elections alone.
     fn usual_start(bounds: &Bounds) -> Option<&'static str> {
         let observers = bounds.setting(Self::settings(), OBSERVERS.name);
-        (bounds.nodes == 3 && observers == 0).then_some(prefixes::ESTABLISHED)
+        let fits = bounds.nodes == 3 && observers == 0;
+        (fits && A::BEGINS_BEHIND_ELECTION).then_some(prefixes::ESTABLISHED)
     }
 
     fn draws() -> Draws {
@@ -301,7 +310,7 @@ impl ModelSystem for ZabSystem {
 }
 
 /// The latest round of an election that a node is in.
-fn latest_round(cluster: &Cluster<ZabSystem>) -> u64 {
+fn latest_round<A: Aspect>(cluster: &Cluster<ZabModel<A>>) -> u64 {
     let rounds = cluster.nodes().map(|node| cluster.believed(node));
     rounds.map(|zab| zab.election().round()).max().unwrap_or(0)
 }

@@ -3,9 +3,8 @@
 use tribunal_protocol::NodeId;
 use tribunal_protocol::zab::{Message, Request, Zab};
 
-use super::ZabSystem;
 use crate::bounds::Limit;
-use crate::system::{Cue, Prefix};
+use crate::system::{Cue, ModelSystem, Prefix};
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
@@ -14,7 +13,7 @@ const N3: NodeId = NodeId(3);
 /// The name of the prefix that an ordinary check begins behind.
 pub(super) const ESTABLISHED: &str = "established";
 
-pub(super) fn prefixes() -> Vec<Prefix<ZabSystem>> {
+pub(super) fn prefixes<S: ModelSystem<Machine = Zab>>() -> Vec<Prefix<S>> {
     vec![
         prefix(
             ESTABLISHED,
@@ -108,12 +107,12 @@ pub(super) fn prefixes() -> Vec<Prefix<ZabSystem>> {
     ]
 }
 
-fn prefix<const N: usize>(
+fn prefix<S: ModelSystem<Machine = Zab>, const N: usize>(
     name: &'static str,
     about: &'static str,
     needs: &'static [(Limit, u8)],
     acts: [Vec<Cue<Zab>>; N],
-) -> Prefix<ZabSystem> {
+) -> Prefix<S> {
     Prefix {
         name,
         about,
@@ -178,7 +177,7 @@ mod tests {
     use crate::cluster::Cluster;
     use crate::model::Settings;
     use crate::prefix;
-    use crate::system::ModelSystem;
+    use crate::zab::ZabSystem;
 
     fn end_of(name: &str) -> Cluster<ZabSystem> {
         let bounds = Bounds::of(3).with(Limit::Operations, 2);

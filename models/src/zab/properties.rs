@@ -4,18 +4,13 @@
 use tribunal_protocol::NodeId;
 use tribunal_protocol::zab::Zab;
 
-use super::ZabSystem;
+use super::{Aspect, ZabModel, ZabSystem};
 use crate::bounds::Limit;
 use crate::cluster::Cluster;
 use crate::register;
 use crate::system::{Check, Goal, Judgement, Property};
 
 pub(super) fn properties() -> Vec<Property<ZabSystem>> {
-    let observed = |name, about| Property {
-        name,
-        about,
-        check: Check::Observed,
-    };
     let own = [
         observed(
             "Integrity",
@@ -42,10 +37,7 @@ pub(super) fn properties() -> Vec<Property<ZabSystem>> {
             "a leader that broadcasts has before delivered all that anybody delivers of earlier \
              epochs (ibid.)",
         ),
-        observed(
-            "Leadership",
-            "one leader is established in an epoch (ZooKeeper's specification)",
-        ),
+        leadership(),
         observed(
             "Leader Log Completeness",
             "who is established has all that anybody delivers of earlier epochs (ibid.)",
@@ -75,21 +67,8 @@ pub(super) fn properties() -> Vec<Property<ZabSystem>> {
 
 pub(super) fn goals() -> Vec<Goal<ZabSystem>> {
     let own = [
-        Goal {
-            name: "a leader is established",
-            about: "a quorum has taken over the history of some leader",
-            needs: &[],
-            reached: |_, cluster: &Cluster<ZabSystem>| {
-                let mut nodes = cluster.nodes();
-                nodes.any(|node| cluster.shown(node).is_some_and(Zab::is_established))
-            },
-        },
-        Goal {
-            name: "a second epoch begins",
-            about: "leaders were established in two epochs",
-            needs: &[(Limit::Crashes, 1)],
-            reached: |_, cluster| cluster.ghost().primaries.len() > 1,
-        },
+        established(),
+        second_epoch(),
         Goal {
             name: "a snapshot is made",
             about: "some node has a snapshot in place of transactions",
@@ -106,6 +85,46 @@ pub(super) fn goals() -> Vec<Goal<ZabSystem>> {
         ..goal
     });
     own.into_iter().chain(usual).collect()
+}
+
+/// What [`super::ghost`] judges.
+fn observed<A: Aspect>(name: &'static str, about: &'static str) -> Property<ZabModel<A>> {
+    Property {
+        name,
+        about,
+        check: Check::Observed,
+    }
+}
+
+/// One leader an epoch.
+pub(super) fn leadership<A: Aspect>() -> Property<ZabModel<A>> {
+    observed(
+        "Leadership",
+        "one leader is established in an epoch (ZooKeeper's specification)",
+    )
+}
+
+/// That elections come to an end.
+pub(super) fn established<A: Aspect>() -> Goal<ZabModel<A>> {
+    Goal {
+        name: "a leader is established",
+        about: "a quorum has taken over the history of some leader",
+        needs: &[],
+        reached: |_, cluster| {
+            let mut nodes = cluster.nodes();
+            nodes.any(|node| cluster.shown(node).is_some_and(Zab::is_established))
+        },
+    }
+}
+
+/// That a leader that is gone has a successor.
+pub(super) fn second_epoch<A: Aspect>() -> Goal<ZabModel<A>> {
+    Goal {
+        name: "a second epoch begins",
+        about: "leaders were established in two epochs",
+        needs: &[(Limit::Crashes, 1)],
+        reached: |_, cluster| cluster.ghost().primaries.len() > 1,
+    }
 }
 
 fn durability(system: &ZabSystem, cluster: &Cluster<ZabSystem>) -> Judgement {

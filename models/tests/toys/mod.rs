@@ -1,11 +1,11 @@
 //! The three example machines as systems of the model.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeSet;
 
 pub use tribunal_models::single_decree::SingleDecreeSystem as Decree;
-use tribunal_models::system::{Check, Goal, Judgement, Planned, Property};
+use tribunal_models::system::{Check, Goal, Judgement, Planned, Property, Recovery};
 use tribunal_models::{Bounds, Cluster, Limit, ModelSystem};
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::examples::coordinator::{self, Phase, TwoPhase};
@@ -98,11 +98,26 @@ impl ModelSystem for Commitment {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property {
-            name: "Agreement",
-            about: "no two nodes decide differently",
-            check: Check::Pair(decisions_agree),
-        }]
+        vec![
+            Property {
+                name: "Agreement",
+                about: "no two nodes decide differently",
+                check: Check::Pair(decisions_agree),
+            },
+            Property {
+                name: "Termination",
+                about: "once the coordinator was asked, everybody can come to decide",
+                check: Check::Recoverable(Recovery {
+                    from: |_, cluster| *cluster.durable(coordinator::COORDINATOR) != Phase::Idle,
+                    to: |_, cluster| {
+                        let decided = |node| matches!(cluster.durable(node), Phase::Decided(_));
+                        cluster.nodes().all(decided)
+                    },
+                    goal: "one in which everybody has decided",
+                    grant: |bounds| bounds.with(Limit::Elections, 0),
+                }),
+            },
+        ]
     }
 
     fn goals(&self) -> Vec<Goal<Self>> {

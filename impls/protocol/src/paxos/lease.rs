@@ -71,7 +71,8 @@ impl Paxos {
         } else {
             DRIFT
         };
-        let is_bound = |until: u64| step.clock.0 + drift < until;
+        let by_timer = config.breaks(Wrong::LeaseCheckedByTimerOnly);
+        let is_bound = |until: u64| step.clock.0 + drift < until || by_timer && until > 0;
         let others = leadership.leases.iter();
         let bound = others.chain([(&config.id, &self.granted.0)]);
         let bound = bound.filter(|(_, until)| is_bound(**until));

@@ -21,7 +21,9 @@ impl Raft {
         if self.leads() {
             return;
         }
-        self.leader = None;
+        if !step.config.breaks(Wrong::LeaderNeverForgotten) {
+            self.leader = None;
+        }
         if !self.may_stand(step.config) {
             return;
         }
@@ -106,7 +108,7 @@ impl Raft {
         granted: bool,
         step: &mut Step<'_>,
     ) {
-        if term > self.term {
+        if term > self.term && !step.config.breaks(Wrong::PrevoteRefusalNotHeeded) {
             return self.follow(term, step);
         }
         if step.config.breaks(Wrong::PrevoteReplyCountedAsVote) && granted && asked == self.term {

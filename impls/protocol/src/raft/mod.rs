@@ -44,7 +44,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::bugs::{BUGS, Wrong};
+pub use self::bugs::{BUGS, ELECTION_BUGS, Wrong};
 pub use self::log::{Command, Entry, Log, Position};
 use self::membership::Memberships;
 pub use self::membership::{Change, Membership};
@@ -273,6 +273,11 @@ impl Raft {
         matches!(self.role, Role::Leader(_))
     }
 
+    /// The leader of its term, as far as it knows.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader
+    }
+
     /// Its log, in memory; the tail may not be durable yet.
     pub fn log(&self) -> &Log {
         &self.log
@@ -335,7 +340,10 @@ impl Raft {
             step.split_persist();
         }
         self.term = term;
-        self.vote = vote;
+        self.vote = match vote {
+            None if step.config.breaks(Wrong::VoteOutlivesItsTerm) => self.vote,
+            vote => vote,
+        };
         step.vote_changed = true;
     }
 

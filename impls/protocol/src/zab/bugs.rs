@@ -4,7 +4,7 @@
 //! Each is one guarded expression at the rule; search for its variant of
 //! [`Wrong`] to find the place.
 
-use crate::bugs::{Bug, wrong_versions};
+use crate::bugs::{Bug, entry, wrong_versions};
 
 wrong_versions! {
     AckBeforeLogSync,
@@ -17,6 +17,7 @@ wrong_versions! {
     EpochPromisedTwice,
     HoleInCommittedLog,
     LeaderCountsItselfBeforeSync,
+    LeaderNeverGivesUp,
     LocalReadAtFollower,
     LocalReadAtLeader,
     NewleaderBeforeSnapshotComplete,
@@ -70,6 +71,15 @@ pub const BUGS: &[Bug] = &[
             "--crashes",
             "0",
         ],
+        run_args: &[],
+    },
+    Bug {
+        name: "closed-session-leaves-ephemerals",
+        about: "a node that missed the end of a session, and synchronizes behind it, keeps what should end with the session; not shown: nothing ends with a session here",
+        source: "ZOOKEEPER-2355 (apache/zookeeper#112)",
+        property: "Prefix Consistency",
+        hosts: &[],
+        check_args: &[],
         run_args: &[],
     },
     Bug {
@@ -189,6 +199,15 @@ pub const BUGS: &[Bug] = &[
         about: "a promise of an epoch that was given to one would-be leader counts for another as well; not shown: it takes five voters, and ends that hear of a break at different times; the machine's own tests show it",
         source: "own: the acknowledgement with epoch -1 of ZooKeeper's Learner, left out",
         property: "Leadership",
+        hosts: &[],
+        check_args: &[],
+        run_args: &[],
+    },
+    Bug {
+        name: "follower-reads-do-not-touch-session",
+        about: "a follower does not tell the leader of reads that it serves, and the session of a client that is alive expires; not shown: sessions do not expire by time here",
+        source: "ClickHouse/ClickHouse#111102",
+        property: "Session Accuracy",
         hosts: &[],
         check_args: &[],
         run_args: &[],
@@ -436,6 +455,27 @@ pub const BUGS: &[Bug] = &[
     },
 ];
 
+/// The catalogue of elections alone, by name: wrong versions of Zab that show
+/// there, and those that only Termination tells from the right one.
+pub const ELECTION_BUGS: &[Bug] = &[
+    Bug {
+        property: "Leadership",
+        hosts: MODELS,
+        check_args: &["--crashes", "1"],
+        run_args: &[],
+        ..entry(BUGS, "epoch-from-log-files-only")
+    },
+    Bug {
+        name: "leader-never-gives-up",
+        about: "a would-be leader waits for a quorum without a limit, while the others look for another and have no quorum without it",
+        source: "own: the limit that ZooKeeper calls initLimit, left out at the leader",
+        property: "Termination",
+        hosts: MODELS,
+        check_args: &["--nodes", "2", "--crashes", "1", "--set", "rounds=1"],
+        run_args: &[],
+    },
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,7 +483,7 @@ mod tests {
     #[test]
     fn the_catalogue_and_the_rules_are_of_one_mind() {
         let rules: Vec<String> = Wrong::ALL.iter().map(|rule| rule.name()).collect();
-        crate::bugs::check_catalogue(BUGS, &rules);
+        crate::bugs::check_catalogue(&crate::bugs::joined(BUGS, ELECTION_BUGS), &rules);
         for (rule, name) in Wrong::ALL.iter().zip(&rules) {
             assert_eq!(Wrong::named(name), Some(*rule));
         }

@@ -52,7 +52,9 @@ impl Zab {
         self.role = Role::Leading(Leading::new(followers));
         step.outputs.cancel_timer(Timer::Election);
         step.outputs.set_timer(Timer::Heartbeat, Span::Heartbeat);
-        step.outputs.set_timer(Timer::Quorum, Span::Election);
+        if !step.config.breaks(Wrong::LeaderNeverGivesUp) {
+            step.outputs.set_timer(Timer::Quorum, Span::Election);
+        }
         self.choose_epoch_if_informed(step);
     }
 

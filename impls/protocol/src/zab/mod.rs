@@ -70,7 +70,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::bugs::{BUGS, Wrong};
+pub use self::bugs::{BUGS, ELECTION_BUGS, Wrong};
 pub use self::clients::Reply;
 use self::election::{Effect, Election, Electorate, Notification, Standing, Vote};
 pub use self::log::{History, Txn};
