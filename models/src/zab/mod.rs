@@ -296,8 +296,11 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
         }
     }
 
-    fn must_progress(&self, _: &Cluster<Self>, core: &[NodeId]) -> bool {
-        self.is_quorum(core.iter().copied())
+    /// A leader that does not ask whether a quorum still follows waits for ever
+    /// for nodes that are gone without a break.
+    fn must_progress(&self, cluster: &Cluster<Self>, core: &[NodeId]) -> bool {
+        let asks = self.setting(&CHECK_QUORUM) > 0;
+        (asks || core.len() == cluster.size()) && self.is_quorum(core.iter().copied())
     }
 
     fn describe(&self, _: NodeId, machine: &Zab, durable: &Durable) -> String {
