@@ -3,9 +3,10 @@
 
 mod catalogue;
 
-use catalogue::{counts, with};
+use catalogue::{HOSTS, checked, counts, with};
+use tribunal_models::report::Verdict;
 use tribunal_models::zab::ZabSystem;
-use tribunal_models::{Bounds, Limit};
+use tribunal_models::{Bounds, CheckOptions, Limit, ModelSystem};
 
 #[test]
 fn every_wrong_version_breaks_its_property() {
@@ -33,4 +34,28 @@ fn two_nodes_have_this_many_states_and_keep_what_they_promise() {
         counts::<ZabSystem>(bounds),
         [(164_187, 101_853), (292_185, 174_643)]
     );
+}
+
+#[test]
+fn a_cluster_from_its_first_state_has_this_many_states() {
+    let bounds = Bounds::of(3)
+        .with(Limit::Operations, 1)
+        .with(Limit::Crashes, 1);
+    let bounds = with::<ZabSystem>(bounds, "rounds", 0);
+    let [atomic, staged] = HOSTS.map(|(_, granularity)| {
+        let report = checked::<ZabSystem>(&CheckOptions {
+            granularity,
+            ..CheckOptions::new(bounds)
+        });
+        assert_eq!(report.verdict, Verdict::Valid, "{report:#?}");
+        report.states_unique
+    });
+    assert_eq!((atomic, staged), (249_850, 354_730));
+}
+
+#[test]
+#[ignore = "takes a minute: cargo test --release -p tribunal-models --test zab -- --ignored"]
+fn the_shipped_bounds_have_this_many_states() {
+    let shipped = counts::<ZabSystem>(ZabSystem::default_bounds());
+    assert_eq!(shipped, [(11_690_115, 3_206_641), (21_823_509, 5_924_877)]);
 }

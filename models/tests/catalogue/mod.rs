@@ -109,11 +109,13 @@ pub fn what_is_sent_too_early_is_seen_only_where_persists_take_time<S: ModelSyst
     }
 }
 
-/// States generated and different ones, atomic and staged.
+/// States generated and different ones, atomic and staged, from where a check
+/// usually begins.
 pub fn counts<S: ModelSystem>(bounds: Bounds) -> [(u64, u64); 2] {
     HOSTS.map(|(_, granularity)| {
         let report = checked::<S>(&CheckOptions {
             granularity,
+            from: S::usual_start(&bounds).map(str::to_owned),
             ..CheckOptions::new(bounds)
         });
         assert_eq!(report.verdict, Verdict::Valid, "{report:#?}");
