@@ -109,6 +109,9 @@ pub struct BoundArgs {
     /// Transfers of leadership that an operator asks for
     #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
     pub transfers: Option<u8>,
+    /// Nodes that stop for good
+    #[arg(long, value_name = "N", value_parser = whole(0..=u8::MAX))]
+    pub halts: Option<u8>,
     /// How far clocks may differ, where it is not what the protocol stands
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     pub drift: Option<u64>,
@@ -325,6 +328,7 @@ impl BoundArgs {
             Limit::Compactions => self.compactions,
             Limit::Changes => self.changes,
             Limit::Transfers => self.transfers,
+            Limit::Halts => self.halts,
         }
     }
 

@@ -188,7 +188,7 @@ fn workloads() -> Vec<Item> {
         .map(|workload| {
             let more = json!({
                 "operations": workload.operations,
-                "spec": workload.oracle.name(),
+                "spec": workload.judge.name(),
             });
             item("workload", workload.name, workload.about, more)
         })

@@ -137,6 +137,16 @@ pub struct CrashKinds {
     pub records: Vec<String>,
 }
 
+/// How soon a failed node is suspected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detects {
+    /// How long after its failure all others suspect it, if they run and
+    /// nothing slows them down.
+    pub within: Duration,
+    /// Whether what one node thinks of another depends on no third.
+    pub pairwise: bool,
+}
+
 /// A kind of system under test.
 pub trait System: Send + Sync {
     /// Its name, as the command line takes it.
@@ -185,6 +195,13 @@ pub trait System: Send + Sync {
     ) -> Pending<'a, Result<(), ClientError>> {
         let _ = (plan, operation);
         Box::pin(async { Err(ClientError::NotSupported) })
+    }
+
+    /// How soon so many nodes suspect one of them that has failed; none for a
+    /// system whose nodes do not say whom they suspect.
+    fn detects(&self, nodes: NodeNumber) -> Option<Detects> {
+        let _ = nodes;
+        None
     }
 
     /// A client that talks to `plan`'s node first. `options` say how it may

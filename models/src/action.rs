@@ -67,6 +67,8 @@ pub(crate) enum Step<T> {
     Break { a: NodeId, b: NodeId },
     /// A node's clock advances.
     Tick { node: NodeId },
+    /// A node stops for good.
+    Halt { node: NodeId },
     /// Nothing happens any more, though something should.
     Stuck,
 }
@@ -76,6 +78,24 @@ pub(crate) enum Deed<S: ModelSystem> {
     Deliver(Shared<Envelope<S::Machine>>, bool),
     Lose(Shared<Envelope<S::Machine>>),
     Step(Step<Timer<S>>),
+}
+
+impl<T> Step<T> {
+    /// The node that it happens to.
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        match self {
+            Step::Deliver { to, .. } => Some(*to),
+            Step::Expire { node, .. }
+            | Step::Persist { node, .. }
+            | Step::Crash { node, .. }
+            | Step::Request { node, .. }
+            | Step::Administer { node, .. }
+            | Step::Tell { node, .. }
+            | Step::Tick { node }
+            | Step::Halt { node } => Some(*node),
+            Step::Lose { .. } | Step::Break { .. } | Step::Stuck => None,
+        }
+    }
 }
 
 impl<S: ModelSystem> Action<S> {
@@ -113,23 +133,14 @@ impl<S: ModelSystem> Action<S> {
             Step::Tell { .. } => Kind::Tell,
             Step::Break { .. } => Kind::Break,
             Step::Tick { .. } => Kind::Tick,
+            Step::Halt { .. } => Kind::Halt,
             Step::Stuck => Kind::Stuck,
         }
     }
 
     /// The node that it happens to.
     pub(crate) fn node(&self) -> Option<NodeId> {
-        match self.step {
-            Step::Deliver { to, .. } => Some(to),
-            Step::Expire { node, .. }
-            | Step::Persist { node, .. }
-            | Step::Crash { node, .. }
-            | Step::Request { node, .. }
-            | Step::Administer { node, .. }
-            | Step::Tell { node, .. }
-            | Step::Tick { node } => Some(node),
-            Step::Lose { .. } | Step::Break { .. } | Step::Stuck => None,
-        }
+        self.step.node()
     }
 
     pub(crate) fn deed(&self, state: &Cluster<S>) -> (Deed<S>, bool) {

@@ -22,6 +22,7 @@ impl<S: ModelSystem> Cluster<S> {
             ghost: S::Ghost::default().into(),
             budget: Budget::full(bounds),
             had_faults: false,
+            halted: 0,
             broken: None,
             salt,
             touched: ALL,
@@ -38,10 +39,11 @@ impl<S: ModelSystem> Model<S> {
         let mut left = Vec::new();
         for id in &ids {
             let reaction = Node::start(self.host(*id));
+            let from = (*id, reaction.node.clock());
             let node = self.hold_node(reaction.node);
             self.start.nodes.push(node);
             let departures = reaction.left.into_iter();
-            left.extend(departures.filter_map(|departure| self.leaving(*id, departure)));
+            left.extend(departures.filter_map(|departure| self.leaving(from, departure)));
         }
         if !self.start.network.is_bag() {
             for node in &ids {
@@ -60,10 +62,11 @@ impl<S: ModelSystem> Model<S> {
     fn tell_at_start(&mut self, node: NodeId, peer: NodeId) -> Vec<Left<S::Machine>> {
         let told = Stimulus::Input(Input::Link { peer, up: true });
         let reaction = self.start.node(node).react(&told, self.host(node));
+        let from = (node, reaction.node.clock());
         *self.start.node_mut(node) = self.hold_node(reaction.node);
         let departures = reaction.left.into_iter();
         departures
-            .filter_map(|departure| self.leaving(node, departure))
+            .filter_map(|departure| self.leaving(from, departure))
             .collect()
     }
 }

@@ -37,11 +37,13 @@ pub enum Limit {
     Changes,
     /// Transfers of leadership that an operator asks for.
     Transfers,
+    /// Nodes that stop for good.
+    Halts,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 13] = [
+    pub const ALL: [Limit; 14] = [
         Limit::Elections,
         Limit::Timers,
         Limit::Operations,
@@ -55,6 +57,7 @@ impl Limit {
         Limit::Compactions,
         Limit::Changes,
         Limit::Transfers,
+        Limit::Halts,
     ];
 
     /// The name in reports; the flag is the same with dashes.
@@ -73,6 +76,7 @@ impl Limit {
             Limit::Compactions => "compactions",
             Limit::Changes => "changes",
             Limit::Transfers => "transfers",
+            Limit::Halts => "halts",
         }
     }
 }

@@ -26,9 +26,11 @@ pub struct Cluster<S: ModelSystem> {
     pub(crate) history: Shared<History<Response<S>>>,
     pub(crate) ghost: Shared<S::Ghost>,
     pub(crate) budget: Budget,
-    /// Whether a node crashed or a session broke. Follows from the budgets,
-    /// but for what a prefix did.
+    /// Whether a node crashed or stopped, or a session broke. Follows from the
+    /// budgets, but for what a prefix did.
     pub(crate) had_faults: bool,
+    /// Which nodes have stopped for good, as bits.
+    pub(crate) halted: u32,
     pub(crate) broken: Option<Shared<Broken>>,
     /// With another salt every fingerprint is another.
     pub(crate) salt: u64,
@@ -98,7 +100,7 @@ impl<S: ModelSystem> Cluster<S> {
         self.budget.left(limit)
     }
 
-    /// Whether a node crashed or a session broke.
+    /// Whether a node crashed or stopped, or a session broke.
     pub fn had_faults(&self) -> bool {
         self.had_faults
     }
@@ -113,6 +115,17 @@ impl<S: ModelSystem> Cluster<S> {
             )
         };
         !self.operations().iter().any(waits)
+    }
+
+    /// Whether a node has stopped for good. Its clock stands where it stopped.
+    pub fn is_halted(&self, node: NodeId) -> bool {
+        self.halted & (1 << node.0) != 0
+    }
+
+    /// The members that have not stopped for good.
+    pub fn running(&self) -> impl Iterator<Item = NodeId> + use<S> {
+        let halted = self.halted;
+        self.nodes().filter(move |node| halted & (1 << node.0) == 0)
     }
 
     /// What a step broke, if one did.
@@ -149,6 +162,7 @@ impl<S: ModelSystem> Clone for Cluster<S> {
             ghost: self.ghost.clone(),
             budget: self.budget,
             had_faults: self.had_faults,
+            halted: self.halted,
             broken: self.broken.clone(),
             salt: self.salt,
             touched: self.touched,
@@ -164,6 +178,7 @@ impl<S: ModelSystem> PartialEq for Cluster<S> {
             && self.ghost == other.ghost
             && self.budget == other.budget
             && self.had_faults == other.had_faults
+            && self.halted == other.halted
             && self.broken == other.broken
     }
 }
@@ -182,6 +197,7 @@ impl<S: ModelSystem> Hash for Cluster<S> {
         self.ghost.hash(state);
         self.budget.hash(state);
         self.had_faults.hash(state);
+        self.halted.hash(state);
         self.broken.hash(state);
     }
 }
@@ -196,6 +212,10 @@ impl<S: ModelSystem> fmt::Debug for Cluster<S> {
         shown.field("operations", &self.history.operations());
         shown.field("ghost", &*self.ghost);
         shown.field("budget", &self.budget);
+        if self.halted > 0 {
+            let halted: Vec<_> = self.nodes().filter(|node| self.is_halted(*node)).collect();
+            shown.field("halted", &halted);
+        }
         if let Some(broken) = &self.broken {
             shown.field("broken", broken);
         }

@@ -2,12 +2,13 @@
 
 use tribunal_protocol::machine::{ClockUse, Machine, NodeId};
 
-use crate::action::{Action, Step};
+use crate::action::{Action, Step, Timer};
 use crate::bounds::Limit;
 use crate::clients::{Progress, Stage};
 use crate::cluster::Cluster;
 use crate::memo::{Left, Reaction};
 use crate::model::Model;
+use crate::network::Envelope;
 use crate::react::{ATTEMPTS_MAX, Cause, is_refusal};
 use crate::system::{ModelSystem, Planned};
 
@@ -32,7 +33,7 @@ impl<S: ModelSystem> Model<S> {
         self.offer_deliveries(state, &mut offers);
         self.offer_requests(state, &mut offers);
         self.offer_administration(state, &mut offers);
-        for node in state.nodes() {
+        for node in state.running() {
             self.offer_persists(state, node, &mut offers);
             self.offer_expiries(state, node, &mut offers);
         }
@@ -41,6 +42,7 @@ impl<S: ModelSystem> Model<S> {
         // Whatever follows is a fault, and no reason to hope.
         let progress = offers.progress;
         self.offer_crashes(state, &mut offers);
+        self.offer_halts(state, &mut offers);
         self.offer_losses(state, &mut offers);
         if !progress && !self.system.may_end(state) {
             offers.actions.push(Action::new(Step::Stuck));
@@ -53,7 +55,9 @@ impl<S: ModelSystem> Model<S> {
             let to = envelope.to;
             let reaction = self.react(state, to, Cause::Message(envelope));
             let idle = matches!(*reaction, Reaction::Nothing);
-            if idle && bag && self.settings.reductions.no_ops {
+            // Where time waits for a message, it is not like a lost one.
+            let may_stay = self.synchrony.is_none();
+            if idle && bag && may_stay && self.settings.reductions.no_ops {
                 continue;
             }
             let deliver = |copy| Step::Deliver { slot, to, copy };
@@ -86,6 +90,9 @@ impl<S: ModelSystem> Model<S> {
             return;
         }
         for timer in state.node(node).timers().iter().copied() {
+            if !self.may_expire(state, node, timer) {
+                continue;
+            }
             let limit = self.system.timer_limit(timer);
             let spent = state.left(limit) == 0;
             if spent && self.tally.is_hit(limit) && offers.progress {
@@ -103,6 +110,11 @@ impl<S: ModelSystem> Model<S> {
             let expire = Step::Expire { node, timer, limit };
             self.offer(state, Action::with(expire, reaction), 0, offers);
         }
+    }
+
+    /// Whether a timer that is set may expire yet.
+    pub(crate) fn may_expire(&self, state: &Cluster<S>, node: NodeId, timer: Timer<S>) -> bool {
+        self.synchrony.is_none() || self.system.is_due(state, node, timer)
     }
 
     /// Whether no node can be told from another, so that n1 stands for all.
@@ -169,7 +181,7 @@ impl<S: ModelSystem> Model<S> {
     ) {
         let progress = &state.operations()[index];
         let late = matches!(progress.stage, Stage::Ok(_));
-        for node in state.nodes() {
+        for node in state.running() {
             let reaction = self.react(state, node, Cause::Request(index, progress.attempts));
             let idle = if late {
                 is_unnoticed(&reaction)
@@ -194,7 +206,7 @@ impl<S: ModelSystem> Model<S> {
             if self.settings.bounds.get(limit) == 0 {
                 continue;
             }
-            for node in state.nodes() {
+            for node in state.running() {
                 let spent = state.left(limit) == 0;
                 if spent && self.tally.is_hit(limit) {
                     break;
@@ -222,6 +234,9 @@ impl<S: ModelSystem> Model<S> {
             return;
         }
         for (node, peer, up) in state.network.tellable() {
+            if !self.may_tell(state, node, peer, up) {
+                continue;
+            }
             let reaction = self.react(state, node, Cause::Tell(peer, up));
             self.offer(
                 state,
@@ -230,15 +245,29 @@ impl<S: ModelSystem> Model<S> {
                 offers,
             );
         }
-        for (a, b) in state.network.breakable() {
+        let both_run = |(a, b): &(NodeId, NodeId)| !state.is_halted(*a) && !state.is_halted(*b);
+        for (a, b) in state.network.breakable().filter(both_run) {
             if self.may_spend(state, Limit::Breaks) {
                 offers.actions.push(Action::new(Step::Break { a, b }));
             }
         }
     }
 
+    /// Whether a node may be told of a session: that one with a node that has
+    /// stopped is over, but not that there is another one.
+    pub(crate) fn may_tell(
+        &self,
+        state: &Cluster<S>,
+        node: NodeId,
+        peer: NodeId,
+        up: bool,
+    ) -> bool {
+        let is_told_in_vain = up && state.is_halted(peer);
+        !state.is_halted(node) && !is_told_in_vain
+    }
+
     fn offer_ticks(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
-        for node in state.nodes() {
+        for node in state.running() {
             if !self.may_tick(state, node) {
                 continue;
             }
@@ -252,14 +281,38 @@ impl<S: ModelSystem> Model<S> {
         }
     }
 
-    /// Whether a node's clock may advance without leaving the others behind.
+    /// Whether a node's clock may advance: it leaves no other behind that has
+    /// not stopped, and nothing is late then.
     pub(crate) fn may_tick(&self, state: &Cluster<S>, node: NodeId) -> bool {
         let ClockUse::BoundedDrift { drift } = S::Machine::CLOCK else {
             return false;
         };
         let drift = self.settings.bounds.drift.unwrap_or(drift);
-        let slowest = state.nodes().map(|node| state.clock(node)).min();
-        state.clock(node).0 + 1 - slowest.unwrap_or_default().0 <= drift
+        let slowest = state.running().map(|node| state.clock(node)).min();
+        let ahead = state.clock(node).0 + 1 - slowest.unwrap_or_default().0;
+        ahead <= drift && !self.is_awaited(state, node)
+    }
+
+    /// Whether something must happen to a node before its clock may advance.
+    fn is_awaited(&self, state: &Cluster<S>, node: NodeId) -> bool {
+        let Some(synchrony) = self.synchrony else {
+            return false;
+        };
+        let clock = state.clock(node);
+        let late = |message: &Envelope<S::Machine>| {
+            message.to == node && clock >= synchrony.arrives_by(message.sent)
+        };
+        let due = |timer: &Timer<S>| self.system.is_due(state, node, *timer);
+        clock.0 >= synchrony.from
+            && (state.messages().any(late) || state.node(node).timers().iter().any(due))
+    }
+
+    fn offer_halts(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
+        for node in state.running() {
+            if self.may_spend(state, Limit::Halts) {
+                offers.actions.push(Action::new(Step::Halt { node }));
+            }
+        }
     }
 
     fn offer_crashes(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
@@ -268,7 +321,7 @@ impl<S: ModelSystem> Model<S> {
             return;
         }
         let sessions = !state.network.is_bag();
-        for node in state.nodes() {
+        for node in state.running() {
             for kept in 0..=state.node(node).outstanding() as u8 {
                 let reaction = self.react(state, node, Cause::Crash(kept));
                 let idle = matches!(*reaction, Reaction::Nothing) && !sessions;
@@ -286,7 +339,8 @@ impl<S: ModelSystem> Model<S> {
     }
 
     fn offer_losses(&self, state: &Cluster<S>, offers: &mut Offers<'_, S>) {
-        if self.settings.reductions.loss && !offers.full {
+        let lossless = self.synchrony.is_some();
+        if lossless || self.settings.reductions.loss && !offers.full {
             return;
         }
         let losses = state.network.different();

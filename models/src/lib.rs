@@ -23,6 +23,7 @@
 //! | [`registry`] | every system, by name |
 //! | [`register`] | what systems that replicate the store have in common |
 //! | [`votes`] | what systems that decide by Paxos have in common |
+//! | [`detector`] | failure detectors under partial synchrony |
 //! | [`paxos`] | Multi-Paxos' clients, properties and goals |
 //! | [`raft`] | Raft's clients, properties and goals |
 //! | [`single_decree`] | Paxos for a single value |
@@ -36,6 +37,7 @@ pub mod bounds;
 pub mod check;
 pub mod clients;
 pub mod cluster;
+pub mod detector;
 mod enabled;
 mod error;
 pub mod judge;

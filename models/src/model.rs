@@ -35,7 +35,7 @@ use crate::network::Envelope;
 use crate::node::{Host, Node};
 use crate::recovery::Ways;
 use crate::shared::Shared;
-use crate::system::{Administration, Goal, ModelSystem, Planned, Property, Response};
+use crate::system::{Administration, Goal, ModelSystem, Planned, Property, Response, Synchrony};
 use crate::tally::{GOALS_MAX, Tally};
 
 /// How a model is explored.
@@ -55,6 +55,7 @@ pub struct Model<S: ModelSystem> {
     pub(crate) settings: Settings,
     pub(crate) plan: Vec<Planned<S::Operation>>,
     pub(crate) administration: Vec<Administration<S::Machine>>,
+    pub(crate) synchrony: Option<Synchrony>,
     pub(crate) properties: Vec<Property<S>>,
     pub(crate) goals: Vec<Goal<S>>,
     pub(crate) start: Cluster<S>,
@@ -91,6 +92,7 @@ impl<S: ModelSystem> Model<S> {
         );
         let mut model = Model {
             administration: system.administration(),
+            synchrony: system.synchrony(),
             properties: system.properties(),
             goals,
             configs: nodes.map(|node| system.config(node)).collect(),
@@ -166,6 +168,7 @@ impl<S: ModelSystem> Model<S> {
             settings: self.settings,
             plan: self.plan.clone(),
             administration: self.administration.clone(),
+            synchrony: self.synchrony,
             properties: self.system.properties(),
             goals: self.system.goals(),
             start: self.start.clone(),

@@ -26,7 +26,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 use tribunal_protocol::NodeId;
-use tribunal_protocol::machine::{Channel, Machine};
+use tribunal_protocol::machine::{Channel, Clock, Machine};
 
 use crate::shared::Shared;
 
@@ -39,6 +39,10 @@ pub struct Envelope<M: Machine> {
     pub to: NodeId,
     /// What it says.
     pub message: M::Message,
+    /// What the sender's clock showed when it left; zero where no bound of
+    /// time depends on it ([`crate::ModelSystem::synchrony`]), so that
+    /// messages that say the same are equal.
+    pub sent: Clock,
 }
 
 /// Everything under way.
@@ -285,6 +289,13 @@ impl<M: Machine> Network<M> {
         }
     }
 
+    /// A node stops for good: nothing reaches it any more, and its peers will
+    /// be told that their sessions with it are over.
+    pub(crate) fn halt(&mut self, node: NodeId) {
+        self.remove_if(|envelope| envelope.to == node);
+        self.crash(node);
+    }
+
     /// The session is over; the lane's receiver does not know yet, unless it
     /// never knew of the session.
     fn end(&mut self, from: NodeId, to: NodeId) {
@@ -348,7 +359,7 @@ impl<M: Machine> Network<M> {
 /// The order of a bag: of interned messages by the hash of their content,
 /// which costs less than to compare the content.
 fn in_bag<M: Machine>(one: &Shared<Envelope<M>>, other: &Shared<Envelope<M>>) -> Ordering {
-    let content = |envelope: &Envelope<M>| (envelope.to, envelope.from);
+    let content = |envelope: &Envelope<M>| (envelope.to, envelope.from, envelope.sent);
     let by_content = || {
         content(one)
             .cmp(&content(other))
@@ -376,7 +387,17 @@ mod tests {
 
     fn send(network: &mut Network<TwoPhase>, from: NodeId, to: NodeId) {
         let message = Message::Prepare;
-        network.send(Envelope { from, to, message }.into());
+        network.send(envelope(from, to, message));
+    }
+
+    fn envelope<M: Machine>(from: NodeId, to: NodeId, message: M::Message) -> Shared<Envelope<M>> {
+        let sent = Clock(0);
+        Shared::from(Envelope {
+            from,
+            to,
+            message,
+            sent,
+        })
     }
 
     fn tellable(network: &Network<TwoPhase>) -> Vec<(NodeId, NodeId, bool)> {
@@ -431,7 +452,7 @@ mod tests {
             let mut network: Network<SingleDecree> = Network::new(2);
             for round in rounds {
                 let (from, to, message) = (A, B, message(*round));
-                network.send(Envelope { from, to, message }.into());
+                network.send(envelope(from, to, message));
             }
             network
         };

@@ -185,6 +185,7 @@ impl<S: ModelSystem> Model<S> {
                 node: *id,
                 before: None,
                 after: node.shown()?,
+                clock: node.clock(),
             };
             Some((0, seen))
         });
@@ -229,6 +230,7 @@ fn shown<'a, M: tribunal_protocol::Machine>(
         node: id,
         before: before.and_then(Node::shown),
         after,
+        clock: node.clock(),
     });
     crashed.into_iter().chain(shown).map(|seen| (0, seen))
 }

@@ -142,6 +142,7 @@ impl<S: ModelSystem> Model<S> {
             } => format!("{node}: session with {peer} is down"),
             Step::Break { a, b } => format!("the session of {a} and {b} breaks"),
             Step::Tick { node } => format!("{node}: its clock shows {}", state.clock(node).0 + 1),
+            Step::Halt { node } => format!("{node} stops for good"),
             Step::Stuck => "nothing can happen any more".to_owned(),
         };
         let unheard = if action.unheard {

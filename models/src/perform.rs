@@ -4,7 +4,7 @@ use tribunal_protocol::machine::NodeId;
 
 use crate::action::{Action, Step};
 use crate::bounds::Limit;
-use crate::cluster::Cluster;
+use crate::cluster::{ALL, Cluster};
 use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
 use crate::memo::{Left, Reaction};
 use crate::model::Model;
@@ -86,6 +86,13 @@ impl<S: ModelSystem> Model<S> {
                 next.network.cut(a, b);
             }
             Step::Tick { .. } => next.budget.spend(Limit::Ticks),
+            Step::Halt { node } => {
+                next.budget.spend(Limit::Halts);
+                next.had_faults = true;
+                next.halted |= 1 << node.0;
+                next.network.halt(node);
+                next.touched = ALL;
+            }
             Step::Stuck => {
                 let why = "nothing can happen any more, and no budget is to blame";
                 self.break_property(next, Broken::new(NO_STUCK_STATE, why));
@@ -109,6 +116,9 @@ impl<S: ModelSystem> Model<S> {
     pub(crate) fn depart(&self, next: &mut Cluster<S>, left: &[Left<S::Machine>]) {
         for left in left {
             let Left::Send(envelope) = left else { continue };
+            if next.is_halted(envelope.to) {
+                continue;
+            }
             let dead = || {
                 let durable = next.durable(envelope.to);
                 self.system.is_dead(&envelope.message, durable)

@@ -94,6 +94,7 @@ pub(crate) fn unlimited(bounds: Bounds) -> Bounds {
         Limit::Compactions,
         Limit::Changes,
         Limit::Transfers,
+        Limit::Halts,
     ];
     let all = counted
         .into_iter()

@@ -1,6 +1,6 @@
 //! How nodes react to what happens to them.
 
-use tribunal_protocol::machine::{Input, Machine, NodeId, Outcome, RequestId};
+use tribunal_protocol::machine::{Clock, Input, Machine, NodeId, Outcome, RequestId};
 
 use crate::action::Timer;
 use crate::cluster::Cluster;
@@ -96,7 +96,8 @@ impl<S: ModelSystem> Model<S> {
     ) -> Reaction<S::Machine> {
         let passed = made.passed.into_iter().map(Left::Passed);
         let departures = made.left.into_iter();
-        let leaving = departures.filter_map(|departure| self.leaving(id, departure));
+        let from = (id, made.node.clock());
+        let leaving = departures.filter_map(|departure| self.leaving(from, departure));
         let left: Box<[_]> = passed.chain(leaving).collect();
         let changed = made.node != **node;
         if !changed && left.is_empty() {
@@ -140,15 +141,21 @@ impl<S: ModelSystem> Model<S> {
         Stimulus::Input(input)
     }
 
-    /// Wraps what leaves a node; nothing for an answer to an operator.
+    /// Wraps what leaves a node when its clock shows this; nothing for an
+    /// answer to an operator.
     pub(crate) fn leaving(
         &self,
-        from: NodeId,
+        (from, clock): (NodeId, Clock),
         departure: Departure<S::Machine>,
     ) -> Option<Left<S::Machine>> {
         match departure {
             Departure::Send { to, message } => {
-                let envelope = self.hold_envelope(Envelope { from, to, message });
+                let envelope = self.hold_envelope(Envelope {
+                    from,
+                    to,
+                    message,
+                    sent: self.synchrony.map_or(Clock(0), |_| clock),
+                });
                 Some(Left::Send(envelope))
             }
             Departure::Answer { id, .. } if id.0 >= OPERATORS => None,

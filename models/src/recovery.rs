@@ -55,8 +55,9 @@ use crate::system::{Broken, Check, ModelSystem, Property, Recovery};
 use crate::tally::Kind;
 
 /// What a way may not spend.
-const WITHHELD: [Limit; 6] = [
+const WITHHELD: [Limit; 7] = [
     Limit::Crashes,
+    Limit::Halts,
     Limit::Duplicates,
     Limit::Breaks,
     Limit::Compactions,
@@ -232,6 +233,7 @@ fn is_step(kind: Kind) -> bool {
         | Kind::LoseAnswer
         | Kind::Administer
         | Kind::Break
+        | Kind::Halt
         | Kind::Stuck => false,
     }
 }

@@ -9,6 +9,7 @@ use tribunal_protocol::bugs::Bug;
 
 use crate::bounds::{Bounds, Setting};
 use crate::check::{Case, CheckError, CheckOptions, GENERAL, check};
+use crate::detector::{AccrualSystem, HeartbeatSystem, ObserverSystem};
 use crate::paxos::PaxosSystem;
 use crate::raft::{RaftElectionSystem, RaftSystem};
 use crate::report::{PropertyKind, Report};
@@ -25,6 +26,9 @@ pub fn systems() -> Vec<Box<dyn System>> {
         erased::<PaxosSystem>(),
         erased::<ZabSystem>(),
         erased::<SingleDecreeSystem>(),
+        erased::<HeartbeatSystem>(),
+        erased::<ObserverSystem>(),
+        erased::<AccrualSystem>(),
         erased::<RaftElectionSystem>(),
         erased::<ZabElectionSystem>(),
     ]

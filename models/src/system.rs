@@ -34,7 +34,7 @@ use std::ops::{Deref, DerefMut};
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
-use tribunal_protocol::machine::{Machine, Outcome};
+use tribunal_protocol::machine::{Clock, Machine, Outcome};
 use tribunal_protocol::quorum::majority;
 
 use crate::bounds::{Bounds, Limit, Setting};
@@ -140,6 +140,23 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     /// [`Limit::Timers`].
     fn timer_limit(&self, timer: <Self::Machine as Machine>::Timer) -> Limit;
 
+    /// The bounds of time that the system rests on; none, unless it says so.
+    fn synchrony(&self) -> Option<Synchrony> {
+        None
+    }
+
+    /// Whether a timer that is set is due. Asked only of a system that rests
+    /// on bounds of time.
+    fn is_due(
+        &self,
+        cluster: &Cluster<Self>,
+        node: NodeId,
+        timer: <Self::Machine as Machine>::Timer,
+    ) -> bool {
+        let _ = (cluster, node, timer);
+        true
+    }
+
     /// Takes note of what happened, and says which properties it breaks: all
     /// of them, since somebody may ask for one alone.
     fn observe(
@@ -236,6 +253,30 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     }
 }
 
+/// Partial synchrony: from some time on, which nodes do not know, messages
+/// take no longer than a bound and nodes do what is due (Dwork, Lynch and
+/// Stockmeyer 1988; Chandra and Toueg 1996, §4.1). Links lose nothing.
+///
+/// A clock that shows `from` or more does not advance while a message to its
+/// node is late or one of the node's timers is due, so that time waits for
+/// what must happen in time. Timers expire when they are due, never before.
+/// Before `from` anything goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Synchrony {
+    /// How far a receiver's clock may be beyond the sender's at the sending
+    /// when a message arrives. One that is further already waits there.
+    pub delay: u64,
+    /// From when on the bounds hold, by every clock.
+    pub from: u64,
+}
+
+impl Synchrony {
+    /// What the receiver's clock shows when a message arrives at the latest.
+    pub fn arrives_by(self, sent: Clock) -> Clock {
+        Clock(sent.0.max(self.from) + self.delay)
+    }
+}
+
 /// What a simulation draws of a system; each seed draws anew.
 #[derive(Clone, Copy, Debug)]
 pub struct Draws {
@@ -249,6 +290,8 @@ pub struct Draws {
     pub operations_max: u8,
     /// How many operations there are at most that only read.
     pub reads_max: u8,
+    /// Whether nodes may stop for good before the rest is healed.
+    pub halts: bool,
 }
 
 impl Draws {
@@ -258,6 +301,7 @@ impl Draws {
         settings: &[],
         operations_max: 20,
         reads_max: 12,
+        halts: false,
     };
 }
 
@@ -325,6 +369,8 @@ pub enum Seen<'a, M: Machine> {
         before: Option<&'a M>,
         /// The machine now.
         after: &'a M,
+        /// What the node's clock shows.
+        clock: Clock,
     },
     /// A message left.
     Sent {

@@ -34,13 +34,15 @@ pub enum Kind {
     Break,
     /// A clock advances.
     Tick,
+    /// A node stops for good.
+    Halt,
     /// Nothing can happen any more, though something should.
     Stuck,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Deliver,
         Kind::Duplicate,
         Kind::Lose,
@@ -54,6 +56,7 @@ impl Kind {
         Kind::Tell,
         Kind::Break,
         Kind::Tick,
+        Kind::Halt,
         Kind::Stuck,
     ];
 
@@ -73,6 +76,7 @@ impl Kind {
             Kind::Tell => "tell",
             Kind::Break => "break",
             Kind::Tick => "tick",
+            Kind::Halt => "halt",
             Kind::Stuck => "stuck",
         }
     }

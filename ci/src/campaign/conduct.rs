@@ -31,6 +31,7 @@ use tribunal_nemesis::{Cluster, FaultReport, Healing, Nemesis, Notice, node_name
 use super::cluster::Stage;
 use super::config::Campaign;
 use super::cpu;
+use super::detection;
 use super::digests::{self, Digests};
 use super::folder::Folder;
 use super::load::{self, Pace};
@@ -343,7 +344,10 @@ impl Running {
             record.recovered = Some(began.elapsed());
         }
         self.phases.enter(&trial, "final reads");
-        record.unanswered_reads = Some(load::final_reads(&trial, limit(READS_LIMIT)).await?);
+        let detects = trial.system.detects(trial.plans.len() as u8);
+        let settles = detects.map_or(Duration::ZERO, |it| detection::settles(it.within));
+        let unanswered = load::final_reads(&trial, limit(READS_LIMIT), settles);
+        record.unanswered_reads = Some(unanswered.await?);
         self.phases.enter(&trial, "digests");
         record.digests = digests::compare(&self.stage, limit(DIGESTS_LIMIT)).await;
         Ok(())

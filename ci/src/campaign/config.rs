@@ -16,7 +16,7 @@ use crate::exit::usage;
 use crate::names;
 use crate::systems;
 use crate::units::{Size, Time};
-use crate::workload::{self, Shape as WorkloadShape, WORKLOADS};
+use crate::workload::{self, Judge, Shape as WorkloadShape, WORKLOADS};
 
 /// The stream of randomness that workloads draw from.
 const WORKLOAD_STREAM: u64 = 0x776f_726b_6c6f_6164;
@@ -89,10 +89,16 @@ impl Campaign {
         };
         let entry = systems::runnable(&system)?;
         let bug = options.bug.as_ref().map(|bug| entry.bug(bug)).transpose()?;
-        let workload = options
-            .workload
-            .unwrap_or_else(|| WORKLOADS[0].name.to_owned());
-        names::find("workload", &workload, WORKLOADS, |entry| entry.name)?;
+        let usual = entry.runs.map_or(WORKLOADS[0].name, |runs| runs.workload);
+        let workload = options.workload.unwrap_or_else(|| usual.to_owned());
+        let asked = names::find("workload", &workload, WORKLOADS, |entry| entry.name)?;
+        let suspicion = |entry: &workload::Entry| entry.judge == Judge::Detection;
+        let answers = WORKLOADS.iter().find(|entry| entry.name == usual);
+        if answers.map(suspicion) != Some(suspicion(asked)) {
+            return Err(usage(format!(
+                "{system} does not answer the workload {workload}; it answers {usual}"
+            )));
+        }
         let nodes = options.nodes.unwrap_or(5);
         let seconds = |seconds| Time(Duration::from_secs(seconds));
         let campaign = Campaign {
@@ -239,6 +245,7 @@ impl Campaign {
     pub fn workload_shape(&self) -> WorkloadShape {
         WorkloadShape {
             seed: self.seed ^ WORKLOAD_STREAM,
+            nodes: self.nodes,
             workers: self.concurrency.into(),
             keys: self.keys.into(),
             operations_per_key: self.ops_per_key.into(),

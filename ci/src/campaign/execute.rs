@@ -14,9 +14,10 @@ use super::folder::Folder;
 use super::meter::Meter;
 use super::progress::Progress;
 use super::report::{Check, Phase, Report, conclude};
-use super::{history, judge};
+use super::{detection, history, judge};
 use crate::interrupt::Interrupt;
 use crate::systems;
+use crate::workload::Judge;
 
 /// A finished run.
 pub struct Run {
@@ -100,7 +101,10 @@ async fn checks(
     folder: &Folder,
     record: &Record,
 ) -> anyhow::Result<Vec<Check>> {
-    let mut checks = vec![history::check(campaign, folder).await?];
+    let mut checks = vec![match campaign.workload().judge {
+        Judge::History(oracle) => history::check(oracle, campaign, folder).await?,
+        Judge::Detection => detection::check(record, folder, campaign.nodes)?,
+    }];
     checks.extend(judge::digest(record));
     checks.push(judge::crash(record, folder, campaign.nodes));
     checks.push(judge::activity(

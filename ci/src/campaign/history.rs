@@ -1,4 +1,4 @@
-//! Judges the recorded history by the workload's oracle.
+//! Judges the recorded history by an oracle.
 //!
 //! It is read back from its file, so that what is judged is what
 //! `tribunal verify` would judge.
@@ -10,11 +10,11 @@ use tribunal_histories::History;
 use super::config::Campaign;
 use super::folder::Folder;
 use super::report::Check;
+use crate::oracle::Oracle;
 
 /// Judges the history of a run. An error is a harness failure: our own
 /// recorder wrote something that is no history.
-pub async fn check(campaign: &Campaign, folder: &Folder) -> anyhow::Result<Check> {
-    let oracle = campaign.workload().oracle;
+pub async fn check(oracle: Oracle, campaign: &Campaign, folder: &Folder) -> anyhow::Result<Check> {
     let limits = Limits {
         time: Some(campaign.check_timeout.0),
         memory: Some(usize::try_from(campaign.check_memory.0).unwrap_or(usize::MAX)),

@@ -3,6 +3,7 @@
 //! | checker | invalid | unknown |
 //! |---|---|---|
 //! | `linearizability` | some key's operations fit no order | a limit of time or memory |
+//! | `detection` | who failed is not suspected, or somebody else for ever | a node could not be asked |
 //! | `local-reads` | a read is not what it says it is | – |
 //! | `digest` | two replicas differ at one position | replicas stayed apart |
 //! | `crash` | a node ended or panicked unasked | a node was ended by somebody else |

@@ -125,15 +125,22 @@ async fn rest(trial: &Trial, stop: &mut watch::Receiver<bool>, invocation: &Invo
 }
 
 /// Reads everything once more through a client of every node. A node that
-/// leaves one read unanswered for longer than `limit` is asked no more. The
-/// number of reads that stayed unanswered.
-pub async fn final_reads(trial: &Arc<Trial>, limit: Duration) -> anyhow::Result<usize> {
+/// leaves one read unanswered for longer than `limit` is asked no more. For as
+/// long as `settles` a read is asked again whose answer shows that the system
+/// has not come to rest. The number of reads that stayed unanswered.
+pub async fn final_reads(
+    trial: &Arc<Trial>,
+    limit: Duration,
+    settles: Duration,
+) -> anyhow::Result<usize> {
+    let rests_by = Instant::now() + settles;
     let reads: Arc<[Invocation]> = trial.workload().final_reads().into();
     trial.progress.count_up_to(reads.len() * trial.plans.len());
     let mut nodes = JoinSet::new();
     for place in 0..trial.plans.len() {
         let reads = Arc::clone(&reads);
-        nodes.spawn(read_all(Arc::clone(trial), place, reads, limit));
+        let limits = (limit, rests_by);
+        nodes.spawn(read_all(Arc::clone(trial), place, reads, limits));
     }
     let mut unanswered = 0;
     while let Some(done) = nodes.join_next().await {
@@ -146,7 +153,7 @@ async fn read_all(
     trial: Arc<Trial>,
     place: usize,
     reads: Arc<[Invocation]>,
-    limit: Duration,
+    (limit, rests_by): (Duration, Instant),
 ) -> anyhow::Result<usize> {
     let (mut process, mut client) = trial.client(place);
     let mut unanswered = reads.len();
@@ -157,7 +164,12 @@ async fn read_all(
                 return Ok(unanswered);
             }
             match trial.perform(process, client.as_mut(), read).await? {
-                Completion::Ok(_) => break,
+                done @ Completion::Ok(_) => {
+                    if trial.workload().is_at_rest(&done) || Instant::now() >= rests_by {
+                        break;
+                    }
+                    sleep(REST_AFTER_FAILURE).await;
+                }
                 Completion::Fail(_) => sleep(REST_AFTER_FAILURE).await,
                 Completion::Info(_) => (process, client) = trial.client(place),
             }

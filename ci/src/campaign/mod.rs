@@ -6,7 +6,7 @@
 //! | [`folder`] | a run's folder |
 //! | [`execute`], [`conduct`] | one run: from folder to verdict; from start to stop |
 //! | [`cluster`], [`trial`], [`load`] | nodes and links; one operation; workers |
-//! | [`digests`], [`judge`], [`history`] | comparing replicas; checkers |
+//! | [`digests`], [`judge`], [`history`], [`detection`] | comparing replicas; checkers |
 //! | [`meter`], [`progress`], [`cpu`] | figures, while it runs and after |
 //! | [`report`], [`table`] | what was concluded, as data and for people |
 //!
@@ -18,6 +18,7 @@ mod cluster;
 mod conduct;
 pub mod config;
 mod cpu;
+mod detection;
 mod digests;
 mod execute;
 pub mod folder;

@@ -79,6 +79,23 @@ pub struct Check {
     /// The same, for people.
     #[serde(skip)]
     pub shown: Option<String>,
+    /// What it measured beside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
+}
+
+/// What a checker measured.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Figures {
+    /// As data.
+    pub data: Value,
+    /// What the table for people is about.
+    #[serde(skip)]
+    pub title: String,
+    /// Its rows, the first of which names the columns.
+    #[serde(skip)]
+    pub rows: Vec<Vec<String>>,
 }
 
 /// One part of a run.
@@ -118,6 +135,7 @@ impl Check {
             about: about.into(),
             witness: None,
             shown: None,
+            figures: None,
         }
     }
 

@@ -9,7 +9,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
 
 use super::meter::{Counts, Latencies};
-use super::report::{Check, Report};
+use super::report::{Check, Figures, Report};
 use crate::exit::Conclusion;
 use crate::units::Human;
 
@@ -23,7 +23,16 @@ pub fn show(report: &Report) -> String {
         faults(report),
         checks(report),
     ];
-    for part in parts.iter().filter(|part| !part.is_empty()) {
+    let measured = report
+        .checks
+        .iter()
+        .filter_map(|check| check.figures.as_ref());
+    let measured: Vec<String> = measured.map(figures).collect();
+    for part in parts
+        .iter()
+        .chain(&measured)
+        .filter(|part| !part.is_empty())
+    {
         let _ = writeln!(text, "{part}\n");
     }
     for check in &report.checks {
@@ -173,6 +182,12 @@ fn checks(report: &Report) -> String {
         ]);
     }
     rows.build().with(Style::blank()).to_string()
+}
+
+fn figures(figures: &Figures) -> String {
+    let mut rows = Builder::default();
+    figures.rows.iter().for_each(|row| rows.push_record(row));
+    format!("{}\n{}", figures.title, rows.build().with(Style::blank()))
 }
 
 /// The table of several runs of one campaign.

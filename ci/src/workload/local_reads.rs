@@ -103,6 +103,7 @@ mod tests {
 
     fn drawn(seed: u64, count: usize) -> Vec<Invocation> {
         let mut workload = LocalReads::new(Shape {
+            nodes: 3,
             seed,
             workers: 4,
             keys: 3,
@@ -133,6 +134,7 @@ mod tests {
     #[test]
     fn every_key_that_was_asked_for_is_read_once_more() {
         let mut workload = LocalReads::new(Shape {
+            nodes: 3,
             seed: 1,
             workers: 1,
             keys: 2,

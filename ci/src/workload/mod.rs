@@ -6,15 +6,18 @@
 
 mod local_reads;
 mod register;
+mod suspects;
 
 use std::time::Duration;
 
 use tribunal_checker::{Spec, local_reads as reads};
 use tribunal_histories::{Header, Value};
 use tribunal_impls::adapter::{Capability, Completion, Invocation};
+use tribunal_impls::client::SUSPECTS;
 
 pub use local_reads::LocalReads;
 pub use register::Register;
+pub use suspects::Suspects;
 
 use crate::oracle::Oracle;
 
@@ -23,6 +26,8 @@ use crate::oracle::Oracle;
 pub struct Shape {
     /// The seed of every stream.
     pub seed: u64,
+    /// How many nodes there are.
+    pub nodes: u8,
     /// How many workers ask; each has its own stream.
     pub workers: usize,
     /// How many keys are in use at once.
@@ -43,6 +48,13 @@ pub trait Workload: Send {
     /// The reads that ask once more for everything the run touched.
     fn final_reads(&self) -> Vec<Invocation>;
 
+    /// Whether a final read shows that nothing is left to wait for, where the
+    /// system is given time to come to rest.
+    fn is_at_rest(&self, completion: &Completion) -> bool {
+        let _ = completion;
+        true
+    }
+
     /// An operation without effect, on nothing that the run touches; a system
     /// that completes it is able to serve.
     fn probe(&self) -> Invocation;
@@ -61,11 +73,30 @@ pub struct Entry {
     /// available it is.
     pub refusable: &'static [&'static str],
     /// What judges it.
-    pub oracle: Oracle,
+    pub judge: Judge,
     /// What a system must be able to do for it.
     pub needs: Option<Capability>,
     /// Makes the generator.
     pub make: fn(Shape) -> Box<dyn Workload>,
+}
+
+/// What judges what a workload recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// Its history alone does.
+    History(Oracle),
+    /// Whom nodes suspected is held against what the nemesis did.
+    Detection,
+}
+
+impl Judge {
+    /// The name in lists: the oracle's, or the checker's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judge::History(oracle) => oracle.name(),
+            Judge::Detection => "detection",
+        }
+    }
 }
 
 /// Every workload there is.
@@ -75,7 +106,7 @@ pub const WORKLOADS: &[Entry] = &[
         about: "per-key read, write and cas; half of the keys hold distinct values, half a small domain",
         operations: &["read", "write", "cas"],
         refusable: &["cas"],
-        oracle: Oracle::Order(Spec::CasRegister),
+        judge: Judge::History(Oracle::Order(Spec::CasRegister)),
         needs: None,
         make: |shape| Box::new(Register::new(shape)),
     },
@@ -85,9 +116,18 @@ pub const WORKLOADS: &[Entry] = &[
         operations: &[reads::SET, reads::GET],
         // A node refuses a client that has seen more than the node has.
         refusable: &[reads::GET],
-        oracle: Oracle::LocalReads,
+        judge: Judge::History(Oracle::LocalReads),
         needs: Some(Capability::LocalReads),
         make: |shape| Box::new(LocalReads::new(shape)),
+    },
+    Entry {
+        name: "suspects",
+        about: "every node is asked whom it suspects of having failed",
+        operations: &[SUSPECTS],
+        refusable: &[],
+        judge: Judge::Detection,
+        needs: None,
+        make: |shape| Box::new(Suspects::new(&shape)),
     },
 ];
 

@@ -183,6 +183,7 @@ mod tests {
 
     fn register(seed: u64) -> Register {
         Register::new(Shape {
+            nodes: 3,
             seed,
             workers: 4,
             keys: 3,

@@ -11,6 +11,7 @@
 //! | [`quorum`] | which sets of nodes are enough for a decision |
 //! | [`snapshot`] | the object at a place in the order of decisions, in chunks |
 //! | [`bugs`] | what a catalogue of wrong versions says about each |
+//! | [`detector`] | failure detectors: heartbeat, observer, accrual |
 //! | [`paxos`] | Multi-Paxos |
 //! | [`raft`] | Raft |
 //! | [`zab`] | Zab |
@@ -20,6 +21,7 @@
 //! `clippy.toml` beside this crate's manifest enforces it.
 
 pub mod bugs;
+pub mod detector;
 pub mod examples;
 pub mod machine;
 pub mod object;

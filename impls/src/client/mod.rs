@@ -7,6 +7,7 @@
 
 mod connection;
 pub mod outcome;
+mod suspects;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tribunal_histories::Value;
 
 pub use self::connection::Connection;
 use self::outcome::{Attempt, Course, Next, Verdict};
+pub use self::suspects::{SUSPECTS, SuspectsClient};
 use crate::adapter::{Client, ClientOptions, Completion, Invocation, NodeNumber, Pending};
 use crate::service::{Body, Code};
 

@@ -10,9 +10,8 @@ use super::BuiltIn;
 use super::administration::{administer, ask_crash, ask_status};
 use crate::adapter::{
     Administration, Capability, Client, ClientError, ClientOptions, CommandLine, CrashKinds,
-    CrashPlace, NodePlan, NodeStatus, Pending, System,
+    CrashPlace, Detects, NodeNumber, NodePlan, NodeStatus, Pending, System,
 };
-use crate::client::StoreClient;
 use crate::runtime::EXIT_CRASH_AT;
 use crate::runtime::Spans;
 use crate::settings::Chosen;
@@ -193,11 +192,17 @@ impl System for Local {
         plans: &[NodePlan],
         options: &ClientOptions,
     ) -> Box<dyn Client> {
-        let nodes = plans
-            .iter()
-            .map(|plan| (plan.node, plan.client_listen))
-            .collect();
-        Box::new(StoreClient::new(plan.node, nodes, options.clone()))
+        (self.system.client)(plan, plans, options)
+    }
+
+    /// Signs of life come once a heartbeat.
+    fn detects(&self, nodes: NodeNumber) -> Option<Detects> {
+        let silent = self.system.detects(nodes, &self.tuning.settings)?;
+        let beats = 2 * u32::from(nodes);
+        Some(Detects {
+            within: silent.within + beats * self.tuning.spans().heartbeat,
+            ..silent
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! from anybody else's system.
 
 mod administration;
+mod detector;
 mod examples;
 mod local;
 mod paxos;
@@ -21,7 +22,8 @@ use tribunal_protocol::bugs::Bug;
 pub use self::examples::EXAMPLES;
 pub use self::local::{Local, Tuning};
 use crate::Compaction;
-use crate::adapter::{Capability, CrashKinds};
+use crate::adapter::{Capability, Client, ClientOptions, CrashKinds, Detects, NodePlan};
+use crate::client::StoreClient;
 use crate::runtime::{self, Options};
 use crate::service::Service;
 use crate::settings::{Chosen, Setting};
@@ -42,13 +44,23 @@ pub struct BuiltIn {
     pub crash_kinds: fn() -> CrashKinds,
     /// What it lets whoever runs it choose.
     pub settings: &'static [Setting],
-    check: fn(&Role) -> Result<(), Refused>,
+    /// The workload that asks for what it does.
+    pub workload: &'static str,
+    client: MakeClient,
+    check: fn(&Role) -> Result<Option<Detects>, Refused>,
     serve: fn(Options, bool) -> Result<u8, Refused>,
     judge: fn(&BTreeMap<NodeId, PathBuf>) -> Result<Judged, TraceError>,
 }
 
 /// Every machine that can be served.
-pub const BUILT_IN: &[BuiltIn] = &[raft::RAFT, paxos::PAXOS, zab::ZAB];
+pub const BUILT_IN: &[BuiltIn] = &[
+    raft::RAFT,
+    paxos::PAXOS,
+    zab::ZAB,
+    detector::HEARTBEAT,
+    detector::OBSERVER,
+    detector::ACCRUAL,
+];
 
 impl BuiltIn {
     /// The one of that name.
@@ -72,7 +84,9 @@ impl BuiltIn {
                 records: runtime::kinds::<M::Record>(),
             },
             settings: M::SETTINGS,
-            check: |role| M::config(role).map(drop),
+            workload: M::WORKLOAD,
+            client: M::client,
+            check: |role| M::config(role).map(|config| M::detects(&config)),
             serve: serve::<M>,
             judge: |traces| {
                 let config = |role: &Role| M::config(role).map_err(|unknown| unknown.to_string());
@@ -84,13 +98,13 @@ impl BuiltIn {
     /// Whether so many nodes could be what these settings ask for.
     pub fn check_settings(&self, nodes: u8, settings: &Chosen) -> Result<(), Refused> {
         self.check_names(settings)?;
-        (self.check)(&Role {
-            node: NodeId(1),
-            peers: (2..=nodes).map(NodeId).collect(),
-            bug: None,
-            compaction: Compaction::default(),
-            settings: settings.clone(),
-        })
+        (self.check)(&founder(nodes, settings)).map(drop)
+    }
+
+    /// How long nodes of a cluster of so many may be silent until they are
+    /// suspected, heartbeats apart; none where nodes suspect nobody.
+    pub fn detects(&self, nodes: u8, settings: &Chosen) -> Option<Detects> {
+        (self.check)(&founder(nodes, settings)).ok().flatten()
     }
 
     fn check_names(&self, settings: &Chosen) -> Result<(), Refused> {
@@ -131,6 +145,20 @@ impl BuiltIn {
     }
 }
 
+/// Makes a client that talks to a node first; of the second all nodes.
+type MakeClient = fn(&NodePlan, &[NodePlan], &ClientOptions) -> Box<dyn Client>;
+
+/// The first node of a cluster of so many.
+fn founder(nodes: u8, settings: &Chosen) -> Role {
+    Role {
+        node: NodeId(1),
+        peers: (2..=nodes).map(NodeId).collect(),
+        bug: None,
+        compaction: Compaction::default(),
+        settings: settings.clone(),
+    }
+}
+
 /// A machine whose configuration is made from the part that a node plays.
 trait Playable: Service {
     /// What whoever runs a cluster can ask.
@@ -138,8 +166,28 @@ trait Playable: Service {
     /// What they can choose.
     const SETTINGS: &'static [Setting] = &[];
 
+    /// The workload that asks for what it does.
+    const WORKLOAD: &'static str = "register";
+
     /// The configuration; an error for a wrong version that there is not.
     fn config(role: &Role) -> Result<Self::Config, Refused>;
+
+    /// How long a node may be silent until it is suspected, heartbeats apart,
+    /// where nodes suspect each other.
+    fn detects(config: &Self::Config) -> Option<Detects> {
+        let _ = config;
+        None
+    }
+
+    /// A client of a node, which may talk to all others as well.
+    fn client(plan: &NodePlan, plans: &[NodePlan], options: &ClientOptions) -> Box<dyn Client> {
+        let nodes = plans.iter().map(|plan| (plan.node, plan.client_listen));
+        Box::new(StoreClient::new(
+            plan.node,
+            nodes.collect(),
+            options.clone(),
+        ))
+    }
 }
 
 fn serve<M: Playable>(options: Options, exit_with_parent: bool) -> Result<u8, Refused> {

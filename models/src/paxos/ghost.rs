@@ -54,6 +54,7 @@ pub(super) fn observe(
             node,
             before,
             after,
+            ..
         } => {
             notes.learned(node, after);
             if before.is_none_or(|before| before.snapshot() != after.snapshot()) {

@@ -164,9 +164,7 @@ impl<S: ModelSystem> Run<S> {
                 setting,
             } => {
                 if self.settings.get(&(node, timer)) == Some(&setting) {
-                    self.settings.remove(&(node, timer));
-                    let limit = self.world.model.system.timer_limit(timer);
-                    self.take(Deed::Step(Step::Expire { node, timer, limit }));
+                    self.expire(node, timer, setting);
                 }
             }
             Event::Disk(node) => self.complete(node),
@@ -228,6 +226,24 @@ impl<S: ModelSystem> Run<S> {
         if touches_sessions(&possible.action) {
             self.plan_news();
         }
+    }
+
+    /// A timer expires, or is looked at again when it may be due.
+    fn expire(&mut self, node: NodeId, timer: Timer<S>, setting: u64) {
+        let World { model, state, .. } = &self.world;
+        if !model.may_expire(state, node, timer) {
+            let expire = Event::Expire {
+                node,
+                timer,
+                setting,
+            };
+            let soon = self.now + self.conditions.tick / 4 + 1;
+            self.agenda.plan(soon, expire);
+            return;
+        }
+        let limit = model.system.timer_limit(timer);
+        self.settings.remove(&(node, timer));
+        self.take(Deed::Step(Step::Expire { node, timer, limit }));
     }
 
     fn set_timer(&mut self, node: NodeId, timer: Timer<S>, span: Option<Span>) {

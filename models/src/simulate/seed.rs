@@ -56,8 +56,11 @@ pub(super) fn run<S: ModelSystem>(
     stopped: &dyn Fn() -> bool,
 ) -> Option<Outcome<S>> {
     let mut dice = Dice::new(seed, Stream::Conditions);
-    let conditions = Conditions::draw::<S>(&mut dice, faults::<S>());
+    let mut conditions = Conditions::draw::<S>(&mut dice, &faults::<S>());
     let world = World::<S>::new(&conditions.bounds, subject.bug);
+    if world.is_lossless() {
+        conditions.lost = 0;
+    }
     let reserved = conditions.reserved;
     let dice = Dice::new(seed, Stream::Safety);
     let mut safety = Run::new(world, conditions.clone(), dice, Load::Drawn { reserved });
@@ -107,11 +110,13 @@ pub(super) fn run<S: ModelSystem>(
 }
 
 /// What may strike a system.
-fn faults<S: ModelSystem>() -> &'static [Fault] {
-    match S::Machine::CHANNEL {
-        Channel::Unordered => &[Fault::Kill, Fault::Pause, Fault::Partition],
-        Channel::Fifo => &Fault::ALL,
-    }
+fn faults<S: ModelSystem>() -> Vec<Fault> {
+    let may = |fault: &Fault| match fault {
+        Fault::Break => S::Machine::CHANNEL == Channel::Fifo,
+        Fault::Halt => S::draws().halts,
+        Fault::Kill | Fault::Pause | Fault::Partition => true,
+    };
+    Fault::ALL.into_iter().filter(may).collect()
 }
 
 /// A majority or more of the nodes that must make progress together; all, if

@@ -86,11 +86,19 @@ pub enum Fault {
     Partition,
     /// Sessions between nodes break.
     Break,
+    /// A node stops for good.
+    Halt,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 4] = [Fault::Kill, Fault::Pause, Fault::Partition, Fault::Break];
+    pub const ALL: [Fault; 5] = [
+        Fault::Kill,
+        Fault::Pause,
+        Fault::Partition,
+        Fault::Break,
+        Fault::Halt,
+    ];
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
@@ -99,6 +107,7 @@ impl Fault {
             Fault::Pause => "pause",
             Fault::Partition => "partition",
             Fault::Break => "break",
+            Fault::Halt => "halt",
         }
     }
 }

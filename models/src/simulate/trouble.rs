@@ -125,6 +125,14 @@ impl<S: ModelSystem> Run<S> {
                 }
             }
             Fault::Partition => self.split(),
+            Fault::Halt => {
+                let running: Vec<_> = self.world.state.running().collect();
+                if let Some(node) = self.dice.pick(&running).copied() {
+                    self.counts.began(fault);
+                    self.take(Deed::Step(Step::Halt { node }));
+                    self.counts.took_effect(fault);
+                }
+            }
             Fault::Break => {
                 let pairs: Vec<_> = self.world.state.network.breakable().collect();
                 if let Some((a, b)) = self.dice.pick(&pairs).copied() {
@@ -241,7 +249,8 @@ impl<S: ModelSystem> Run<S> {
             }
         }
         self.trouble.noticed = false;
-        self.trouble.held = self.dice.chance(500).then(Vec::new);
+        let holds = self.dice.chance(500) || self.world.is_lossless();
+        self.trouble.held = holds.then(Vec::new);
         let lasts = self.conditions.fault_lasts;
         let until = self.now + self.dice.between(lasts / 4, lasts);
         self.agenda.plan(until, Event::Rejoin);

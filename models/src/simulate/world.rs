@@ -106,6 +106,11 @@ impl<S: ModelSystem> World<S> {
         matches!(self.state.network, Network::Bag(_))
     }
 
+    /// Whether links lose nothing, since time waits for what is under way.
+    pub(super) fn is_lossless(&self) -> bool {
+        self.model.synchrony.is_some()
+    }
+
     /// Every message under way, once for all its copies.
     pub(super) fn under_way(&self) -> Vec<Message<S>> {
         match &self.state.network {
@@ -188,8 +193,14 @@ impl<S: ModelSystem> World<S> {
     fn step(&self, step: Step<Timer<S>>) -> Option<Possible<S>> {
         let state = &self.state;
         let react = |node, cause| Some(self.react(step, node, cause));
+        if step.node().is_some_and(|node| state.is_halted(node)) {
+            return None;
+        }
         match step {
-            Step::Expire { node, timer, .. } if state.node(node).timers().contains(&timer) => {
+            Step::Expire { node, timer, .. }
+                if state.node(node).timers().contains(&timer)
+                    && self.model.may_expire(state, node, timer) =>
+            {
                 react(node, Cause::Expire(timer))
             }
             Step::Persist { node, count }
@@ -209,12 +220,16 @@ impl<S: ModelSystem> World<S> {
             }
             Step::Tell { node, peer, up }
                 if !self.is_bag()
-                    && state.network.tellable().any(|end| end == (node, peer, up)) =>
+                    && state.network.tellable().any(|end| end == (node, peer, up))
+                    && self.model.may_tell(state, node, peer, up) =>
             {
                 react(node, Cause::Tell(peer, up))
             }
             Step::Break { a, b }
-                if !self.is_bag() && state.network.breakable().any(|pair| pair == (a, b)) =>
+                if !self.is_bag()
+                    && state.network.breakable().any(|pair| pair == (a, b))
+                    && !state.is_halted(a)
+                    && !state.is_halted(b) =>
             {
                 Some(Possible::quiet(step))
             }
@@ -225,6 +240,7 @@ impl<S: ModelSystem> World<S> {
                 asked.filter(|possible| !possible.is_idle())
             }
             Step::Tick { node } if self.model.may_tick(state, node) => react(node, Cause::Tick),
+            Step::Halt { .. } => Some(Possible::quiet(step)),
             _ => None,
         }
     }

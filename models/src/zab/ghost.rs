@@ -63,6 +63,7 @@ pub(super) fn observe<A: Aspect>(
             node,
             before,
             after,
+            ..
         } => {
             if after.is_established() {
                 notes.established(node, after);

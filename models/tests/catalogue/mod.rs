@@ -1,6 +1,8 @@
 //! A system's wrong versions, held against its catalogue; and counts of
 //! states.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
@@ -42,7 +44,7 @@ pub fn options<S: ModelSystem>(bug: &Bug, granularity: Granularity) -> CheckOpti
                 bounds = with::<S>(bounds, name, value.parse().expect("a number"));
             }
             flag => {
-                let named = |limit: &Limit| flag == format!("--{}", limit.name());
+                let named = |limit: &Limit| flag == format!("--{}", limit.name().replace('_', "-"));
                 let limit = Limit::ALL.into_iter().find(named).expect("a known bound");
                 bounds = bounds.with(limit, value.parse().expect("a number"));
             }
