@@ -17,6 +17,10 @@
 //! hold nothing at first; positions are whole numbers, and those of writes are
 //! above 0.
 //!
+//! Keys are judged one by one: that no open `set` of one key stands where one
+//! of another does is not asked, nor that a position which was told of a read
+//! comes before every `set` of another key that began later.
+//!
 //! Where a `set` stands that may or may not have taken effect is not known. The
 //! `get`s that saw it say where it can stand, and must leave a place.
 

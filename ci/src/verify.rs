@@ -16,6 +16,7 @@ mod recorded;
 mod show;
 mod trace;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -25,12 +26,14 @@ use tribunal_checker::Limits;
 use tribunal_histories::{History, HistoryError, Nil};
 
 use self::recorded::Recorded;
-use crate::campaign::folder::{HISTORY, no_run};
+use crate::campaign::detection;
+use crate::campaign::folder::{HISTORY, VERDICT, no_run};
 use crate::exit::{Conclusion, Usage, usage};
 use crate::names;
 use crate::oracle::Oracle;
 use crate::output::{self, Answer, Format};
 use crate::units::{Size, Time};
+use crate::workload::{Judge, WORKLOADS};
 
 /// What can be asked of `tribunal verify`.
 #[derive(clap::Args, Debug)]
@@ -178,7 +181,7 @@ impl Judged for FileReport {
 struct Case {
     file: PathBuf,
     history: History,
-    oracle: Oracle,
+    judge: Judge,
 }
 
 /// Judges the histories and prints what was concluded.
@@ -243,11 +246,25 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
     if let Some(truncated) = &history.truncated {
         eprintln!("warning: {}: {truncated}", path.display());
     }
-    let oracle = oracle.map_or_else(|| oracle_of(&history, &path), Ok)?;
+    let judge = match oracle {
+        Some(oracle) => Judge::History(oracle),
+        None => judge_of(&history, &path)?,
+    };
+    if judge == Judge::Detection && !file.is_dir() {
+        return Err(usage(format!(
+            "{}: whom nodes suspect is held against the faults of the run; name the run's folder",
+            path.display()
+        )));
+    }
+    if judge == Judge::History(Oracle::LocalReads) && args.nil.is_some() {
+        return Err(usage(
+            "--nil is about registers; a local read of nothing is one of a key that holds nothing",
+        ));
+    }
     Ok(Case {
         file: file.to_owned(),
         history,
-        oracle,
+        judge,
     })
 }
 
@@ -265,9 +282,14 @@ fn unreadable(error: HistoryError) -> anyhow::Error {
     }
 }
 
-fn oracle_of(history: &History, path: &Path) -> anyhow::Result<Oracle> {
+fn judge_of(history: &History, path: &Path) -> anyhow::Result<Judge> {
     let workload = &history.header.workload;
-    Oracle::of_workload(workload).ok_or_else(|| {
+    let mut entries = WORKLOADS.iter();
+    if let Some(entry) = entries.find(|entry| entry.name == workload) {
+        return Ok(entry.judge);
+    }
+    let judge = Oracle::of_workload(workload).map(Judge::History);
+    judge.ok_or_else(|| {
         let specs: Vec<&str> = Oracle::ALL.iter().map(|oracle| oracle.name()).collect();
         usage(format!(
             "{}: no specification belongs to the workload `{workload}`; name one with --spec: {}",
@@ -278,6 +300,45 @@ fn oracle_of(history: &History, path: &Path) -> anyhow::Result<Oracle> {
 }
 
 fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
+    match case.judge {
+        Judge::History(oracle) => judge_history(case, oracle, args),
+        Judge::Detection => judge_detection(case),
+    }
+}
+
+/// Holds a run's history against its faults once more.
+fn judge_detection(case: &Case) -> anyhow::Result<FileReport> {
+    let begun = Instant::now();
+    let path = case.file.join(VERDICT);
+    let kept = std::fs::read_to_string(&path);
+    let kept = kept.map_err(|error| {
+        usage(format!(
+            "{}: {error}; the faults that the history is held against stand there",
+            path.display()
+        ))
+    })?;
+    let check = detection::check_again(&case.history, &kept)
+        .map_err(|error| usage(format!("{}: {error:#}", path.display())))?;
+    let operations = case.history.operations().map_err(unreadable)?;
+    let keys: BTreeSet<_> = operations.iter().map(|operation| &operation.key).collect();
+    Ok(FileReport {
+        limited: false,
+        operations: operations.len(),
+        keys: keys.len(),
+        spec: Judge::Detection.name(),
+        checker: check.checker,
+        reason: check.reason,
+        seconds: begun.elapsed().as_secs_f64(),
+        witness: check.witness,
+        shown: check.shown.map(|shown| format!("{shown}\n")),
+        recorded: Recorded::of(&case.file, check.verdict),
+        verdict: check.verdict,
+        warning: case.history.truncated.as_ref().map(ToString::to_string),
+        file: case.file.clone(),
+    })
+}
+
+fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Result<FileReport> {
     let begun = Instant::now();
     let nil = args.nil.map(|nil| match nil {
         NilMeans::Initial => Nil::Initial,
@@ -288,8 +349,7 @@ fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
         memory: Some(usize::try_from(args.memory.0).unwrap_or(usize::MAX)),
         ..Limits::default()
     };
-    let judged = case
-        .oracle
+    let judged = oracle
         .judge(&case.history, nil, limits)
         .map_err(unreadable)?;
     let (verdict, reason) = match judged.verdict {
@@ -309,8 +369,8 @@ fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
         file: case.file.clone(),
         operations: judged.operations,
         keys: judged.keys,
-        spec: case.oracle.name(),
-        checker: case.oracle.checker(),
+        spec: oracle.name(),
+        checker: oracle.checker(),
         verdict,
         reason,
         seconds: begun.elapsed().as_secs_f64(),

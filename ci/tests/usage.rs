@@ -175,6 +175,30 @@ fn help_is_no_error() {
 }
 
 #[test]
+fn what_a_system_cannot_serve_is_refused_with_the_mend() {
+    for (arguments, says) in [
+        (
+            &["raft", "--workload", "local-reads"][..],
+            "--workload register",
+        ),
+        (
+            &["zab", "--workload", "local-reads", "--retry"],
+            "leave out --retry",
+        ),
+        (
+            &["heartbeat", "--workload", "register"],
+            "it answers suspects",
+        ),
+        (&["zab-election"], "tribunal run zab"),
+        (&["zab", "--set", "observers=5"], "less than the 5 nodes"),
+    ] {
+        let done = tribunal(&[&["run"], arguments].concat());
+        assert_eq!(done.code, 254, "{arguments:?}");
+        assert!(done.stderr.contains(says), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn everything_is_listed_by_the_names_that_flags_take() {
     let names = |what: &str| -> Vec<String> {
         let (code, object, _) = json(&["list", what]);
@@ -189,7 +213,7 @@ fn everything_is_listed_by_the_names_that_flags_take() {
     assert!(names("systems").contains(&"raft".to_owned()));
     let faults = "kill pause partition crash-at membership transfer compact";
     assert_eq!(names("faults").join(" "), faults);
-    assert_eq!(names("workloads"), ["register"]);
+    assert_eq!(names("workloads"), ["register", "local-reads", "suspects"]);
     assert!(names("bugs").len() >= 12);
     assert!(names("specs").contains(&"cas-register".to_owned()));
     assert!(names("properties").contains(&"Election Safety".to_owned()));

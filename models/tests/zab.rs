@@ -53,6 +53,38 @@ fn a_cluster_from_its_first_state_has_this_many_states() {
     assert_eq!((atomic, staged), (249_850, 354_730));
 }
 
+/// What the shipped bounds leave out: sessions that break, observers, epochs
+/// that end with their counter, elections and quorums as a server has them,
+/// local reads, compaction.
+#[test]
+fn what_the_shipped_bounds_leave_out_has_this_many_states() {
+    let bounds = |nodes| Bounds::of(nodes).with(Limit::Operations, 1);
+    let two = bounds(2).with(Limit::Elections, 1).with(Limit::Crashes, 1);
+    let as_a_server = with::<ZabSystem>(two.with(Limit::Timers, 2), "settle-late", 1);
+    let configurations = [
+        bounds(3).with(Limit::Breaks, 1),
+        with::<ZabSystem>(bounds(3), "observers", 1),
+        with::<ZabSystem>(
+            two.with(Limit::Operations, 2).with(Limit::Timers, 1),
+            "counter-max",
+            1,
+        ),
+        with::<ZabSystem>(as_a_server, "check-quorum", 1),
+        with::<ZabSystem>(two.with(Limit::Reads, 1), "local-reads", 1),
+        two.with(Limit::Retries, 1).with(Limit::Compactions, 1),
+    ];
+    let found = configurations.map(|bounds| counts::<ZabSystem>(bounds).map(|(_, unique)| unique));
+    let expected = [
+        [1_306, 1_978],
+        [4_710, 6_318],
+        [7_559, 10_949],
+        [16_543, 21_130],
+        [5_719, 7_103],
+        [12_555, 33_565],
+    ];
+    assert_eq!(found, expected);
+}
+
 #[test]
 #[ignore = "takes a minute: cargo test --release -p tribunal-models --test zab -- --ignored"]
 fn the_shipped_bounds_have_this_many_states() {

@@ -101,6 +101,18 @@ impl Campaign {
         }
         let nodes = options.nodes.unwrap_or(5);
         let seconds = |seconds| Time(Duration::from_secs(seconds));
+        let time = options.time.unwrap_or(Time(asked.usual.time));
+        let paced = options.fault_interval.is_some() || options.fault_lasts.is_some();
+        let faulty = options
+            .faults
+            .as_ref()
+            .is_none_or(|faults| !faults.0.is_empty());
+        let pace = asked.usual.faults.filter(|_| {
+            faulty && !paced && options.schedule.is_none() && time.0 >= asked.usual.time
+        });
+        let (interval, lasts) = pace
+            .map(|(interval, lasts)| (Paces::of_all(interval), Paces::of_all(lasts)))
+            .unzip();
         let campaign = Campaign {
             system,
             bug: options.bug,
@@ -116,11 +128,11 @@ impl Campaign {
             crash_after: options.crash_after,
             crash_within: options.crash_within,
             crash_lag: options.crash_lag,
-            fault_interval: options.fault_interval,
-            fault_lasts: options.fault_lasts,
+            fault_interval: options.fault_interval.or(interval),
+            fault_lasts: options.fault_lasts.or(lasts),
             quiet: options.quiet,
             net: options.net.unwrap_or_default(),
-            time: options.time.unwrap_or(seconds(20)),
+            time,
             seed: options.seed.unwrap_or_else(draw_seed),
             concurrency: options.concurrency.unwrap_or(2 * u16::from(nodes)),
             patience: options.patience.unwrap_or(Time(Duration::from_millis(250))),

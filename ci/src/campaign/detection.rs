@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tribunal_histories::{Event, History, Kind, Process, Value};
 use tribunal_impls::adapter::Detects;
@@ -73,6 +73,55 @@ pub fn check(record: &Record, folder: &Folder, nodes: u8) -> anyhow::Result<Chec
         faults: &record.faults,
         detects: record.trial.system.detects(nodes),
         healed: healed.filter(|at| *at > 0),
+    };
+    Ok(judge(&facts, &answers(&history.events)))
+}
+
+/// What a run's verdict keeps of what its history is held against.
+#[derive(Deserialize)]
+struct Kept {
+    nodes: u8,
+    faults: Vec<FaultReport>,
+    checks: Vec<KeptCheck>,
+}
+
+#[derive(Deserialize)]
+struct KeptCheck {
+    checker: String,
+    figures: Option<KeptFigures>,
+}
+
+#[derive(Deserialize)]
+struct KeptFigures {
+    promise: Option<Promise>,
+    healed_ns: Option<u64>,
+}
+
+/// What a system promises, as a verdict keeps it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Promise {
+    within_ms: u64,
+    pairwise: bool,
+}
+
+/// Judges the history of a run again, by what its verdict keeps of the faults.
+///
+/// # Errors
+///
+/// If the text is not the verdict of a run of this checker's.
+pub fn check_again(history: &History, verdict: &str) -> anyhow::Result<Check> {
+    let kept: Kept = serde_json::from_str(verdict).context("read the run's verdict")?;
+    let mine = kept.checks.into_iter().find(|check| check.checker == NAME);
+    let figures = mine.and_then(|check| check.figures);
+    let figures = figures.context("find the figures of `detection` in the run's verdict")?;
+    let facts = Facts {
+        nodes: kept.nodes,
+        faults: &kept.faults,
+        detects: figures.promise.map(|promise| Detects {
+            within: Duration::from_millis(promise.within_ms),
+            pairwise: promise.pairwise,
+        }),
+        healed: figures.healed_ns,
     };
     Ok(judge(&facts, &answers(&history.events)))
 }
@@ -359,12 +408,14 @@ impl Facts<'_> {
         latest.map_or(NO_FAULT, |fault| fault.fault.name())
     }
 
-    /// Somebody who was suspected all the time since everything was healed.
+    /// Somebody who was suspected all the time since half of what nodes get to
+    /// settle had passed after everything was healed.
     fn unsettled(&self, answers: &Answers) -> Option<Broken> {
         let (healed, detects) = (self.healed?, self.detects?);
         let by = healed + nanos(settles(detects.within));
+        let half = healed + nanos(settles(detects.within)) / 2;
         for (node, said) in answers {
-            let after: Vec<&Said> = said.iter().filter(|said| said.asked >= healed).collect();
+            let after: Vec<&Said> = said.iter().filter(|said| said.asked >= half).collect();
             let last = after.last().filter(|last| last.asked >= by);
             let Some(last) = last else { continue };
             let suspected = |other: &u8| after.iter().all(|said| said.suspects.contains(other));
@@ -375,7 +426,7 @@ impl Facts<'_> {
                 return Some(Broken {
                     property: "Eventual Strong Accuracy",
                     shown: format!(
-                        "{node} still suspects {other} {time} after everything was healed, as in all of its {count} answers since"
+                        "{node} still suspects {other} {time} after everything was healed, as in its last {count} answers"
                     ),
                     witness: json!({
                         "node": node,
@@ -407,10 +458,21 @@ impl Facts<'_> {
             return Some(format!("{} could not be asked", node_name(node)));
         }
         let judged = seen.values().any(|seen| seen.judged > 0);
+        let mut in_effect = self.faults.iter().filter(|fault| fault.effective);
+        let noticeable = in_effect.any(|fault| !self.pairs(fault).is_empty());
+        if self.detects.is_none() || judged || !noticeable {
+            return None;
+        }
         let unasked: u64 = seen.values().map(|seen| seen.unasked).sum();
-        (!judged && unasked > 0).then(|| {
-            "no node could be asked, and seen to run, at the time by which it had to notice a fault"
-                .to_owned()
+        Some(match unasked {
+            0 => format!(
+                "no fault lasted, without another beside it, for the {} in which it had to be \
+                 noticed; try a longer --time, --fault-lasts, or fewer --faults",
+                Human(Duration::from_nanos(self.allowed()))
+            ),
+            _ => "no node could be asked, and seen to run, at the time by which it had to notice \
+                  a fault"
+                .to_owned(),
         })
     }
 }
@@ -466,6 +528,10 @@ fn nanos(time: Duration) -> u64 {
 
 /// The figures, as data and for people.
 fn figures(facts: &Facts<'_>, seen: &BTreeMap<&'static str, Seen>) -> Figures {
+    let promise = facts.detects.map(|detects| Promise {
+        within_ms: detects.within.as_millis() as u64,
+        pairwise: detects.pairwise,
+    });
     let allowed = facts
         .detects
         .map(|detects| allowed(detects.within).as_millis() as u64);
@@ -506,7 +572,12 @@ fn figures(facts: &Facts<'_>, seen: &BTreeMap<&'static str, Seen>) -> Figures {
         ]);
     }
     Figures {
-        data: json!({ "allowed_ms": allowed, "by_fault": kinds }),
+        data: json!({
+            "promise": promise,
+            "allowed_ms": allowed,
+            "healed_ns": facts.healed,
+            "by_fault": kinds,
+        }),
         title: "suspicion, as min / median / 95 % / max".to_owned(),
         rows: rows.into_iter().map(Vec::from).collect(),
     }

@@ -18,7 +18,7 @@ mod cluster;
 mod conduct;
 pub mod config;
 mod cpu;
-mod detection;
+pub mod detection;
 mod digests;
 mod execute;
 pub mod folder;

@@ -72,6 +72,13 @@ impl Campaign {
                 workload.name, WORKLOADS[0].name
             )));
         }
+        if self.retry && workload.needs == Some(Capability::LocalReads) {
+            return Err(usage(format!(
+                "a command that is sent again is answered with the position of the last time; \
+                 leave out --retry, or the workload {}",
+                workload.name
+            )));
+        }
         match self.compact_after {
             Some(after) if !known.contains(&Capability::Compaction) => Err(usage(format!(
                 "{name} has no log to compact; leave out --compact-after {after}"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tribunal_impls::settings::Chosen;
@@ -192,6 +193,14 @@ impl fmt::Display for Paced {
 pub struct Paces(pub Vec<Paced>);
 
 impl Paces {
+    /// The same for all kinds.
+    pub fn of_all(time: Duration) -> Paces {
+        Paces(vec![Paced {
+            fault: None,
+            time: Time(time),
+        }])
+    }
+
     /// Without what is about other faults than these.
     pub fn about(mut self, faults: &[FaultKind]) -> Paces {
         let is_asked = |paced: &Paced| paced.fault.is_none_or(|kind| faults.contains(&kind));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::detection;
 use crate::campaign::folder::VERDICT;
 use crate::exit::Conclusion;
 use crate::oracle::Oracle;
@@ -67,7 +68,9 @@ impl Recorded {
     }
 
     fn difference(&self, now: Conclusion) -> Option<String> {
-        let of_history = |check: &&RecordedCheck| Oracle::is_checker(&check.checker);
+        let of_history = |check: &&RecordedCheck| {
+            Oracle::is_checker(&check.checker) || check.checker == detection::NAME
+        };
         if let Some(check) = self.checks.iter().find(of_history)
             && check.verdict != now
         {

@@ -45,6 +45,7 @@ pub fn files(files: &[FileReport]) -> String {
         if let Some(witness) = &file.shown {
             let broken = match file.checker {
                 "linearizability" => "is not linearizable",
+                "detection" => "does not keep what it promises",
                 _ => "is not what it says",
             };
             let _ = write!(text, "\n{name} {broken}:\n{witness}");

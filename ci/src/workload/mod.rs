@@ -76,8 +76,27 @@ pub struct Entry {
     pub judge: Judge,
     /// What a system must be able to do for it.
     pub needs: Option<Capability>,
+    /// How long a run lasts, and its faults, where nobody says.
+    pub usual: Usual,
     /// Makes the generator.
     pub make: fn(Shape) -> Box<dyn Workload>,
+}
+
+/// How a run goes where nobody says.
+#[derive(Clone, Copy, Debug)]
+pub struct Usual {
+    /// How long the load lasts.
+    pub time: Duration,
+    /// About how often faults of one kind begin, and how long they last; as
+    /// the time suggests, if none is given. Only in runs as long as that.
+    pub faults: Option<(Duration, Duration)>,
+}
+
+impl Usual {
+    const BRIEF: Usual = Usual {
+        time: Duration::from_secs(20),
+        faults: None,
+    };
 }
 
 /// What judges what a workload recorded.
@@ -108,6 +127,7 @@ pub const WORKLOADS: &[Entry] = &[
         refusable: &["cas"],
         judge: Judge::History(Oracle::Order(Spec::CasRegister)),
         needs: None,
+        usual: Usual::BRIEF,
         make: |shape| Box::new(Register::new(shape)),
     },
     Entry {
@@ -118,6 +138,7 @@ pub const WORKLOADS: &[Entry] = &[
         refusable: &[reads::GET],
         judge: Judge::History(Oracle::LocalReads),
         needs: Some(Capability::LocalReads),
+        usual: Usual::BRIEF,
         make: |shape| Box::new(LocalReads::new(shape)),
     },
     Entry {
@@ -127,6 +148,11 @@ pub const WORKLOADS: &[Entry] = &[
         refusable: &[],
         judge: Judge::Detection,
         needs: None,
+        // A fault says something if it lasts until it must be noticed.
+        usual: Usual {
+            time: Duration::from_secs(60),
+            faults: Some((Duration::from_secs(14), Duration::from_secs(5))),
+        },
         make: |shape| Box::new(Suspects::new(&shape)),
     },
 ];

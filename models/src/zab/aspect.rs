@@ -36,6 +36,11 @@ pub trait Aspect: Clone + Debug + Send + Sync + Sized + 'static {
     /// The bounds that are used where none are given.
     fn default_bounds() -> Bounds;
 
+    /// Wider bounds, for a check that may take minutes.
+    fn wide_bounds() -> Bounds {
+        Self::default_bounds()
+    }
+
     /// What must hold.
     fn properties() -> Vec<Property<ZabModel<Self>>>;
 
@@ -60,6 +65,10 @@ impl Aspect for Whole {
         Bounds::of(3)
             .with(Limit::Operations, 2)
             .with(Limit::Crashes, 1)
+    }
+
+    fn wide_bounds() -> Bounds {
+        Self::default_bounds().with(Limit::Breaks, 1)
     }
 
     fn properties() -> Vec<Property<ZabSystem>> {

@@ -57,6 +57,13 @@ const CHECK_QUORUM: Setting = Setting {
     least: 0,
     most: 1,
 };
+const SETTLE_LATE: Setting = Setting {
+    name: "settle-late",
+    about: "an election of one mind waits for a better vote, 0 or 1",
+    default: 0,
+    least: 0,
+    most: 1,
+};
 const OBSERVERS: Setting = Setting {
     name: "observers",
     about: "nodes, the last ones, that are told what is committed and never vote",
@@ -151,9 +158,14 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
         A::default_bounds()
     }
 
+    fn wide_bounds() -> Bounds {
+        A::wide_bounds()
+    }
+
     fn settings() -> &'static [Setting] {
         &[
             CHECK_QUORUM,
+            SETTLE_LATE,
             OBSERVERS,
             ROUNDS,
             LOCAL_READS,
@@ -198,7 +210,7 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
         let (voters, observers) = self.members();
         Config {
             observers,
-            settles_late: false,
+            settles_late: self.setting(&SETTLE_LATE) > 0,
             check_quorum: self.setting(&CHECK_QUORUM) > 0,
             counter_max: given(&COUNTER_MAX).map_or(u32::MAX, u32::from),
             batch_max: self.setting(&BATCH).into(),
@@ -285,6 +297,8 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
         Draws {
             settings: &[
                 ("check-quorum", &[0, 1, 1]),
+                ("settle-late", &[0, 1]),
+                ("local-reads", &[0, 0, 1]),
                 ("observers", &[0, 0, 0, 1]),
                 ("counter-max", &[0, 0, 0, 4]),
                 ("batch", &[1, 2, 8]),

@@ -230,7 +230,7 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "epoch-only-in-zxid",
-        about: "a would-be leader raises the epoch in its last zxid before anybody follows it; not shown: the two epochs are not kept in zxids here, and termination is not asked of these models",
+        about: "a would-be leader raises the epoch in its last zxid before anybody follows it; not shown: the two epochs are not kept in zxids here",
         source: "ZOOKEEPER-3608",
         property: "Primary Integrity",
         hosts: &[],
@@ -554,7 +554,7 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "vote-order-not-total",
-        about: "votes with equal zxids are compared by name whatever their epochs are; not shown: equal zxids are equal histories, so whoever wins is safe, and it is termination that is at risk",
+        about: "votes with equal zxids are compared by name whatever their epochs are; not shown: equal zxids are equal histories, so whoever wins is safe; two nodes may outbid each other for ever, in more rounds than a check follows",
         source: "ZOOKEEPER-1419 (through SandTable ZooKeeper#1)",
         property: "Leader Log Completeness",
         hosts: &[],
