@@ -74,14 +74,6 @@ impl Oracle {
         Oracle::ALL.iter().any(|oracle| oracle.checker() == name)
     }
 
-    /// The oracle of the histories that a workload records.
-    pub fn of_workload(workload: &str) -> Option<Oracle> {
-        match workload {
-            "local-reads" => Some(Oracle::LocalReads),
-            other => Spec::of_workload(other).map(Oracle::Order),
-        }
-    }
-
     /// Judges a history. `nil` says what a read of nothing means, if not what
     /// the header says.
     ///

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use tribunal_checker::Limits;
+use tribunal_checker::{Limits, Spec};
 use tribunal_histories::{History, HistoryError, Nil};
 
 use self::recorded::Recorded;
@@ -288,7 +288,8 @@ fn judge_of(history: &History, path: &Path) -> anyhow::Result<Judge> {
     if let Some(entry) = entries.find(|entry| entry.name == workload) {
         return Ok(entry.judge);
     }
-    let judge = Oracle::of_workload(workload).map(Judge::History);
+    let spec = Spec::of_workload(workload);
+    let judge = spec.map(|spec| Judge::History(Oracle::Order(spec)));
     judge.ok_or_else(|| {
         let specs: Vec<&str> = Oracle::ALL.iter().map(|oracle| oracle.name()).collect();
         usage(format!(

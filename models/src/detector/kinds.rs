@@ -7,7 +7,9 @@ use tribunal_protocol::detector::{
 };
 use tribunal_protocol::machine::NodeId;
 
-use super::{DELAY, Detector, DetectorSystem, PERIOD, Promise, STABLE_FROM, Timing, names};
+use super::{
+    DELAY, Detector, DetectorSystem, PERIOD, Promise, STABLE_FROM, Suspicion, Timing, names,
+};
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::system::Goal;
 
@@ -65,8 +67,18 @@ fn watches<D: Detector>(bounds: &Bounds, node: NodeId) -> bool {
     watchers == 0 || u64::from(node.0) <= watchers
 }
 
-fn describe_pulse<P: Patience>(pulse: &Pulse<P>) -> String {
-    format!("suspects {}; {pulse:?}", names(&pulse.suspects()))
+impl<P: Patience> Suspicion for Pulse<P> {
+    fn is_suspected(&self, peer: NodeId) -> bool {
+        Pulse::is_suspected(self, peer)
+    }
+
+    fn beaten(&self) -> u64 {
+        Pulse::beaten(self)
+    }
+
+    fn describe(&self) -> String {
+        format!("suspects {}; {self:?}", names(&self.suspects()))
+    }
 }
 
 const TIMEOUT: Setting = Setting {
@@ -138,14 +150,6 @@ impl Detector for Heartbeat {
         watches::<Self>(bounds, node)
     }
 
-    fn is_suspected(&self, peer: NodeId) -> bool {
-        Pulse::is_suspected(self, peer)
-    }
-
-    fn beaten(&self) -> u64 {
-        Pulse::beaten(self)
-    }
-
     fn draws() -> &'static [(&'static str, &'static [u8])] {
         &[
             ("stable-from", &[0, 0, 6, 20]),
@@ -153,10 +157,6 @@ impl Detector for Heartbeat {
             ("delay", &[0, 1, 2]),
             ("timeout", &[5, 6]),
         ]
-    }
-
-    fn describe(&self) -> String {
-        describe_pulse(self)
     }
 }
 
@@ -238,14 +238,6 @@ impl Detector for Accrual {
         watches::<Self>(bounds, node)
     }
 
-    fn is_suspected(&self, peer: NodeId) -> bool {
-        Pulse::is_suspected(self, peer)
-    }
-
-    fn beaten(&self) -> u64 {
-        Pulse::beaten(self)
-    }
-
     fn draws() -> &'static [(&'static str, &'static [u8])] {
         &[
             ("stable-from", &[0, 0, 6, 20]),
@@ -253,10 +245,6 @@ impl Detector for Accrual {
             ("deviation", &[3, 4]),
             ("longest", &[4, 9]),
         ]
-    }
-
-    fn describe(&self) -> String {
-        describe_pulse(self)
     }
 }
 
@@ -333,14 +321,6 @@ impl Detector for Observer {
         }
     }
 
-    fn is_suspected(&self, peer: NodeId) -> bool {
-        Observer::is_suspected(self, peer)
-    }
-
-    fn beaten(&self) -> u64 {
-        Observer::beaten(self)
-    }
-
     fn draws() -> &'static [(&'static str, &'static [u8])] {
         &[
             ("stable-from", &[0, 0, 6, 20]),
@@ -371,6 +351,16 @@ impl Detector for Observer {
                 })
             },
         }]
+    }
+}
+
+impl Suspicion for Observer {
+    fn is_suspected(&self, peer: NodeId) -> bool {
+        Observer::is_suspected(self, peer)
+    }
+
+    fn beaten(&self) -> u64 {
+        Observer::beaten(self)
     }
 
     fn describe(&self) -> String {

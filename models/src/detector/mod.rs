@@ -49,9 +49,7 @@ pub type AccrualSystem = DetectorSystem<Accrual>;
 pub type ObserverSystem = DetectorSystem<Observer>;
 
 /// A failure detector that can be checked.
-pub trait Detector:
-    Machine<Timer = Beat, Request = Suspects, Response = Suspected, Durable = ()> + Sized
-{
+pub trait Detector: Suspicion {
     /// What it is, in a sentence.
     const ABOUT: &'static str;
 
@@ -82,12 +80,6 @@ pub trait Detector:
         true
     }
 
-    /// Whether it suspects that peer.
-    fn is_suspected(&self, peer: NodeId) -> bool;
-
-    /// When it beat last, by its clock.
-    fn beaten(&self) -> u64;
-
     /// Settings that a simulation draws, beside the times.
     fn draws() -> &'static [(&'static str, &'static [u8])];
 
@@ -96,11 +88,20 @@ pub trait Detector:
         let _ = bounds;
         Vec::new()
     }
+}
+
+/// What can be asked of a node of a detector, the same of all that beat alike.
+pub trait Suspicion:
+    Machine<Timer = Beat, Request = Suspects, Response = Suspected, Durable = ()> + Sized
+{
+    /// Whether it suspects that peer.
+    fn is_suspected(&self, peer: NodeId) -> bool;
+
+    /// When it beat last, by its clock.
+    fn beaten(&self) -> u64;
 
     /// A node in a line, for paths.
-    fn describe(&self) -> String {
-        format!("{self:?}")
-    }
+    fn describe(&self) -> String;
 }
 
 /// By when a detector keeps what it promises, in units of clocks.
