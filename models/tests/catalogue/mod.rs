@@ -85,6 +85,33 @@ pub fn every_wrong_version_breaks_its_property<S: ModelSystem>() {
     }
 }
 
+/// Each property is named by an entry, or asked for alone with the arguments of
+/// one that names another, since it breaks that one as well.
+pub fn each_property_is_broken_by_a_wrong_version<S: ModelSystem>(also: &[(&str, &str)]) {
+    let named: HashSet<&str> = S::bugs().iter().map(|bug| bug.property).collect();
+    for property in S::new(&S::default_bounds(), None).properties() {
+        if named.contains(property.name) {
+            continue;
+        }
+        let found = also.iter().find(|(name, _)| *name == property.name);
+        let bug = found.and_then(|(_, bug)| S::bugs().iter().find(|each| each.name == *bug));
+        let bug = bug.unwrap_or_else(|| panic!("{}: nothing breaks {}", S::NAME, property.name));
+        let granularity = hosts(bug).next().expect("a model that shows it");
+        let report = checked::<S>(&CheckOptions {
+            bug: Some(bug.name.to_owned()),
+            property: Some(property.name.to_owned()),
+            ..options::<S>(bug, granularity)
+        });
+        assert_eq!(
+            report.verdict,
+            Verdict::Invalid,
+            "{}: {}",
+            bug.name,
+            property.name
+        );
+    }
+}
+
 /// The correct machine is valid with the arguments of every entry.
 pub fn the_correct_machine_is_valid_with_the_same_arguments<S: ModelSystem>() {
     let mut tried = HashSet::new();
