@@ -470,16 +470,16 @@ impl TwoPhase {
     fn take_up_prepared(&mut self, durable: &Durable, step: &mut Step<'_>) {
         let drops = step.config.breaks(Wrong::PreparedDroppedOnRestart)
             || step.config.breaks(Wrong::CommitOfUnknownAnswersOk);
-        let prepared = durable.prepared.iter().filter(|_| !drops);
-        for (txn, prepared) in prepared {
-            self.stay_prepared(*txn, prepared.clone(), step);
-            if txn.coordinator != step.config.id {
-                termination::inquire(*txn, prepared, step);
-            } else if !durable.commits.contains_key(txn) {
-                // It knows best that it had not decided.
-                let commit = false;
-                let decided = Message::Decided { txn: *txn, commit };
-                step.send(txn.coordinator, decided);
+        for (txn, prepared) in &durable.prepared {
+            let (txn, commit) = (*txn, false);
+            self.stay_prepared(txn, prepared.clone(), step);
+            let is_own = txn.coordinator == step.config.id;
+            // It knows best that it had not decided.
+            let is_aborted = is_own && !durable.commits.contains_key(&txn);
+            if is_aborted || drops {
+                step.to_itself.push_back(Message::Decided { txn, commit });
+            } else if !is_own {
+                termination::inquire(txn, prepared, step);
             }
         }
         for txn in &durable.remembered {
@@ -537,4 +537,3 @@ impl TwoPhase {
             .extend(self.outstanding.drain(..count).flatten());
     }
 }
-

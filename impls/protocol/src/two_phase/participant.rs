@@ -213,7 +213,8 @@ impl TwoPhase {
             // Whatever is held here no longer counts.
             self.give_up(txn, step);
             let is_known = self.remembered.contains(&txn)
-                || step.config.breaks(Wrong::CommitOfUnknownAnswersOk);
+                || step.config.breaks(Wrong::CommitOfUnknownAnswersOk)
+                || step.config.breaks(Wrong::UnknownMeansAbortAfterForgetting);
             if commit && is_known {
                 self.acknowledge(txn, step);
             }

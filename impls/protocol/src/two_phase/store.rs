@@ -158,3 +158,67 @@ fn sum(operation: &Operation, number: i64, amount: i64) -> Result<i64, Reason> {
         _ => Ok(sum),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(values: &[(Key, Value)]) -> Store {
+        Store(values.iter().cloned().collect())
+    }
+
+    fn append(key: Key, value: i64) -> Operation {
+        Operation::Append { key, value }
+    }
+
+    fn add(key: Key, amount: i64, at_least: Option<i64>) -> Operation {
+        Operation::Add {
+            key,
+            amount,
+            at_least,
+        }
+    }
+
+    #[test]
+    fn operations_see_what_those_before_them_did_and_the_store_does_not_change() {
+        let store = store(&[(1, Value::List(vec![5]))]);
+        let read = |key| Operation::Read { key };
+        let write = Operation::Write { key: 2, value: 3 };
+        let operations = [
+            read(2),
+            append(1, 6),
+            read(1),
+            write,
+            add(2, -4, Some(-1)),
+            read(2),
+        ];
+        let list = Value::List(vec![5, 6]);
+        let seen = vec![
+            Seen::Value(None),
+            Seen::Done,
+            Seen::Value(Some(list.clone())),
+            Seen::Done,
+            Seen::Done,
+            Seen::Value(Some(Value::Number(-1))),
+        ];
+        let writes = Writes::from([(1, list), (2, Value::Number(-1))]);
+        assert_eq!(store.run(&operations), Ok((seen, writes)));
+        assert_eq!(store.get(1), Some(&Value::List(vec![5])));
+    }
+
+    #[test]
+    fn an_operation_refuses_what_does_not_go_with_its_key() {
+        let store = store(&[(1, Value::List(vec![])), (2, Value::Number(i64::MAX))]);
+        let write = |key| Operation::Write { key, value: 1 };
+        for (operation, reason) in [
+            (write(1), Reason::Mismatch),
+            (append(2, 1), Reason::Mismatch),
+            (add(1, 1, None), Reason::Mismatch),
+            (add(2, 1, None), Reason::Overflow),
+            (add(3, -1, Some(0)), Reason::TooLow),
+        ] {
+            assert_eq!(store.run(&[operation]), Err(reason));
+        }
+        assert!(store.run(&[add(3, 0, Some(0)), write(3), write(2)]).is_ok());
+    }
+}
