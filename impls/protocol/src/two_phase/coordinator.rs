@@ -94,7 +94,7 @@ impl TwoPhase {
                 ..
             }) => {
                 executed.entry(from).or_insert((execution, seen));
-                if executed.len() == parts(operations, step.config).len() {
+                if executed.len() == participants(&*operations, step.config).len() {
                     self.ask_for_votes(txn, step);
                 }
             }
@@ -114,8 +114,7 @@ impl TwoPhase {
             return;
         };
         let writes = operations.iter().filter(|operation| !operation.is_read());
-        let writers = writes.map(|operation| step.config.owner(operation.key()));
-        let writers: BTreeSet<NodeId> = writers.collect();
+        let writers = participants(writes, step.config);
         let awaited: BTreeSet<NodeId> = executed.keys().copied().collect();
         let asked_in_doubt = match step.config.breaks(Wrong::ReadersAreAsked) {
             true => &awaited,
@@ -138,17 +137,23 @@ impl TwoPhase {
         self.coordinated.insert(txn, voting);
     }
 
-    pub(super) fn on_refused(&mut self, txn: TxnId, reason: Reason, step: &mut Step<'_>) {
+    pub(super) fn on_refused(
+        &mut self,
+        from: NodeId,
+        txn: TxnId,
+        reason: Reason,
+        step: &mut Step<'_>,
+    ) {
         // What comes later is of another execution than the one that counts.
         if let Some(Coordinated::Executing { .. }) = self.coordinated.get(&txn) {
-            self.abort(txn, reason, step);
+            self.abort(txn, reason, Some(from), step);
         }
     }
 
     pub(super) fn on_voted(&mut self, from: NodeId, txn: TxnId, vote: Vote, step: &mut Step<'_>) {
         match self.coordinated.get_mut(&txn) {
             Some(Coordinated::Voting { .. }) if vote == Vote::No => {
-                self.abort(txn, Reason::Lost, step);
+                self.abort(txn, Reason::Lost, Some(from), step);
             }
             Some(Coordinated::Voting { awaited, .. }) => {
                 awaited.remove(&from);
@@ -202,11 +207,12 @@ impl TwoPhase {
         step.outputs.set_timer(Timer::Acks(txn), Span::Retry);
     }
 
-    fn abort(&mut self, txn: TxnId, reason: Reason, step: &mut Step<'_>) {
-        let (id, concerned) = match self.coordinated.remove(&txn) {
+    /// Aborts what is not decided, and tells all that may hold something for
+    /// it: not who has just said that it does not.
+    fn abort(&mut self, txn: TxnId, reason: Reason, refuses: Option<NodeId>, step: &mut Step<'_>) {
+        let (id, mut concerned) = match self.coordinated.remove(&txn) {
             Some(Coordinated::Executing { id, operations, .. }) => {
-                let parts = parts(&operations, step.config);
-                (id, parts.into_keys().collect())
+                (id, participants(&operations, step.config))
             }
             Some(Coordinated::Voting {
                 id,
@@ -217,6 +223,7 @@ impl TwoPhase {
             _ => return,
         };
         step.outputs.cancel_timer(Timer::Votes(txn));
+        concerned.retain(|node| Some(*node) != refuses);
         for node in concerned {
             step.send(node, Message::Decided { txn, commit: false });
         }
@@ -230,7 +237,7 @@ impl TwoPhase {
         if is_voting && step.config.breaks(Wrong::CommitOnTimeout) {
             return self.commit(txn, step);
         }
-        self.abort(txn, Reason::Late, step);
+        self.abort(txn, Reason::Late, None, step);
     }
 
     /// Not everybody has acknowledged in time.
@@ -270,6 +277,17 @@ impl TwoPhase {
             step.send(node, Message::Settled { txn });
         }
     }
+}
+
+/// Whose keys the operations are about.
+fn participants<'a>(
+    operations: impl IntoIterator<Item = &'a Operation>,
+    config: &Config,
+) -> BTreeSet<NodeId> {
+    let operations = operations.into_iter();
+    operations
+        .map(|operation| config.owner(operation.key()))
+        .collect()
 }
 
 /// The operations of each participant, in order.

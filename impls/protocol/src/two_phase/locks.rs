@@ -126,13 +126,13 @@ impl Table {
         keys
     }
 
-    /// Whom each waiting transaction waits for: those that hold what does not
-    /// go with what it wants.
+    /// Whom each waiting transaction waits for: those that hold, or want and
+    /// are older, what does not go with what it wants.
     pub(super) fn waits_for(&self) -> impl Iterator<Item = (TxnId, TxnId)> {
         self.waiting.iter().flat_map(|(txn, locks)| {
-            let holders = self.held.iter();
-            let rivals = holders.filter(move |(_, theirs)| is_conflict(locks, theirs));
-            rivals.map(|(holder, _)| (*txn, *holder))
+            let others = self.held.iter().chain(self.waiting.range(..*txn));
+            let rivals = others.filter(move |(_, theirs)| is_conflict(locks, theirs));
+            rivals.map(|(other, _)| (*txn, *other))
         })
     }
 }

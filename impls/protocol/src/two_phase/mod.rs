@@ -253,8 +253,8 @@ impl TwoPhase {
         self.locks.by_key()
     }
 
-    /// Who waits for a lock here, and for which holder; a circle of such pairs
-    /// over all nodes is a deadlock.
+    /// Who waits for a lock here, and for whom; a circle of such pairs over all
+    /// nodes is a deadlock.
     pub fn waits_for(&self) -> impl Iterator<Item = (TxnId, TxnId)> {
         self.locks.waits_for()
     }
@@ -506,7 +506,7 @@ impl TwoPhase {
                 execution,
                 seen,
             } => self.on_executed(from, txn, execution, seen, step),
-            Message::Refused { txn, reason } => self.on_refused(txn, reason, step),
+            Message::Refused { txn, reason } => self.on_refused(from, txn, reason, step),
             Message::Prepare {
                 txn,
                 execution,

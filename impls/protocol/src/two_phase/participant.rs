@@ -173,7 +173,12 @@ impl TwoPhase {
                 }
             }
             Some(Participation::Prepared(prepared)) if prepared.execution == execution => Vote::Yes,
-            _ => Vote::No,
+            _ => {
+                // What it holds, if anything, is not what the coordinator has
+                // counted.
+                self.give_up(txn, step);
+                Vote::No
+            }
         };
         let gate = step.gate(&[Wrong::VoteYesBeforePreparedDurable]);
         step.send_behind_records(txn.coordinator, Message::Voted { txn, vote }, gate);
@@ -181,7 +186,7 @@ impl TwoPhase {
 
     fn prepare(&mut self, txn: TxnId, prepared: Prepared, step: &mut Step<'_>) {
         step.outputs.cancel_timer(Timer::Held(txn));
-        step.watch(Timer::Doubt(txn), Span::Retry);
+        step.watch(Timer::Doubt(txn), Span::Election);
         step.records.push(Record::Prepared {
             txn,
             prepared: prepared.clone(),
