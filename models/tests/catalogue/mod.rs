@@ -16,6 +16,9 @@ pub const HOSTS: [(&str, Granularity); 2] = [
     ("staged", Granularity::Staged),
 ];
 
+/// What the command line calls the first state.
+const START: &str = "start";
+
 /// Checks a system.
 pub fn checked<S: ModelSystem>(options: &CheckOptions) -> Report {
     check::check::<S>(options, &mut |_| ControlFlow::Continue(())).expect("a check")
@@ -36,7 +39,7 @@ pub fn options<S: ModelSystem>(bug: &Bug, granularity: Granularity) -> CheckOpti
             panic!("{}: {pair:?} is no flag with a value", bug.name);
         };
         match *flag {
-            "--from" => from = Some((*value).to_owned()),
+            "--from" => from = (*value != START).then(|| (*value).to_owned()),
             "--property" => property = Some((*value).to_owned()),
             "--nodes" => bounds.nodes = value.parse().expect("a number"),
             "--set" => {
