@@ -134,8 +134,8 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             reductions: options.reductions,
         };
         let system = S::new(&bounds, bug);
-        let mut model = Model::salted(system.clone(), settings, options.salt);
-        model.only = chosen_property(&model, options)?;
+        let only = chosen_property(&system, options)?;
+        let mut model = Model::salted(system.clone(), settings, options.salt).judging_only(only);
         let prefix = match &options.from {
             Some(name) => Some(played(&system, settings, options.salt, name, model.only)?),
             None => None,
@@ -491,13 +491,14 @@ pub(crate) fn chosen_bug<S: ModelSystem>(
 }
 
 fn chosen_property<S: ModelSystem>(
-    model: &Model<S>,
+    system: &S,
     options: &CheckOptions,
 ) -> Result<Option<&'static str>, CheckError> {
     let Some(name) = &options.property else {
         return Ok(None);
     };
-    let own = model.properties.iter().map(|property| property.name);
+    let all = system.properties().into_iter().chain(system.weaknesses());
+    let own = all.map(|property| property.name);
     let names: Vec<&'static str> = own.chain(GENERAL.map(|(name, _)| name)).collect();
     match names.iter().find(|known| known.eq_ignore_ascii_case(name)) {
         Some(known) => Ok(Some(known)),

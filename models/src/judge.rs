@@ -59,7 +59,9 @@ impl<S: ModelSystem> Model<S> {
         }
         let system = &self.system;
         let why = match property.check {
-            Check::Observed | Check::Linearizable | Check::FailMeansNever => None,
+            Check::Observed | Check::Linearizable | Check::Serializable | Check::FailMeansNever => {
+                None
+            }
             Check::Recoverable(_) => {
                 let ways = self.ways.get(place)?.as_ref()?;
                 return ways.judge(state, || self.is_stopped());
@@ -111,33 +113,41 @@ impl<S: ModelSystem> Model<S> {
                 .find(|property| check(&property.check))
                 .map(|property| property.name)
         };
+        let judged = |name: &&'static str| self.may_break(name);
         let linearizable = named(|check| matches!(check, Check::Linearizable))?;
-        if self.fits(history, false) {
+        if self.fits(history, Reading::Strict) {
             return None;
         }
         let fail_means_never = named(|check| matches!(check, Check::FailMeansNever));
-        match fail_means_never {
-            Some(property) if self.fits(history, true) => {
-                let why = "an operation that was said to have failed took effect";
-                Some(Broken::new(property, why))
-            }
-            _ => {
-                let why = "no order of the operations fits the specification";
-                Some(Broken::new(linearizable, why))
-            }
+        if let Some(property) = fail_means_never.filter(judged)
+            && self.fits(history, Reading::FailedAreOpen)
+        {
+            let why = "an operation that was said to have failed took effect";
+            return Some(Broken::new(property, why));
         }
+        let serializable = named(|check| matches!(check, Check::Serializable));
+        if let Some(property) = serializable.filter(judged)
+            && !self.fits(history, Reading::Timeless)
+        {
+            let why = "no order at all of the operations fits the specification";
+            return Some(Broken::new(property, why));
+        }
+        let why = "no order of the operations fits the specification";
+        Some(Broken::new(linearizable, why))
     }
 
-    /// Whether the history fits the specification, failed operations left out
-    /// or taken for open.
-    fn fits(&self, history: &History<Response<S>>, failed_are_open: bool) -> bool {
+    /// Whether the history fits the specification.
+    fn fits(&self, history: &History<Response<S>>, reading: Reading) -> bool {
         let operations = history.operations();
-        let invoked = |before: u32| 2 * before.count_ones();
+        let invoked = |before: u32| match reading {
+            Reading::Timeless => 0,
+            _ => 2 * before.count_ones(),
+        };
         let mut judged = Vec::with_capacity(operations.len());
         for (index, progress) in operations.iter().enumerate() {
             let result = match &progress.stage {
                 Stage::Planned => continue,
-                Stage::Failed if !failed_are_open => continue,
+                Stage::Failed if reading != Reading::FailedAreOpen => continue,
                 Stage::Failed | Stage::Open { .. } => None,
                 Stage::Ok(result) => Some(result),
             };
@@ -153,11 +163,25 @@ impl<S: ModelSystem> Model<S> {
             judged.push(Judged {
                 operation: &self.plan[index].operation,
                 invoked: invoked(progress.before),
-                completed: result.map(|result| (first.map_or(u32::MAX, |first| first - 1), result)),
+                completed: result.map(|result| {
+                    let known = first.filter(|_| reading != Reading::Timeless);
+                    (known.map_or(u32::MAX, |first| first - 1), result)
+                }),
             });
         }
         self.system.is_linearizable(&judged)
     }
+}
+
+/// How a history is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// Failed operations are left out.
+    Strict,
+    /// Failed operations are taken for open.
+    FailedAreOpen,
+    /// Failed operations are left out, and nothing comes before anything.
+    Timeless,
 }
 
 fn pairs(nodes: usize) -> impl Iterator<Item = (NodeId, NodeId)> {

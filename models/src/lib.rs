@@ -27,6 +27,7 @@
 //! | [`paxos`] | Multi-Paxos' clients, properties and goals |
 //! | [`raft`] | Raft's clients, properties and goals |
 //! | [`single_decree`] | Paxos for a single value |
+//! | [`two_phase`] | the transactions of two-phase commit, AC1 to AC5, and when it blocks |
 //! | [`zab`] | Zab's clients, properties and goals |
 //!
 //! Never here: anything that a machine should decide.
@@ -64,6 +65,7 @@ pub mod single_decree;
 mod store;
 pub mod system;
 pub mod tally;
+pub mod two_phase;
 pub mod votes;
 pub mod watch;
 pub mod zab;

@@ -93,7 +93,7 @@ impl<S: ModelSystem> Model<S> {
         let mut model = Model {
             administration: system.administration(),
             synchrony: system.synchrony(),
-            properties: system.properties(),
+            properties: properties(&system, None),
             goals,
             configs: nodes.map(|node| system.config(node)).collect(),
             start: Cluster::empty(&settings.bounds, plan.len(), salt),
@@ -161,6 +161,16 @@ impl<S: ModelSystem> Model<S> {
         }
     }
 
+    /// The same model, which judges one property alone, also one that is known
+    /// not to hold.
+    pub(crate) fn judging_only(self, property: Option<&'static str>) -> Self {
+        Model {
+            only: property,
+            properties: properties(&self.system, property),
+            ..self
+        }
+    }
+
     /// The same model with counters of its own.
     pub(crate) fn afresh(&self) -> Self {
         Model {
@@ -169,7 +179,7 @@ impl<S: ModelSystem> Model<S> {
             plan: self.plan.clone(),
             administration: self.administration.clone(),
             synchrony: self.synchrony,
-            properties: self.system.properties(),
+            properties: properties(&self.system, self.only),
             goals: self.system.goals(),
             start: self.start.clone(),
             only: self.only,
@@ -289,4 +299,11 @@ impl<S: ModelSystem> stateright::Model for Model<S> {
             |model: &Self, state| model.visit(state),
         )]
     }
+}
+
+/// What is judged, if that one alone is to be, or all that should hold.
+fn properties<S: ModelSystem>(system: &S, only: Option<&'static str>) -> Vec<Property<S>> {
+    let weaknesses = system.weaknesses().into_iter();
+    let asked = weaknesses.filter(|property| only == Some(property.name));
+    system.properties().into_iter().chain(asked).collect()
 }

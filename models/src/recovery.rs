@@ -44,11 +44,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashMap;
+use tribunal_protocol::NodeId;
 
-use crate::action::Action;
+use crate::action::{Action, Step};
 use crate::bounds::Limit;
 use crate::cluster::{ALL, Cluster};
 use crate::model::Model;
+use crate::react::Cause;
 use crate::shared::content_hash;
 use crate::store::Known;
 use crate::system::{Broken, Check, ModelSystem, Property, Recovery};
@@ -174,7 +176,8 @@ impl<S: ModelSystem> Ways<S> {
             }
             Some(fate != Fate::Unsettled)
         });
-        (is_there == Some(false)).then(|| Broken::new(self.property, self.why(state)))
+        (is_there == Some(!self.recovery.exists))
+            .then(|| Broken::new(self.property, self.why(state)))
     }
 
     fn why(&self, state: &Cluster<S>) -> String {
@@ -183,19 +186,46 @@ impl<S: ModelSystem> Ways<S> {
             false => "",
         };
         let goal = self.recovery.goal;
-        format!("{lost}no way leads from here to {goal}, though nothing else goes wrong")
+        match self.recovery.exists {
+            true => {
+                format!("{lost}no way leads from here to {goal}, though nothing else goes wrong")
+            }
+            false => format!("{lost}a way leads from here to {goal}"),
+        }
     }
 
     /// The state from which there must be a way, and its hash.
     fn start(&self, state: &Cluster<S>) -> (Cluster<S>, u64) {
         let mut start = state.clone();
         start.network.lose_all();
+        if self.recovery.repairs {
+            start = self.repaired(start);
+        }
         start.refill(&self.model.settings.bounds);
         // Nothing that happens from here on depends on it.
         start.had_faults = true;
         start.touched = ALL;
         let hash = self.hash(&start);
         (start, hash)
+    }
+
+    /// The state in which whoever has stopped for good is back, with what it
+    /// has on disk. It keeps no persist that is outstanding: had it kept one,
+    /// it would have stopped a little later.
+    fn repaired(&self, mut state: Cluster<S>) -> Cluster<S> {
+        let stopped: Vec<NodeId> = state
+            .nodes()
+            .filter(|node| state.is_halted(*node))
+            .collect();
+        state.halted = 0;
+        for node in stopped {
+            let once = self.model.settings.bounds.with(Limit::Crashes, 1);
+            state.refill(&once);
+            let reaction = self.model.react(&state, node, Cause::Crash(0));
+            let step = Step::Crash { node, kept: 0 };
+            state = self.model.perform(&state, &Action::with(step, reaction));
+        }
+        state
     }
 
     fn hash(&self, state: &Cluster<S>) -> u64 {

@@ -17,6 +17,7 @@ use crate::search::Progress;
 use crate::simulate::{self, SimulateOptions};
 use crate::single_decree::SingleDecreeSystem;
 use crate::system::ModelSystem;
+use crate::two_phase::TwoPhaseSystem;
 use crate::zab::{ZabElectionSystem, ZabSystem};
 
 /// The systems that can be checked.
@@ -25,6 +26,7 @@ pub fn systems() -> Vec<Box<dyn System>> {
         erased::<RaftSystem>(),
         erased::<PaxosSystem>(),
         erased::<ZabSystem>(),
+        erased::<TwoPhaseSystem>(),
         erased::<SingleDecreeSystem>(),
         erased::<HeartbeatSystem>(),
         erased::<ObserverSystem>(),

@@ -171,6 +171,11 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     /// What must hold.
     fn properties(&self) -> Vec<Property<Self>>;
 
+    /// What is known not to hold: judged only if it is asked for by name.
+    fn weaknesses(&self) -> Vec<Property<Self>> {
+        Vec::new()
+    }
+
     /// What must be reachable, lest the model prove nothing.
     fn goals(&self) -> Vec<Goal<Self>>;
 
@@ -448,6 +453,10 @@ pub enum Check<S: ModelSystem> {
     /// The clients' history fits the specification
     /// ([`ModelSystem::is_linearizable`]), failed operations left out.
     Linearizable,
+    /// It does so if operations may stand in any order, whenever they were
+    /// invoked and completed. Judged before linearizability, of which it is a
+    /// part.
+    Serializable,
     /// The cluster can always find its way somewhere, once nothing goes wrong
     /// any more. Judged by a check alone: a simulation sees one way of many.
     Recoverable(Recovery<S>),
@@ -476,6 +485,11 @@ pub struct Recovery<S: ModelSystem> {
     /// faults, and on what operators do, are of no account. Nothing that nodes
     /// are told may change by it.
     pub grant: fn(Bounds) -> Bounds,
+    /// Whether those who have stopped for good are started again first, from
+    /// what they have on disk.
+    pub repairs: bool,
+    /// Whether there must be a way; or there must be none.
+    pub exists: bool,
 }
 
 impl<S: ModelSystem> Clone for Recovery<S> {

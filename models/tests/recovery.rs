@@ -183,6 +183,8 @@ impl ModelSystem for News {
                 },
                 goal: "one in which everybody knows",
                 grant: |bounds| bounds.with(Limit::Elections, 2),
+                repairs: false,
+                exists: true,
             }),
         }]
     }

@@ -118,6 +118,8 @@ impl Aspect for Elections {
                     to: is_led,
                     goal: "a leader that a majority follows",
                     grant: what_an_election_takes,
+                    repairs: false,
+                    exists: true,
                 }),
             },
         ]

@@ -110,6 +110,8 @@ impl Aspect for Elections {
                     to: is_led,
                     goal: "an established leader that a quorum follows",
                     grant: what_an_election_takes,
+                    repairs: false,
+                    exists: true,
                 }),
             },
         ]

@@ -115,6 +115,8 @@ impl ModelSystem for Commitment {
                     },
                     goal: "one in which everybody has decided",
                     grant: |bounds| bounds.with(Limit::Elections, 0),
+                    repairs: false,
+                    exists: true,
                 }),
             },
         ]

@@ -1,0 +1,239 @@
+//! What no single state of a two-phase commit tells: who has voted, who has
+//! decided what, and what clients were told.
+//!
+//! A decision counts when it can no longer be taken back: as a record on the
+//! disk of whoever carries it out, or as a word to a client. What nodes say to
+//! each other is not judged: a late answer about what is over may say anything.
+
+use std::collections::BTreeMap;
+
+use tribunal_protocol::NodeId;
+use tribunal_protocol::machine::Outcome;
+use tribunal_protocol::two_phase::{
+    Committed, Coordinated, Durable, Message, Reason, TwoPhase, TxnId, Vote, Writes,
+};
+
+use super::{TwoPhaseSystem, planned};
+use crate::system::{Broken, Draft, Seen};
+
+/// What is remembered of the past; of transactions that write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ghost {
+    /// Which planned transaction each one carries out.
+    pub of: BTreeMap<TxnId, usize>,
+    /// What participants have voted, to another node.
+    pub voted: BTreeMap<(TxnId, NodeId), Vote>,
+    /// What is prepared on disks, and what it writes.
+    pub prepared: BTreeMap<(TxnId, NodeId), Writes>,
+    /// Whether a node has committed or aborted it.
+    pub decided: BTreeMap<(TxnId, NodeId), bool>,
+    /// Whether a client was told that its transaction has committed.
+    pub told: BTreeMap<usize, bool>,
+}
+
+/// Takes note of what happened, and judges it.
+pub(super) fn observe(
+    system: &TwoPhaseSystem,
+    ghost: &mut Draft<'_, Ghost>,
+    seen: Seen<'_, TwoPhase>,
+    broken: &mut Vec<Broken>,
+) {
+    let mut notes = Notes {
+        system,
+        ghost,
+        broken,
+    };
+    match seen {
+        Seen::Persisted { node, durable } => notes.written(node, durable),
+        Seen::Shown { after, .. } => {
+            for (txn, coordinated) in after.coordinated() {
+                if let Coordinated::Executing { operations, .. } = coordinated {
+                    notes.names(*txn, planned(operations));
+                }
+            }
+        }
+        Seen::Sent { from, message, .. } => match message {
+            Message::Execute { txn, operations } => notes.names(*txn, planned(operations)),
+            Message::Voted { txn, vote } => notes.votes(*txn, from, *vote),
+            _ => {}
+        },
+        Seen::Answered { operation, outcome } => notes.told(operation, outcome),
+        Seen::Crashed { node, durable } => notes.crashed(node, durable),
+    }
+}
+
+struct Notes<'a, 'g> {
+    system: &'a TwoPhaseSystem,
+    ghost: &'a mut Draft<'g, Ghost>,
+    broken: &'a mut Vec<Broken>,
+}
+
+impl Notes<'_, '_> {
+    fn breaks(&mut self, property: &'static str, why: String) {
+        self.broken.push(Broken::new(property, why));
+    }
+
+    fn names(&mut self, txn: TxnId, operation: Option<usize>) {
+        if let Some(operation) = operation
+            && !self.ghost.of.contains_key(&txn)
+        {
+            self.ghost.of.insert(txn, operation);
+        }
+    }
+
+    fn votes(&mut self, txn: TxnId, node: NodeId, vote: Vote) {
+        if self.ghost.voted.get(&(txn, node)) != Some(&vote) {
+            self.ghost.voted.insert((txn, node), vote);
+        }
+    }
+
+    /// What a disk holds now tells what was prepared and what was decided.
+    fn written(&mut self, node: NodeId, durable: &Durable) {
+        for (txn, prepared) in &durable.prepared {
+            let key = (*txn, node);
+            if self.ghost.decided.contains_key(&key) {
+                let why = format!("{node} has decided {txn}, and prepares it again");
+                self.breaks("AC2", why);
+            } else if !self.ghost.prepared.contains_key(&key) {
+                self.ghost.prepared.insert(key, prepared.writes.clone());
+            }
+        }
+        for txn in durable.commits.keys() {
+            self.decides(*txn, node, true);
+        }
+        let mine = self.ghost.prepared.iter();
+        let gone: Vec<(TxnId, bool)> = mine
+            .filter(|((txn, at), _)| *at == node && !durable.prepared.contains_key(txn))
+            .map(|((txn, _), writes)| (*txn, is_written(durable, writes)))
+            .collect();
+        for (txn, commit) in gone {
+            self.ghost.prepared.remove(&(txn, node));
+            self.decides(txn, node, commit);
+        }
+    }
+
+    /// Who has voted yes and knows nothing of it has aborted it.
+    fn crashed(&mut self, node: NodeId, durable: &Durable) {
+        let votes = self.ghost.voted.iter();
+        let lost: Vec<TxnId> = votes
+            .filter(|((_, at), vote)| *at == node && **vote == Vote::Yes)
+            .map(|((txn, _), _)| *txn)
+            .filter(|txn| !durable.prepared.contains_key(txn))
+            .filter(|txn| !self.ghost.decided.contains_key(&(*txn, node)))
+            .collect();
+        for txn in lost {
+            self.decides(txn, node, false);
+        }
+    }
+
+    /// AC1: all that decide decide the same. AC2: nothing else than a client
+    /// was told. AC3: commit only if all voted yes.
+    fn decides(&mut self, txn: TxnId, node: NodeId, commit: bool) {
+        let known = self.ghost.decided.get(&(txn, node));
+        if known == Some(&commit) {
+            return;
+        }
+        if known.is_some() {
+            let why = format!("{node} has decided {txn} otherwise before");
+            self.breaks("AC2", why);
+        }
+        let others = self.ghost.decided.iter();
+        let other = others
+            .filter(|((of, at), _)| *of == txn && *at != node)
+            .find(|(_, decided)| **decided != commit);
+        if let Some(((_, other), _)) = other {
+            let said = |commit| if commit { "committed" } else { "aborted" };
+            let why = format!(
+                "{node} has {} {txn}, which {other} has {}",
+                said(commit),
+                said(!commit)
+            );
+            self.breaks("AC1", why);
+        }
+        self.ghost.decided.insert((txn, node), commit);
+        let Some(operation) = self.ghost.of.get(&txn).copied() else {
+            return;
+        };
+        if self.ghost.told.get(&operation) == Some(&!commit) {
+            let why = format!("{node} decides {txn} otherwise than its client was told");
+            self.breaks("AC2", why);
+        }
+        if commit {
+            self.judge_votes(txn, operation);
+        }
+    }
+
+    fn judge_votes(&mut self, txn: TxnId, operation: usize) {
+        let [all, _] = self.system.participants(operation);
+        let missing = all.into_iter().find(|node| !self.has_agreed(txn, *node));
+        if let Some(node) = missing {
+            let why = format!("{txn} has committed, and {node} has not voted yes");
+            self.breaks("AC3", why);
+        }
+    }
+
+    /// Whether a participant has voted yes; a coordinator that only reads says
+    /// so to nobody but itself.
+    fn has_agreed(&self, txn: TxnId, node: NodeId) -> bool {
+        let key = (txn, node);
+        let vote = self.ghost.voted.get(&key);
+        let own = || {
+            let writes = || {
+                self.ghost.of.get(&txn).is_some_and(|operation| {
+                    let [_, writers] = self.system.participants(*operation);
+                    writers.contains(&node)
+                })
+            };
+            node == txn.coordinator
+                && (!writes()
+                    || self.ghost.prepared.contains_key(&key)
+                    || self.ghost.decided.contains_key(&key))
+        };
+        matches!(vote, Some(Vote::Yes | Vote::ReadOnly)) || own()
+    }
+
+    /// AC2: a client is told what was decided. AC3 as above. AC4: a transaction
+    /// to which all have agreed is not aborted, unless patience has ended. Who
+    /// crashed does not answer any more.
+    fn told(&mut self, operation: usize, outcome: &Outcome<Committed>) {
+        let commit = match outcome {
+            Outcome::Ok(_) => true,
+            Outcome::Never(_) => false,
+            Outcome::Unknown(_) | Outcome::Redirect(_) => return,
+        };
+        let txns = self.ghost.of.iter();
+        let mine: Vec<TxnId> = txns
+            .filter(|(_, of)| **of == operation)
+            .map(|(txn, _)| *txn)
+            .collect();
+        if mine.is_empty() {
+            return;
+        }
+        self.ghost.told.insert(operation, commit);
+        let late = format!("aborted: {}", Reason::Late);
+        let is_late = matches!(outcome, Outcome::Never(why) if *why == late);
+        let [all, _] = self.system.participants(operation);
+        for txn in mine {
+            let decided = self.ghost.decided.iter();
+            let other = decided
+                .filter(|((of, _), _)| *of == txn)
+                .find(|(_, decided)| **decided != commit);
+            if let Some(((_, node), _)) = other {
+                let why = format!("a client is told otherwise than {node} has decided {txn}");
+                self.breaks("AC2", why);
+            }
+            if commit {
+                self.judge_votes(txn, operation);
+            } else if !is_late && all.iter().all(|node| self.has_agreed(txn, *node)) {
+                let why = format!("{txn} is aborted, and all have voted yes");
+                self.breaks("AC4", why);
+            }
+        }
+    }
+}
+
+/// Whether the disk shows what the transaction writes.
+fn is_written(durable: &Durable, writes: &Writes) -> bool {
+    let mut writes = writes.iter();
+    writes.all(|(key, value)| durable.store.get(*key) == Some(value))
+}
