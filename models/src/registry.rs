@@ -152,6 +152,7 @@ impl<S: ModelSystem> System for Erased<S> {
         let own = system
             .properties()
             .into_iter()
+            .chain(system.weaknesses())
             .map(|property| (property.name, property.about));
         let always = own.chain(GENERAL).map(|(name, about)| AboutProperty {
             name,

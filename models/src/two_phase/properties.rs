@@ -111,7 +111,7 @@ pub(super) fn weaknesses() -> Vec<Property<TwoPhaseSystem>> {
     vec![Property {
         name: "Non-Blocking",
         about: "whoever runs can come to a decision without those who have stopped; no two-phase \
-                commit has it (Skeen 1981)",
+                commit has that (Skeen 1981), so it is judged only if it is asked for by name",
         check: Check::Recoverable(Recovery {
             from: |_, _| true,
             to: |_, cluster| doubts(cluster).next().is_none(),

@@ -151,8 +151,10 @@ impl TwoPhase {
     }
 
     pub(super) fn on_voted(&mut self, from: NodeId, txn: TxnId, vote: Vote, step: &mut Step<'_>) {
+        let is_no = vote == Vote::No
+            || vote == Vote::ReadOnly && step.config.breaks(Wrong::ReadOnlyVoteCountedAsNo);
         match self.coordinated.get_mut(&txn) {
-            Some(Coordinated::Voting { .. }) if vote == Vote::No => {
+            Some(Coordinated::Voting { .. }) if is_no => {
                 self.abort(txn, Reason::Lost, Some(from), step);
             }
             Some(Coordinated::Voting { awaited, .. }) => {
