@@ -16,6 +16,13 @@ fn every_wrong_version_breaks_its_property() {
 }
 
 #[test]
+fn each_property_is_broken_by_a_wrong_version() {
+    catalogue::each_property_is_broken_by_a_wrong_version::<HeartbeatSystem>(&[]);
+    catalogue::each_property_is_broken_by_a_wrong_version::<ObserverSystem>(&[]);
+    catalogue::each_property_is_broken_by_a_wrong_version::<AccrualSystem>(&[]);
+}
+
+#[test]
 fn the_correct_machines_are_valid_with_the_same_arguments() {
     catalogue::the_correct_machine_is_valid_with_the_same_arguments::<HeartbeatSystem>();
     catalogue::the_correct_machine_is_valid_with_the_same_arguments::<ObserverSystem>();

@@ -154,7 +154,8 @@ impl Campaign {
         campaign.check_times()?;
         if let Some(built_in) = entry.runs {
             let settings = Choice::settings(&campaign.set);
-            let checked = built_in.check_settings(nodes, &settings);
+            let spans = campaign.tuning().spans();
+            let checked = built_in.check_settings(nodes, &settings, spans);
             checked.map_err(|why| usage(format!("--set: {why}")))?;
         }
         if campaign.schedule.is_none() {

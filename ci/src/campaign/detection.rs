@@ -204,6 +204,8 @@ impl Spread {
 #[derive(Default)]
 struct Seen {
     faults: u64,
+    /// Those that nobody who should have suspected while they lasted.
+    unnoticed: u64,
     /// Until the first node, and the last, suspected who had failed.
     first: Vec<u64>,
     last: Vec<u64>,
@@ -314,6 +316,7 @@ impl Facts<'_> {
                 broken = broken.or(Some(self.missed(fault, (node, other), missed)));
             }
         }
+        seen.unnoticed += u64::from(!noticed.is_empty() && noticed.iter().all(Option::is_none));
         seen.first.extend(noticed.iter().flatten().min());
         let all: Option<Vec<u64>> = noticed.into_iter().collect();
         seen.last.extend(all.and_then(|all| all.into_iter().max()));
@@ -540,6 +543,7 @@ fn figures(facts: &Facts<'_>, seen: &BTreeMap<&'static str, Seen>) -> Figures {
         [
             "fault",
             "count",
+            "unnoticed",
             "noticed first, ms",
             "by all, ms",
             "judged",
@@ -555,6 +559,7 @@ fn figures(facts: &Facts<'_>, seen: &BTreeMap<&'static str, Seen>) -> Figures {
         kinds.push(json!({
             "fault": kind,
             "count": seen.faults,
+            "unnoticed": seen.unnoticed,
             "first_ms": first,
             "last_ms": last,
             "judged": seen.judged,
@@ -564,6 +569,7 @@ fn figures(facts: &Facts<'_>, seen: &BTreeMap<&'static str, Seen>) -> Figures {
         rows.push([
             (*kind).to_owned(),
             seen.faults.to_string(),
+            seen.unnoticed.to_string(),
             Spread::shown(first),
             Spread::shown(last),
             seen.judged.to_string(),

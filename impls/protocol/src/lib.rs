@@ -14,6 +14,7 @@
 //! | [`detector`] | failure detectors: heartbeat, observer, accrual |
 //! | [`paxos`] | Multi-Paxos |
 //! | [`raft`] | Raft |
+//! | [`two_phase`] | two-phase commit: a transactional store, sharded |
 //! | [`zab`] | Zab |
 //! | [`examples`] | three small machines that show how to write one |
 //!
@@ -29,6 +30,7 @@ pub mod paxos;
 pub mod quorum;
 pub mod raft;
 pub mod snapshot;
+pub mod two_phase;
 pub mod zab;
 
 pub use machine::{

@@ -10,8 +10,8 @@ use tribunal_protocol::detector::{
     ObserverConfig, PHI_MAX, Patience, Pulse, Suspected, Suspects, Timeouts, Wrong,
 };
 
-use super::{BuiltIn, Playable, Refused, everybody, wrong_version};
-use crate::adapter::{Client, ClientOptions, Detects, NodePlan};
+use super::{BuiltIn, Playable, Refused, Silence, everybody, wrong_version};
+use crate::adapter::{Client, ClientOptions, NodePlan};
 use crate::client::{SUSPECTS, SuspectsClient};
 use crate::service::{Body, Code, Refusal, Service};
 use crate::settings::{Chosen, Setting};
@@ -84,9 +84,10 @@ fn bug(
     wrong_version(found, name, known).map(Some)
 }
 
-fn detects(silence_ms: u64, pairwise: bool) -> Detects {
-    Detects {
-        within: Duration::from_millis(silence_ms),
+fn silence(shortest_ms: u64, longest_ms: u64, pairwise: bool) -> Silence {
+    Silence {
+        shortest: Duration::from_millis(shortest_ms),
+        longest: Duration::from_millis(longest_ms),
         pairwise,
     }
 }
@@ -132,8 +133,9 @@ impl Playable for Heartbeat {
         })
     }
 
-    fn detects(config: &Config<Timeouts>) -> Option<Detects> {
-        Some(detects(config.patience.most, true))
+    fn silence(config: &Config<Timeouts>) -> Option<Silence> {
+        let Timeouts { first, most, .. } = config.patience;
+        Some(silence(first, most, true))
     }
 
     fn client(plan: &NodePlan, plans: &[NodePlan], options: &ClientOptions) -> Box<dyn Client> {
@@ -195,8 +197,9 @@ impl Playable for Accrual {
         })
     }
 
-    fn detects(config: &Config<Likelihood>) -> Option<Detects> {
-        Some(detects(config.patience.most, true))
+    fn silence(config: &Config<Likelihood>) -> Option<Silence> {
+        let most = config.patience.most;
+        Some(silence(most, most, true))
     }
 
     fn client(plan: &NodePlan, plans: &[NodePlan], options: &ClientOptions) -> Box<dyn Client> {
@@ -221,9 +224,9 @@ impl Playable for Observer {
 
     /// Each of the others may have to be taken for an observer before the next
     /// one is.
-    fn detects(config: &ObserverConfig) -> Option<Detects> {
+    fn silence(config: &ObserverConfig) -> Option<Silence> {
         let others = config.peers.len() as u64;
-        Some(detects(others * config.timeout, false))
+        Some(silence(config.timeout, others * config.timeout, false))
     }
 
     fn client(plan: &NodePlan, plans: &[NodePlan], options: &ClientOptions) -> Box<dyn Client> {

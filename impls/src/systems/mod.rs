@@ -15,6 +15,7 @@ mod zab;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
@@ -24,7 +25,7 @@ pub use self::local::{Local, Tuning};
 use crate::Compaction;
 use crate::adapter::{Capability, Client, ClientOptions, CrashKinds, Detects, NodePlan};
 use crate::client::StoreClient;
-use crate::runtime::{self, Options};
+use crate::runtime::{self, Options, Spans};
 use crate::service::Service;
 use crate::settings::{Chosen, Setting};
 use crate::trace::{self, Judged, Role, TraceError};
@@ -47,7 +48,7 @@ pub struct BuiltIn {
     /// The workload that asks for what it does.
     pub workload: &'static str,
     client: MakeClient,
-    check: fn(&Role) -> Result<Option<Detects>, Refused>,
+    check: fn(&Role) -> Result<Option<Silence>, Refused>,
     serve: fn(Options, bool) -> Result<u8, Refused>,
     judge: fn(&BTreeMap<NodeId, PathBuf>) -> Result<Judged, TraceError>,
 }
@@ -86,7 +87,7 @@ impl BuiltIn {
             settings: M::SETTINGS,
             workload: M::WORKLOAD,
             client: M::client,
-            check: |role| M::config(role).map(|config| M::detects(&config)),
+            check: |role| M::config(role).map(|config| M::silence(&config)),
             serve: serve::<M>,
             judge: |traces| {
                 let config = |role: &Role| M::config(role).map_err(|unknown| unknown.to_string());
@@ -95,16 +96,29 @@ impl BuiltIn {
         }
     }
 
-    /// Whether so many nodes could be what these settings ask for.
-    pub fn check_settings(&self, nodes: u8, settings: &Chosen) -> Result<(), Refused> {
+    /// Whether so many nodes, with timers of these lengths, could be what these
+    /// settings ask for.
+    pub fn check_settings(
+        &self,
+        nodes: u8,
+        settings: &Chosen,
+        spans: Spans,
+    ) -> Result<(), Refused> {
         self.check_names(settings)?;
-        (self.check)(&founder(nodes, settings)).map(drop)
+        match (self.check)(&founder(nodes, settings))? {
+            Some(silence) => silence.check(spans),
+            None => Ok(()),
+        }
     }
 
     /// How long nodes of a cluster of so many may be silent until they are
     /// suspected, heartbeats apart; none where nodes suspect nobody.
     pub fn detects(&self, nodes: u8, settings: &Chosen) -> Option<Detects> {
-        (self.check)(&founder(nodes, settings)).ok().flatten()
+        let silence = (self.check)(&founder(nodes, settings)).ok().flatten();
+        silence.map(|silence| Detects {
+            within: silence.longest,
+            pairwise: silence.pairwise,
+        })
     }
 
     fn check_names(&self, settings: &Chosen) -> Result<(), Refused> {
@@ -148,6 +162,33 @@ impl BuiltIn {
 /// Makes a client that talks to a node first; of the second all nodes.
 type MakeClient = fn(&NodePlan, &[NodePlan], &ClientOptions) -> Box<dyn Client>;
 
+/// How long a node may be silent until it is suspected, heartbeats apart.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// What may be suspicious already.
+    shortest: Duration,
+    /// What all others suspect, if they run and nothing slows them down.
+    longest: Duration,
+    /// Whether what one node thinks of another depends on no third.
+    pairwise: bool,
+}
+
+impl Silence {
+    /// Refuses signs of life that are as rare as what is suspicious: nobody
+    /// could be told from a node that has failed.
+    fn check(&self, spans: Spans) -> Result<(), Refused> {
+        if self.shortest > spans.heartbeat {
+            return Ok(());
+        }
+        Err(Refused::Setting(format!(
+            "expected a silence that is suspicious to be longer than a heartbeat, {} ms, not {} ms; \
+             make that longer, or heartbeats shorter",
+            spans.heartbeat.as_millis(),
+            self.shortest.as_millis()
+        )))
+    }
+}
+
 /// The first node of a cluster of so many.
 fn founder(nodes: u8, settings: &Chosen) -> Role {
     Role {
@@ -172,9 +213,9 @@ trait Playable: Service {
     /// The configuration; an error for a wrong version that there is not.
     fn config(role: &Role) -> Result<Self::Config, Refused>;
 
-    /// How long a node may be silent until it is suspected, heartbeats apart,
-    /// where nodes suspect each other.
-    fn detects(config: &Self::Config) -> Option<Detects> {
+    /// How long a node may be silent until it is suspected, where nodes suspect
+    /// each other.
+    fn silence(config: &Self::Config) -> Option<Silence> {
         let _ = config;
         None
     }
@@ -199,6 +240,9 @@ fn serve<M: Playable>(options: Options, exit_with_parent: bool) -> Result<u8, Re
         settings: options.settings.clone(),
     };
     let config = M::config(&role)?;
+    if let Some(silence) = M::silence(&config) {
+        silence.check(options.spans)?;
+    }
     Ok(runtime::serve::<M>(options, config, exit_with_parent))
 }
 

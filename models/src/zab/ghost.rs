@@ -69,7 +69,7 @@ pub(super) fn observe<A: Aspect>(
                 notes.established(node, after);
             }
             notes.proposals_of(node, after.history());
-            notes.delivered(node, after);
+            notes.delivered(node, before.map(Zab::history), after);
             let has_changed = before.is_none_or(|before| {
                 before.committed() != after.committed() || before.snapshot() != after.snapshot()
             });
@@ -159,12 +159,11 @@ impl<A: Aspect> Notes<'_, '_, A> {
     }
 
     /// What a node has delivered is a beginning of what everybody delivers.
-    fn delivered(&mut self, node: NodeId, after: &Zab) {
+    fn delivered(&mut self, node: NodeId, before: Option<&History>, after: &Zab) {
         let (base, committed) = (after.history().base(), after.committed());
         let mine = after.history().between(base, committed);
-        let last = self.last_delivered();
-        if base > last {
-            self.ghost.unseen = base;
+        if base > self.last_delivered() {
+            self.dropped(node, before, base);
         }
         let range = (Excluded(base), Included(committed.max(base)));
         let others = self.ghost.delivered.range(range).map(|(zxid, _)| *zxid);
@@ -176,7 +175,34 @@ impl<A: Aspect> Notes<'_, '_, A> {
             self.breaks("Total Order", why);
         }
         for txn in mine {
-            self.delivery(node, txn, base, mine);
+            self.follows_its_leader(node, txn.zxid, base, mine);
+            self.delivery(node, txn);
+        }
+    }
+
+    /// Local Primary Order: a leader's transactions are delivered in order,
+    /// and none is left out.
+    fn follows_its_leader(&mut self, node: NodeId, zxid: Zxid, base: Zxid, mine: &[Txn]) {
+        let has = |other: Zxid| other <= base || mine.iter().any(|txn| txn.zxid == other);
+        let first = Zxid { counter: 0, ..zxid };
+        let mut earlier = self.ghost.broadcast.range(first..zxid);
+        if let Some((skipped, _)) = earlier.find(|(other, _)| !has(**other)) {
+            let why = format!("{node} delivered {zxid} and not {skipped} of the same leader");
+            self.breaks("Local Primary Order", why);
+        }
+    }
+
+    /// What a node delivered and dropped in one step stood in its history before.
+    fn dropped(&mut self, node: NodeId, before: Option<&History>, base: Zxid) {
+        let gone = before.map_or(&[][..], |before| before.between(before.base(), base));
+        if gone.last().is_none_or(|txn| txn.zxid != base) {
+            self.ghost.unseen = base;
+            return;
+        }
+        let began = before.map_or(Zxid::default(), History::base);
+        for txn in gone {
+            self.follows_its_leader(node, txn.zxid, began, gone);
+            self.delivery(node, txn);
         }
     }
 
@@ -186,7 +212,7 @@ impl<A: Aspect> Notes<'_, '_, A> {
             .max(self.ghost.unseen)
     }
 
-    fn delivery(&mut self, node: NodeId, txn: &Txn, base: Zxid, mine: &[Txn]) {
+    fn delivery(&mut self, node: NodeId, txn: &Txn) {
         let zxid = txn.zxid;
         match self.ghost.delivered.get(&zxid) {
             Some(known) if *known == txn.call => return,
@@ -210,13 +236,6 @@ impl<A: Aspect> Notes<'_, '_, A> {
         if self.ghost.broadcast.get(&zxid) != Some(&txn.call) {
             let why = format!("{node} delivered {zxid}, which no leader broadcast");
             self.breaks("Integrity", why);
-        }
-        let has = |other: Zxid| other <= base || mine.iter().any(|txn| txn.zxid == other);
-        let first = Zxid { counter: 0, ..zxid };
-        let mut earlier = self.ghost.broadcast.range(first..zxid);
-        if let Some((skipped, _)) = earlier.find(|(other, _)| !has(**other)) {
-            let why = format!("{node} delivered {zxid} and not {skipped} of the same leader");
-            self.breaks("Local Primary Order", why);
         }
         self.judge_primaries(node, zxid);
         self.ghost.delivered.insert(zxid, txn.call.clone());

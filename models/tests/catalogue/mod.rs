@@ -16,6 +16,9 @@ pub const HOSTS: [(&str, Granularity); 2] = [
     ("staged", Granularity::Staged),
 ];
 
+/// What the command line calls the first state.
+const START: &str = "start";
+
 /// Checks a system.
 pub fn checked<S: ModelSystem>(options: &CheckOptions) -> Report {
     check::check::<S>(options, &mut |_| ControlFlow::Continue(())).expect("a check")
@@ -36,7 +39,7 @@ pub fn options<S: ModelSystem>(bug: &Bug, granularity: Granularity) -> CheckOpti
             panic!("{}: {pair:?} is no flag with a value", bug.name);
         };
         match *flag {
-            "--from" => from = Some((*value).to_owned()),
+            "--from" => from = (*value != START).then(|| (*value).to_owned()),
             "--property" => property = Some((*value).to_owned()),
             "--nodes" => bounds.nodes = value.parse().expect("a number"),
             "--set" => {
@@ -82,6 +85,33 @@ pub fn every_wrong_version_breaks_its_property<S: ModelSystem>() {
                 named.unwrap_or_else(|| panic!("{} {granularity:?}: {report:#?}", bug.name));
             assert!(named.path.len() > 1, "{} {granularity:?}", bug.name);
         }
+    }
+}
+
+/// Each property is named by an entry, or asked for alone with the arguments of
+/// one that names another, since it breaks that one as well.
+pub fn each_property_is_broken_by_a_wrong_version<S: ModelSystem>(also: &[(&str, &str)]) {
+    let named: HashSet<&str> = S::bugs().iter().map(|bug| bug.property).collect();
+    for property in S::new(&S::default_bounds(), None).properties() {
+        if named.contains(property.name) {
+            continue;
+        }
+        let found = also.iter().find(|(name, _)| *name == property.name);
+        let bug = found.and_then(|(_, bug)| S::bugs().iter().find(|each| each.name == *bug));
+        let bug = bug.unwrap_or_else(|| panic!("{}: nothing breaks {}", S::NAME, property.name));
+        let granularity = hosts(bug).next().expect("a model that shows it");
+        let report = checked::<S>(&CheckOptions {
+            bug: Some(bug.name.to_owned()),
+            property: Some(property.name.to_owned()),
+            ..options::<S>(bug, granularity)
+        });
+        assert_eq!(
+            report.verdict,
+            Verdict::Invalid,
+            "{}: {}",
+            bug.name,
+            property.name
+        );
     }
 }
 

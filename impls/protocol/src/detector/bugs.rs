@@ -4,7 +4,7 @@
 //! Each is one guarded expression at the rule; search for its variant of
 //! [`Wrong`] to find the place.
 
-use crate::bugs::{Bug, wrong_versions};
+use crate::bugs::{Bug, entry, wrong_versions};
 
 wrong_versions! {
     DeviationWithoutFloor,
@@ -142,6 +142,7 @@ pub const ACCRUAL_BUGS: &[Bug] = &[
         check_args: &["--nodes", "2", "--ticks", "15", "--set", "deviation=6"],
         run_args: &[],
     },
+    entry(HEARTBEAT_BUGS, "suspicion-never-withdrawn"),
 ];
 
 /// The catalogue of the observer detector, by name.
@@ -209,6 +210,7 @@ mod tests {
             named.extend(names);
         }
         named.sort_unstable();
+        named.dedup();
         assert_eq!(named, rules);
         for (rule, name) in Wrong::ALL.iter().zip(&rules) {
             assert_eq!(Wrong::named(name), Some(*rule));

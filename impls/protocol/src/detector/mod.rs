@@ -32,13 +32,17 @@
 //! [`Pulse`], of which [`Heartbeat`] and [`Accrual`] are two kinds, is a plain
 //! value that another machine can own: [`Pulse::hear`] for each message that
 //! came from a peer, [`Pulse::beat`] when its own timer expires,
-//! [`Pulse::suspects`] for what follows.
+//! [`Pulse::suspects`] for what follows. It takes a clock. A machine that
+//! knows none embeds a [`RollCall`], whose timeout is a timer of that machine:
+//! so do the leaders of [Raft](crate::raft) and of [Zab](crate::zab), which
+//! give up when they hear of no quorum.
 
 mod accrual;
 mod bugs;
 mod heartbeat;
 mod observer;
 mod pulse;
+mod roll_call;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +55,7 @@ pub use self::bugs::{ACCRUAL_BUGS, HEARTBEAT_BUGS, OBSERVER_BUGS, Wrong};
 pub use self::heartbeat::{Heartbeat, Timeout, Timeouts};
 pub use self::observer::{Observer, ObserverConfig, ObserverMessage};
 pub use self::pulse::{Config, Patience, Pulse, PulseMessage};
+pub use self::roll_call::RollCall;
 use crate::machine::NodeId;
 
 /// How far clocks may differ, in their units.

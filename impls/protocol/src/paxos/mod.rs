@@ -293,10 +293,11 @@ impl Paxos {
         if let Role::Leader(leadership) = std::mem::replace(&mut self.role, Role::Follower) {
             step.outputs.cancel_timer(Timer::Heartbeat);
             step.outputs.cancel_timer(Timer::Quorum);
+            let fails = step.config.breaks(Wrong::DoubtToldAsFailure);
             for (id, is_proposed) in leadership.asked_by() {
                 step.answer(
                     id,
-                    match is_proposed {
+                    match is_proposed && !fails {
                         true => Outcome::Unknown(
                             "the leader gave up before the outcome was known".into(),
                         ),

@@ -216,7 +216,7 @@ impl Raft {
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
-        let heard = std::mem::take(&mut leadership.heard);
+        let heard = leadership.roll.call();
         if !self.is_majority_with(heard, step.config) {
             return self.follow(term, step);
         }

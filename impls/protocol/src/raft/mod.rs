@@ -53,6 +53,7 @@ use self::reads::WaitingRead;
 use self::snapshot::{Arriving, Sending};
 pub use self::snapshot::{Chunk, Head, Receipt, Snapshot};
 use self::transfer::Transfer;
+use crate::detector::RollCall;
 use crate::machine::{
     Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
     View,
@@ -236,8 +237,8 @@ struct Leadership {
     /// The latest round of asking whether it still leads.
     round: u64,
     reads: Vec<WaitingRead>,
-    /// Who was heard since the last [`Timer::Quorum`].
-    heard: BTreeSet<NodeId>,
+    /// Who is heard between two expiries of [`Timer::Quorum`].
+    roll: RollCall,
     /// The node that is to lead next, if one is.
     transfer: Option<Transfer>,
 }
@@ -323,8 +324,12 @@ impl Raft {
             let transfer = leadership.transfer.map(|transfer| transfer.id);
             let asked = leadership.pending.into_values().chain(reads);
             for id in asked.chain(transfer) {
-                let why = "the leader stepped down before the outcome was known";
-                step.answer(id, Outcome::Unknown(why.into()));
+                let why = "the leader stepped down before the outcome was known".to_owned();
+                let outcome = match step.config.breaks(Wrong::DoubtToldAsFailure) {
+                    true => Outcome::Never(why),
+                    false => Outcome::Unknown(why),
+                };
+                step.answer(id, outcome);
             }
             step.outputs.set_timer(Timer::Election, Span::Election);
         }

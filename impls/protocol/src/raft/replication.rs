@@ -38,7 +38,7 @@ impl Leadership {
             pending: Default::default(),
             round: 0,
             reads: Vec::new(),
-            heard: Default::default(),
+            roll: Default::default(),
             transfer: None,
         }
     }
@@ -381,7 +381,7 @@ impl Raft {
         }
         progress.round = progress.round.max(round);
         if step.config.check_quorum {
-            leadership.heard.insert(from);
+            leadership.roll.hear(from);
         }
         true
     }

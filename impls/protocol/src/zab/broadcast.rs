@@ -19,7 +19,10 @@ use crate::quorum::majority_position;
 impl Zab {
     /// The name of the next transaction; none if the epoch is used up.
     fn next_zxid(&self, config: &Config) -> Option<Zxid> {
-        let last = self.history.last();
+        let last = match config.breaks(Wrong::ZxidAfterCommitted) {
+            true => self.committed,
+            false => self.history.last(),
+        };
         let epoch = self.current;
         let used = if last.epoch == epoch { last.counter } else { 0 };
         let counter = used.checked_add(1)?;
@@ -226,7 +229,7 @@ impl Zab {
         let Role::Leading(leading) = &mut self.role else {
             return;
         };
-        let heard = std::mem::take(&mut leading.heard);
+        let heard = leading.roll.call();
         if !step.config.check_quorum {
             // Set only until it is established.
             return self.look(step);

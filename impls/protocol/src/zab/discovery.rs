@@ -37,7 +37,7 @@ impl Leading {
             learners: informed.collect(),
             promised: Default::default(),
             pending: Default::default(),
-            heard: Default::default(),
+            roll: Default::default(),
         }
     }
 }

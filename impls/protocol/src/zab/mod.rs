@@ -79,6 +79,7 @@ pub use self::snapshot::{Chunk, Snapshot};
 use self::synchronization::Incoming;
 pub use self::synchronization::Synchronized;
 pub use self::zxid::{Epoch, Zxid};
+use crate::detector::RollCall;
 use crate::machine::{
     Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
     View,
@@ -308,8 +309,8 @@ struct Leading {
     promised: BTreeSet<NodeId>,
     /// Who asked for a transaction that is not committed.
     pending: BTreeMap<Zxid, RequestId>,
-    /// Who was heard since the last [`Timer::Quorum`].
-    heard: BTreeSet<NodeId>,
+    /// Who is heard between two expiries of [`Timer::Quorum`].
+    roll: RollCall,
 }
 
 /// How far a leader is.
@@ -444,8 +445,12 @@ impl Zab {
             step.outputs.cancel_timer(Timer::Heartbeat);
             step.outputs.cancel_timer(Timer::Quorum);
             for id in leading.pending.into_values() {
-                let why = "the leader gave up before the outcome was known";
-                step.answer(id, Outcome::Unknown(why.into()));
+                let why = "the leader gave up before the outcome was known".to_owned();
+                let outcome = match step.config.breaks(Wrong::DoubtToldAsFailure) {
+                    true => Outcome::Never(why),
+                    false => Outcome::Unknown(why),
+                };
+                step.answer(id, outcome);
             }
         }
         step.outputs.set_timer(Timer::Election, Span::Election);
@@ -769,7 +774,7 @@ impl Zab {
             Role::Following(_) => {}
             Role::Leading(leading) => {
                 if check_quorum {
-                    leading.heard.insert(from);
+                    leading.roll.hear(from);
                 }
                 self.on_learner_message(from, message, step);
             }

@@ -191,13 +191,16 @@ impl Zab {
     }
 
     /// The leader's history and its epoch become this node's, in one fact.
-    fn take_over(&mut self, taken: Synchronized, step: &mut Step<'_>) {
+    fn take_over(&mut self, mut taken: Synchronized, step: &mut Step<'_>) {
         if step.config.breaks(Wrong::EpochBeforeHistory) {
             step.persist_epoch(Record::Synchronized(Synchronized {
                 epoch: taken.epoch,
                 ..Synchronized::default()
             }));
             step.split_persist();
+        }
+        if step.config.breaks(Wrong::TruncIgnored) {
+            taken.keep = None;
         }
         self.current = taken.epoch;
         let kept = match &taken.snapshot {

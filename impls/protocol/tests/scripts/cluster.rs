@@ -5,7 +5,7 @@ use std::fmt::Arguments;
 
 use tribunal_protocol::object::{Operation, SessionId, Ticket};
 use tribunal_protocol::{
-    Channel, Clock, Context, Gate, Input, Machine, NodeId, Output, Outputs, RequestId,
+    Channel, Clock, Context, Gate, Input, Machine, NodeId, Outcome, Output, Outputs, RequestId,
 };
 
 /// After so many rounds nobody waits any longer for messages to come to an end.
@@ -13,8 +13,9 @@ const ROUNDS_MAX: usize = 1000;
 
 /// What a script needs to know of a protocol.
 pub trait Scripted: Machine {
-    /// Its timers; scripts write their names in small letters.
-    const TIMERS: &'static [Self::Timer];
+    /// What its timers are called, in small letters. What else tells them
+    /// apart follows in parentheses.
+    const TIMERS: &'static [&'static str];
 
     /// How each of `nodes` is configured, by the options of `cluster`.
     fn configs(nodes: &[NodeId], options: Words<'_>) -> Vec<Self::Config>;
@@ -59,6 +60,14 @@ struct Node<M: Machine> {
     timers: BTreeSet<M::Timer>,
 }
 
+/// What happened that a walk may want to judge.
+pub enum Event<M: Machine> {
+    /// A node has this on disk now.
+    Durable(NodeId, M::Record),
+    /// A client was answered.
+    Answered(RequestId, Outcome<M::Response>),
+}
+
 /// Nodes, and the messages under way between them.
 pub struct Cluster<M: Machine> {
     nodes: BTreeMap<NodeId, Node<M>>,
@@ -67,6 +76,7 @@ pub struct Cluster<M: Machine> {
     /// machine expects sessions.
     sessions: BTreeSet<(NodeId, NodeId)>,
     said: String,
+    events: Vec<Event<M>>,
 }
 
 impl<M: Machine> Default for Cluster<M> {
@@ -76,6 +86,7 @@ impl<M: Machine> Default for Cluster<M> {
             network: Vec::new(),
             sessions: BTreeSet::new(),
             said: String::new(),
+            events: Vec::new(),
         }
     }
 }
@@ -91,7 +102,7 @@ impl<M: Scripted> Cluster<M> {
             ["persist", at, count] => self.persist(node(at), number(count) as usize),
             ["deliver"] => self.deliver(|_, _| true),
             ["deliver", from, to] => self.deliver(between(from, to)),
-            ["deliver", from, to, "1"] => self.deliver_first(node(from), node(to)),
+            ["deliver", from, to, nth] => self.deliver_nth(node(from), node(to), number(nth)),
             ["drop"] => self.lose(|_, _| true),
             ["drop", from, to] => self.lose(between(from, to)),
             ["repeat", from, to] => self.repeat(node(from), node(to)),
@@ -119,8 +130,7 @@ impl<M: Scripted> Cluster<M> {
         let nodes: Vec<NodeId> = (1..=count).map(|id| NodeId(id as u8)).collect();
         let configs = M::configs(&nodes, Words(options));
         for (id, config) in nodes.iter().zip(configs) {
-            let node = Node::recover(config, Clock(0), M::Durable::default());
-            self.nodes.insert(*id, node);
+            self.recover(*id, config, Clock(0), M::Durable::default());
         }
         if M::CHANNEL == Channel::Fifo {
             let pairs = || nodes.iter().flat_map(|a| nodes.iter().map(|b| (*a, *b)));
@@ -175,10 +185,11 @@ impl<M: Scripted> Cluster<M> {
     }
 
     fn expire(&mut self, at: NodeId, name: &str) {
-        let is_meant = |timer: &&M::Timer| format!("{timer:?}").to_lowercase() == name;
-        let timer = M::TIMERS.iter().find(is_meant);
-        let timer = *timer.unwrap_or_else(|| panic!("no such timer: {name}"));
-        if self.node(at).timers.remove(&timer) {
+        let kind = name.split('(').next().expect("the first part");
+        assert!(M::TIMERS.contains(&kind), "no such timer: {name}");
+        let is_meant = |timer: &M::Timer| named(timer) == name;
+        let timers = &mut self.node(at).timers;
+        if let Some(timer) = timers.extract_if(.., is_meant).next() {
             self.step(at, Input::Timer(timer));
         } else {
             self.say(format_args!("{at} has no such timer set"));
@@ -193,6 +204,33 @@ impl<M: Scripted> Cluster<M> {
             clock: node.clock,
         };
         node.machine.step(context, input, &mut outputs);
+        self.take(at, outputs);
+    }
+
+    /// Starts a node from what it has on disk.
+    fn recover(&mut self, at: NodeId, config: M::Config, clock: Clock, durable: M::Durable) {
+        let mut outputs = Outputs::new();
+        let context = Context {
+            config: &config,
+            clock,
+        };
+        let machine = M::recover(context, &durable, &mut outputs);
+        let node = Node {
+            config,
+            clock,
+            machine,
+            durable,
+            outstanding: Vec::new(),
+            held: Vec::new(),
+            timers: BTreeSet::new(),
+        };
+        self.nodes.insert(at, node);
+        self.take(at, outputs);
+    }
+
+    /// Takes what a node asks for.
+    fn take(&mut self, at: NodeId, mut outputs: Outputs<M>) {
+        let node = self.node(at);
         for output in outputs.take() {
             match output {
                 Output::SetTimer { timer, .. } => {
@@ -241,6 +279,7 @@ impl<M: Scripted> Cluster<M> {
             }
             Output::Answer { id, outcome, .. } => {
                 self.say(format_args!("{at} answers {}: {outcome:?}", id.0));
+                self.events.push(Event::Answered(id, outcome));
             }
             _ => unreachable!("only sends and answers leave"),
         }
@@ -260,6 +299,7 @@ impl<M: Scripted> Cluster<M> {
             node.held
                 .remove(place.expect("a mark for each outstanding persist"));
             self.say(format_args!("{at} made durable {records:?}"));
+            self.note_durable(at, records);
             self.release(at);
             self.step(at, Input::Persisted(1));
         }
@@ -275,12 +315,29 @@ impl<M: Scripted> Cluster<M> {
         }
     }
 
-    fn deliver_first(&mut self, from: NodeId, to: NodeId) {
-        let of_lane = |(f, t, _): &(NodeId, NodeId, M::Message)| (*f, *t) == (from, to);
-        if let Some(place) = self.network.iter().position(of_lane) {
+    /// Delivers one of the messages under way between two nodes; the oldest is
+    /// the first.
+    fn deliver_nth(&mut self, from: NodeId, to: NodeId, nth: u64) {
+        let places = 0..self.network.len();
+        let mut lane = places.filter(|place| {
+            let (f, t, _) = &self.network[*place];
+            (*f, *t) == (from, to)
+        });
+        if let Some(place) = lane.nth(nth as usize - 1) {
             let (from, to, message) = self.network.remove(place);
             self.step(to, Input::Message { from, message });
         }
+    }
+
+    fn note_durable(&mut self, at: NodeId, records: Vec<M::Record>) {
+        let records = records.into_iter();
+        let events = records.map(|record| Event::Durable(at, record));
+        self.events.extend(events);
+    }
+
+    /// What happened since the last time.
+    pub fn take_events(&mut self) -> Vec<Event<M>> {
+        std::mem::take(&mut self.events)
     }
 
     /// Every node: its machine, and what is durable of it.
@@ -296,6 +353,12 @@ impl<M: Scripted> Cluster<M> {
         lanes.into_iter().collect()
     }
 
+    /// How many messages are under way between two nodes.
+    pub fn under_way(&self, from: NodeId, to: NodeId) -> usize {
+        let of_lane = |(f, t, _): &&(NodeId, NodeId, M::Message)| (*f, *t) == (from, to);
+        self.network.iter().filter(of_lane).count()
+    }
+
     /// How many persists of a node are outstanding.
     pub fn outstanding(&self, at: NodeId) -> usize {
         self.nodes[&at].outstanding.len()
@@ -303,10 +366,7 @@ impl<M: Scripted> Cluster<M> {
 
     /// The timers of a node that are set, as scripts write them.
     pub fn timers(&self, at: NodeId) -> Vec<String> {
-        let timers = self.nodes[&at].timers.iter();
-        timers
-            .map(|timer| format!("{timer:?}").to_lowercase())
-            .collect()
+        self.nodes[&at].timers.iter().map(named).collect()
     }
 
     fn lose(&mut self, chosen: impl Fn(NodeId, NodeId) -> bool) {
@@ -341,12 +401,13 @@ impl<M: Scripted> Cluster<M> {
         let severed = others.into_iter().filter(|other| self.sever(at, *other));
         let told: Vec<NodeId> = severed.collect();
         let node = self.node(at);
-        let mut durable = node.durable.clone();
-        for record in node.outstanding.iter().take(kept).flatten() {
+        let (config, clock, mut durable) = (node.config.clone(), node.clock, node.durable.clone());
+        let kept: Vec<M::Record> = node.outstanding.drain(..).take(kept).flatten().collect();
+        for record in &kept {
             M::apply(&mut durable, record);
         }
-        let recovered = Node::recover(node.config.clone(), node.clock, durable);
-        self.nodes.insert(at, recovered);
+        self.note_durable(at, kept);
+        self.recover(at, config, clock, durable);
         for other in told {
             let down = Input::Link {
                 peer: at,
@@ -372,29 +433,9 @@ impl<M: Scripted> Cluster<M> {
     }
 }
 
-impl<M: Machine> Node<M> {
-    fn recover(config: M::Config, clock: Clock, durable: M::Durable) -> Self {
-        let mut outputs = Outputs::new();
-        let context = Context {
-            config: &config,
-            clock,
-        };
-        let machine = M::recover(context, &durable, &mut outputs);
-        let outputs = outputs.take().into_iter();
-        let timers = outputs.filter_map(|output| match output {
-            Output::SetTimer { timer, .. } => Some(timer),
-            _ => None,
-        });
-        Node {
-            timers: timers.collect(),
-            config,
-            clock,
-            machine,
-            durable,
-            outstanding: Vec::new(),
-            held: Vec::new(),
-        }
-    }
+/// A timer, as scripts write it.
+fn named(timer: &impl std::fmt::Debug) -> String {
+    format!("{timer:?}").to_lowercase()
 }
 
 fn gate<M: Machine>(output: &Output<M>) -> Gate {

@@ -10,7 +10,7 @@
 //! | `timeout NODE TIMER` | lets a timer expire that is set |
 //! | `clock NODE TIME` | lets a node's clock show this from now on |
 //! | `persist NODE [COUNT]` | completes all, or the oldest, outstanding persists |
-//! | `deliver [FROM TO [1]]` | delivers the messages now under way, in order, or the first of them |
+//! | `deliver [FROM TO [NTH]]` | delivers the messages now under way, in order, or one of them |
 //! | `drop [FROM TO]` | loses them |
 //! | `repeat FROM TO` | delivers the oldest message and keeps it |
 //! | `settle` | persists and delivers until nothing is left to do |
@@ -28,11 +28,12 @@
 //! A crash breaks the sessions of the node, and its peers are told.
 //!
 //! What a protocol adds stands beside the commands that its file reads:
-//! `raft.rs`, `paxos.rs`, `zab.rs`.
+//! `raft.rs`, `paxos.rs`, `zab.rs`, `two_phase.rs`.
 
 mod cluster;
 mod paxos;
 mod raft;
+mod two_phase;
 mod walk;
 mod zab;
 
@@ -58,12 +59,25 @@ fn scripts_of_zab_do_what_they_say() {
 }
 
 #[test]
+fn scripts_of_two_phase_commit_do_what_they_say() {
+    check::<tribunal_protocol::two_phase::TwoPhase>();
+}
+
+#[test]
 fn every_wrong_version_of_zab_changes_a_script() {
     let bugs = tribunal_protocol::zab::BUGS.iter();
     let shown = bugs.filter(|bug| !bug.hosts.is_empty());
     let in_scripts_too = ["observers-in-epoch-quorum", "vote-order-not-total"];
     let names = shown.map(|bug| bug.name).chain(in_scripts_too);
     check_wrong_versions::<tribunal_protocol::zab::Zab>(names);
+}
+
+#[test]
+fn every_wrong_version_of_two_phase_commit_changes_a_script() {
+    let bugs = tribunal_protocol::two_phase::BUGS.iter();
+    let can_be_broken = bugs.filter(|bug| !bug.about.contains("; not shown: "));
+    let names = can_be_broken.map(|bug| bug.name);
+    check_wrong_versions::<tribunal_protocol::two_phase::TwoPhase>(names);
 }
 
 fn check<M: Scripted>() {

@@ -12,13 +12,13 @@
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::object::{Call, Operation, Part, Ticket};
-use tribunal_protocol::paxos::{Command, Config, Durable, Log, Paxos, Request, Timer, Wrong};
+use tribunal_protocol::paxos::{Command, Config, Durable, Log, Paxos, Request, Wrong};
 use tribunal_protocol::quorum::{Quorums, Rule};
 
 use crate::cluster::{Scripted, Words, number, operation};
 
 impl Scripted for Paxos {
-    const TIMERS: &'static [Timer] = &[Timer::Election, Timer::Heartbeat, Timer::Quorum];
+    const TIMERS: &'static [&'static str] = &["election", "heartbeat", "quorum"];
 
     fn configs(nodes: &[NodeId], mut options: Words<'_>) -> Vec<Config> {
         let members = || nodes.iter().copied();

@@ -8,17 +8,12 @@
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::object::{Call, Ticket};
-use tribunal_protocol::raft::{Change, Config, Durable, Raft, Request, Timer, Wrong};
+use tribunal_protocol::raft::{Change, Config, Durable, Raft, Request, Wrong};
 
 use crate::cluster::{Scripted, Words, node, number, operation};
 
 impl Scripted for Raft {
-    const TIMERS: &'static [Timer] = &[
-        Timer::Election,
-        Timer::Heartbeat,
-        Timer::Quorum,
-        Timer::Transfer,
-    ];
+    const TIMERS: &'static [&'static str] = &["election", "heartbeat", "quorum", "transfer"];
 
     fn configs(nodes: &[NodeId], mut options: Words<'_>) -> Vec<Config> {
         let mut common = Config::new(nodes[0], nodes.iter().copied());

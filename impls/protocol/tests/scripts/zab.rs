@@ -12,17 +12,12 @@
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::object::{Call, Part, Ticket};
-use tribunal_protocol::zab::{Config, Durable, Request, Timer, Wrong, Zab, Zxid};
+use tribunal_protocol::zab::{Config, Durable, Request, Wrong, Zab, Zxid};
 
 use crate::cluster::{Scripted, Words, number, operation};
 
 impl Scripted for Zab {
-    const TIMERS: &'static [Timer] = &[
-        Timer::Election,
-        Timer::Settle,
-        Timer::Heartbeat,
-        Timer::Quorum,
-    ];
+    const TIMERS: &'static [&'static str] = &["election", "settle", "heartbeat", "quorum"];
 
     fn configs(nodes: &[NodeId], mut options: Words<'_>) -> Vec<Config> {
         let mut common = Config::new(nodes[0], nodes.iter().copied());
