@@ -62,6 +62,10 @@ pub trait PlainModel: Clone + Debug + Send + Sync + Sized + 'static {
     /// What an action makes of a state.
     fn next(&self, state: &Self::State, action: &Self::Action) -> Self::State;
 
+    /// A state in words, line by line: always as many. Paths show those that
+    /// change.
+    fn describe(&self, state: &Self::State) -> Vec<String>;
+
     /// As what an action is counted.
     fn kind(action: &Self::Action) -> Kind;
 
@@ -166,12 +170,18 @@ impl<P: PlainModel> Exploring<P> {
             if !enabled.contains(action) {
                 return None;
             }
-            state = self.model.next(&state, action);
+            let next = self.model.next(&state, action);
+            let before = std::mem::replace(&mut state, next);
+            let lines = self.model.describe(&state).into_iter();
+            let changed = lines.zip(self.model.describe(&before));
             path.push(PathStep {
                 number: path.len() + 1,
                 prefix: false,
                 action: format!("{action:?}"),
-                changes: vec![format!("{state:?}")],
+                changes: changed
+                    .filter(|(now, before)| now != before)
+                    .map(|(now, _)| now)
+                    .collect(),
             });
         }
         let broken = self.judge(&state)?;

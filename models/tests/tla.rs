@@ -74,6 +74,7 @@ fn every_wrong_version_is_refuted_by_a_shortest_path() {
             assert_eq!(violated.name, bug.property);
             assert!(violated.is_shortest);
             assert_eq!(violated.path.len(), length, "{:#?}", violated.path);
+            assert!(violated.path.iter().all(|step| step.changes.len() == 1));
         }
     }
 }

@@ -89,6 +89,11 @@ impl PlainModel for TCommit {
         next
     }
 
+    fn describe(&self, states: &Vec<RmState>) -> Vec<String> {
+        let line = |(rm, state): (u8, &RmState)| format!("resource manager {rm}: {state:?}");
+        (1..).zip(states).map(line).collect()
+    }
+
     fn kind(_: &Action) -> Kind {
         Kind::Step
     }

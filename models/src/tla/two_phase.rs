@@ -154,6 +154,25 @@ impl PlainModel for TwoPhase {
         next
     }
 
+    fn describe(&self, state: &State) -> Vec<String> {
+        let decided = match state.decided {
+            None => "undecided",
+            Some(true) => "has decided to commit",
+            Some(false) => "has decided to abort",
+        };
+        let manager = format!("transaction manager: {decided}");
+        let line = |(number, rm): (u8, &ResourceManager)| {
+            let known = match (rm.said_prepared, rm.known_prepared) {
+                (_, true) => ", known to be prepared",
+                (true, false) => ", has said that it is prepared",
+                (false, false) => "",
+            };
+            format!("resource manager {number}: {:?}{known}", rm.state)
+        };
+        let all = (1..).zip(&state.resource_managers).map(line);
+        std::iter::once(manager).chain(all).collect()
+    }
+
     fn kind(action: &Action) -> Kind {
         match action {
             Action::TMRcvPrepared(_) | Action::RMRcvCommitMsg(_) | Action::RMRcvAbortMsg(_) => {
