@@ -9,6 +9,7 @@
 //! | [`specification`] | what an object does when used by one client at a time |
 //! | [`spec`] | the specifications of recorded histories by name |
 //! | [`symbols`] | values as small numbers |
+//! | [`transactions`] | whether transactions have an order, the anomaly if not, and banks |
 //! | [`verdict`] | what a checker concludes |
 //!
 //! Usable as a library on its own. Never here: files, sockets, knowledge of
@@ -20,6 +21,7 @@ pub mod small;
 pub mod spec;
 pub mod specification;
 pub mod symbols;
+pub mod transactions;
 pub mod verdict;
 
 pub use linearizability::{Limits, Options, Report, check};

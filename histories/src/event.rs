@@ -17,7 +17,8 @@ pub struct Header {
     pub version: u32,
     /// The workload that recorded it, such as `register`.
     pub workload: String,
-    /// The value of every key before the first operation.
+    /// The value of every key before the first operation; of a `bank` what
+    /// each account holds, by its name.
     #[serde(default)]
     pub initial: Value,
     /// What a read of nothing means.
@@ -131,7 +132,9 @@ pub struct Event {
     /// On which key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Value>,
-    /// With which value; a cas has `[old, new]`; a completed read what it saw.
+    /// With which value; a cas has `[old, new]`; a completed read what it saw;
+    /// a `txn` its micro-operations, `["r", key, seen]`, `["w", key, value]` or
+    /// `["append", key, value]`.
     #[serde(default)]
     pub value: Value,
     /// Why it failed or is not known.

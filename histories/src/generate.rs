@@ -8,6 +8,8 @@
 //! The object here is written apart from the checkers' specifications, which
 //! are tested with what it makes.
 
+pub mod transactions;
+
 use std::collections::BTreeMap;
 
 use crate::{Event, Header, Kind, Process, Value};

@@ -171,6 +171,16 @@ impl History {
         }
     }
 
+    /// The error that the header is not what a reader expects.
+    pub fn malformed_header(&self, expected: String) -> HistoryError {
+        HistoryError::Malformed {
+            path: self.path.clone().unwrap_or_else(|| "history".into()),
+            line: 1,
+            column: 1,
+            expected,
+        }
+    }
+
     /// What the nemesis did.
     pub fn nemesis(&self) -> impl Iterator<Item = &Event> {
         self.events

@@ -21,7 +21,7 @@ pub enum Value {
     Text(String),
     /// Several, in order.
     List(Vec<Value>),
-    /// Several, by name; only nemesis events carry these.
+    /// Several, by name, such as the balances of accounts.
     Map(BTreeMap<String, Value>),
 }
 
@@ -106,5 +106,47 @@ impl<'de> Visitor<'de> for ValueVisitor {
             map.insert(name, value);
         }
         Ok(Value::Map(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<String>().prop_map(Value::Text),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+                prop::collection::btree_map(any::<String>(), inner, 0..6).prop_map(Value::Map),
+            ]
+        })
+    }
+
+    #[test]
+    fn what_transactions_and_banks_record_is_a_value() {
+        for text in [
+            r#"[["r","x",null],["r",1,[1,2]],["append","x",3],["w",2,-4]]"#,
+            r#"{"amount":5,"from":0,"to":1}"#,
+            r#"{"0":10,"1":-2}"#,
+        ] {
+            let value: Value = serde_json::from_str(text).expect("a value");
+            assert_eq!(value.to_string(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_that_was_written_is_read_back(value in any_value()) {
+            let again: Value = serde_json::from_str(&value.to_string()).expect("a value");
+            prop_assert_eq!(again, value);
+        }
     }
 }

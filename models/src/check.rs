@@ -6,21 +6,23 @@
 //! walked again, without anything remembered, before it is shown.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tribunal_protocol::bugs::Bug;
 
 pub use crate::error::CheckError;
 
 use crate::bounds::{Bounds, Granularity, Limit, Reductions};
+use crate::frame::{Frame, always, reached};
 use crate::judge::{DEAD_MESSAGES, NO_PANIC, NO_STUCK_STATE};
 use crate::model::{Model, Settings};
 use crate::path::{Deeds, Walk};
 use crate::prefix;
 use crate::recovery::Ways;
-use crate::report::{PathStep, PropertyKind, PropertyReport, PropertyResult, Report, Verdict};
-use crate::search::{Found, Order, Plan, Progress, search};
+use crate::report::{PathStep, PropertyReport, Report, Verdict};
+use crate::search::{Found, Order, Progress, search};
 use crate::system::{Broken, ModelSystem};
 use crate::tally::Kind;
-use crate::watch::{Limits, Stop, resident};
 
 /// How a system is checked.
 #[derive(Clone, Debug)]
@@ -75,11 +77,6 @@ impl CheckOptions {
     }
 }
 
-/// What the search for a shortest path may take.
-const SHORTENING_TIME_MAX: Duration = Duration::from_secs(30);
-/// By how much the process may grow in it.
-const SHORTENING_MEMORY_MAX: u64 = 2 << 30;
-
 /// The largest cluster of a model.
 pub const NODES_MAX: u8 = 9;
 
@@ -95,7 +92,7 @@ pub fn check<S: ModelSystem>(
 pub(crate) struct Case<'a, S: ModelSystem> {
     options: &'a CheckOptions,
     bug: Option<&'static str>,
-    begin: Instant,
+    frame: Frame<'a>,
     pub(crate) model: Model<S>,
     prefix: Option<Played<S>>,
 }
@@ -124,9 +121,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         if let Some(why) = S::refuses(&bounds) {
             return Err(CheckError::Bounds(why));
         }
-        if options.memory.is_some() && resident().is_none() {
-            return Err(CheckError::NoMemoryFigures);
-        }
+        let frame = Frame::begin(options)?;
         let bug = chosen_bug::<S>(options.bug.as_deref())?;
         let settings = Settings {
             bounds,
@@ -150,7 +145,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         Ok(Case {
             options,
             bug,
-            begin: Instant::now(),
+            frame,
             model,
             prefix,
         })
@@ -160,28 +155,13 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         self,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Report, CheckError> {
-        let plan = Plan {
-            order: self.options.order,
-            threads: self.options.threads.max(1),
-            actions_max: None,
-            limits: self.limits(),
-        };
+        let plan = self.frame.exploring();
         let found = search(self.model.afresh(), plan, progress)?;
         let violations = match &found.path {
             Some(path) => self.violations(path.clone(), progress)?,
             None => Vec::new(),
         };
         Ok(self.report(&found, &violations))
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            deadline: self
-                .options
-                .timeout
-                .and_then(|timeout| self.begin.checked_add(timeout)),
-            memory: self.options.memory,
-        }
     }
 
     /// The violation at the end of a path, by a shorter path; and the one
@@ -205,7 +185,11 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         // Paths as long as the known one too: of several properties that can
         // be broken in so many steps the same one is then found every time,
         // whatever the first search happened to find.
-        let nearest = search(self.model.afresh(), self.shortening(short.len()), progress)?;
+        let nearest = search(
+            self.model.afresh(),
+            self.frame.shortening(short.len()),
+            progress,
+        )?;
         if let Some(path) = nearest.path {
             let (walk, broken) = self.verified(&path)?;
             let same = broken.property == violations[0].broken.property;
@@ -223,29 +207,13 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         Ok(violations)
     }
 
-    fn shortening(&self, actions_max: usize) -> Plan {
-        let mine = self.limits();
-        let now = Instant::now();
-        let deadline = now + SHORTENING_TIME_MAX;
-        let memory = resident().map(|held| held + SHORTENING_MEMORY_MAX);
-        Plan {
-            order: Order::BreadthFirst,
-            threads: 1,
-            actions_max: Some(actions_max),
-            limits: Limits {
-                deadline: Some(mine.deadline.map_or(deadline, |mine| mine.min(deadline))),
-                memory: mine.memory.or(memory).min(memory.or(mine.memory)),
-            },
-        }
-    }
-
     fn verified(&self, path: &Deeds<S>) -> Result<(Walk<S>, Broken), CheckError> {
         let broken =
             || CheckError::Search("a path to a violation could not be walked again".into());
         self.model.verified(path).ok_or_else(broken)
     }
 
-    fn report(&self, found: &Found<S>, violations: &[Violation<S>]) -> Report {
+    fn report(&self, found: &Found<Model<S>>, violations: &[Violation<S>]) -> Report {
         let properties = self.properties(found, violations);
         Report {
             system: S::NAME,
@@ -259,7 +227,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
             states_unique: found.states_unique,
             states_on_ways: self.ways().map(Ways::met).sum(),
             depth: found.depth,
-            time: self.begin.elapsed(),
+            time: self.frame.elapsed(),
             memory_peak: found.memory_peak,
             limits_hit: found.coverage.limits.clone(),
             actions: found.coverage.actions.clone(),
@@ -267,44 +235,23 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         }
     }
 
-    fn verdict(&self, found: &Found<S>, properties: &[PropertyReport]) -> Verdict {
-        let refuted = |property: &PropertyReport| {
-            matches!(
-                property.result,
-                PropertyResult::Violated | PropertyResult::NotReached
-            )
-        };
-        if properties.iter().any(refuted) {
-            return Verdict::Invalid;
-        }
-        let open = self.ways().find(|ways| ways.open() > 0);
-        match found.stop {
-            None if found.states_unique < 2 => {
-                Verdict::Unknown("nothing can happen within these bounds".to_owned())
-            }
-            None => match open {
-                None => Verdict::Valid,
-                Some(ways) => Verdict::Unknown(format!(
-                    "from {} states the way that {} asks for was neither found nor excluded",
-                    ways.open(),
-                    ways.property()
-                )),
-            },
-            Some(Stop::Time) => Verdict::Unknown(format!(
-                "the time limit of {:?} was met with states left to visit",
-                self.options.timeout.unwrap_or_default()
+    fn verdict(&self, found: &Found<Model<S>>, properties: &[PropertyReport]) -> Verdict {
+        let verdict = self.frame.verdict(found, properties);
+        match self.ways().find(|ways| ways.open() > 0) {
+            Some(ways) if verdict == Verdict::Valid => Verdict::Unknown(format!(
+                "from {} states the way that {} asks for was neither found nor excluded",
+                ways.open(),
+                ways.property()
             )),
-            Some(Stop::Asked) => {
-                Verdict::Unknown("interrupted, with states left to visit".to_owned())
-            }
-            Some(Stop::Memory) => Verdict::Unknown(format!(
-                "the memory limit of {} MiB was met with states left to visit",
-                self.options.memory.unwrap_or_default() >> 20
-            )),
+            _ => verdict,
         }
     }
 
-    fn properties(&self, found: &Found<S>, violations: &[Violation<S>]) -> Vec<PropertyReport> {
+    fn properties(
+        &self,
+        found: &Found<Model<S>>,
+        violations: &[Violation<S>],
+    ) -> Vec<PropertyReport> {
         let exhausted = found.stop.is_none() && violations.is_empty();
         let mut reports = Vec::new();
         for (name, about) in self.judged() {
@@ -313,22 +260,15 @@ impl<'a, S: ModelSystem> Case<'a, S> {
                 .find(|violation| violation.broken.property == name);
             let ways = self.ways().find(|ways| ways.property() == name);
             let is_open = ways.is_some_and(|ways| ways.open() > 0);
-            reports.push(PropertyReport {
-                name,
-                about,
-                kind: PropertyKind::Always,
-                result: match violation {
-                    Some(_) => PropertyResult::Violated,
-                    None if exhausted && !is_open => PropertyResult::Holds,
-                    None => PropertyResult::Unknown,
-                },
+            let mut report = PropertyReport {
                 count: ways.map(Ways::asked),
-                why: violation.map(|violation| violation.broken.why.clone()),
-                path: violation
-                    .map(|violation| self.tell(&violation.walk))
-                    .unwrap_or_default(),
-                is_shortest: violation.is_some_and(|violation| violation.is_shortest),
-            });
+                ..always(name, about, exhausted && !is_open)
+            };
+            if let Some(violation) = violation {
+                let path = self.tell(&violation.walk);
+                report.violate(violation.broken.why.clone(), path, violation.is_shortest);
+            }
+            reports.push(report);
         }
         let asked = |(limit, amount): &(Limit, u8)| self.options.bounds.get(*limit) >= *amount;
         for (goal, count) in self.model.goals.iter().zip(&found.coverage.goals) {
@@ -343,7 +283,7 @@ impl<'a, S: ModelSystem> Case<'a, S> {
 
     /// That each kind of action happened of which the bounds have some: a
     /// fault that never struck would prove nothing.
-    fn happened(&self, found: &Found<S>, exhausted: bool) -> Vec<PropertyReport> {
+    fn happened(&self, found: &Found<Model<S>>, exhausted: bool) -> Vec<PropertyReport> {
         let asked = |(limit, amount): &(Limit, u8)| self.options.bounds.get(*limit) >= *amount;
         let count = |kind: Kind| {
             let actions = found.coverage.actions.iter();
@@ -394,24 +334,6 @@ impl<'a, S: ModelSystem> Case<'a, S> {
         let first = steps.len() + 1;
         steps.extend(self.model.tell(walk, first, false));
         steps
-    }
-}
-
-/// What is known of something that must be reachable, and was so often.
-fn reached(name: &'static str, about: &'static str, count: u64, exhausted: bool) -> PropertyReport {
-    PropertyReport {
-        name,
-        about,
-        kind: PropertyKind::Sometimes,
-        result: match count {
-            1.. => PropertyResult::Reached,
-            0 if exhausted => PropertyResult::NotReached,
-            0 => PropertyResult::Unknown,
-        },
-        count: Some(count),
-        why: None,
-        path: Vec::new(),
-        is_shortest: false,
     }
 }
 
@@ -476,15 +398,24 @@ pub(crate) const GENERAL: [(&str, &str); 2] = [
 pub(crate) fn chosen_bug<S: ModelSystem>(
     name: Option<&str>,
 ) -> Result<Option<&'static str>, CheckError> {
+    known_bug(name, S::NAME, S::bugs())
+}
+
+/// The one of a system's wrong versions that has this name, if one is named.
+pub(crate) fn known_bug(
+    name: Option<&str>,
+    system: &'static str,
+    bugs: &[Bug],
+) -> Result<Option<&'static str>, CheckError> {
     let Some(name) = name else {
         return Ok(None);
     };
-    let names: Vec<&str> = S::bugs().iter().map(|bug| bug.name).collect();
-    match S::bugs().iter().find(|bug| bug.name == name) {
+    let names: Vec<&str> = bugs.iter().map(|bug| bug.name).collect();
+    match bugs.iter().find(|bug| bug.name == name) {
         Some(bug) => Ok(Some(bug.name)),
         None => Err(CheckError::UnknownBug {
             name: name.to_owned(),
-            system: S::NAME,
+            system,
             known: listed(&names),
         }),
     }
@@ -494,19 +425,37 @@ fn chosen_property<S: ModelSystem>(
     system: &S,
     options: &CheckOptions,
 ) -> Result<Option<&'static str>, CheckError> {
-    let Some(name) = &options.property else {
-        return Ok(None);
-    };
     let all = system.properties().into_iter().chain(system.weaknesses());
     let own = all.map(|property| property.name);
     let names: Vec<&'static str> = own.chain(GENERAL.map(|(name, _)| name)).collect();
+    known_property(options.property.as_deref(), S::NAME, &names)
+}
+
+/// The one of a system's properties that has this name, if one is named.
+pub(crate) fn known_property(
+    name: Option<&str>,
+    system: &'static str,
+    names: &[&'static str],
+) -> Result<Option<&'static str>, CheckError> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
     match names.iter().find(|known| known.eq_ignore_ascii_case(name)) {
         Some(known) => Ok(Some(known)),
         None => Err(CheckError::UnknownProperty {
-            name: name.clone(),
-            system: S::NAME,
-            known: listed(&names),
+            name: name.to_owned(),
+            system,
+            known: listed(names),
         }),
+    }
+}
+
+/// The error that a system has these prefixes and no other.
+pub(crate) fn no_prefix(name: &str, system: &'static str, known: &[&str]) -> CheckError {
+    CheckError::UnknownPrefix {
+        name: name.to_owned(),
+        system,
+        known: listed(known),
     }
 }
 
@@ -520,11 +469,7 @@ fn played<S: ModelSystem>(
     let prefixes = S::prefixes();
     let Some(prefix) = prefixes.iter().find(|prefix| prefix.name == name) else {
         let names: Vec<&str> = prefixes.iter().map(|prefix| prefix.name).collect();
-        return Err(CheckError::UnknownPrefix {
-            name: name.to_owned(),
-            system: S::NAME,
-            known: listed(&names),
-        });
+        return Err(no_prefix(name, S::NAME, &names));
     };
     let (model, walk) = prefix::play(system, settings, salt, prefix, only)?;
     Ok(Played {

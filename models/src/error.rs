@@ -55,6 +55,15 @@ pub enum CheckError {
     /// A bound that no cluster can have.
     #[error("{0}")]
     Bounds(String),
+    /// The system has no cluster that could be simulated.
+    #[error(
+        "{system} is a plain model with nothing to simulate; every state of it is visited by \
+             `tribunal check {system}`"
+    )]
+    NotSimulated {
+        /// Which system.
+        system: &'static str,
+    },
     /// The memory of the process is not known here.
     #[error("bound the memory: this system does not tell how much the process holds")]
     NoMemoryFigures,

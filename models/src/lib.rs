@@ -25,8 +25,10 @@
 //! | [`votes`] | what systems that decide by Paxos have in common |
 //! | [`detector`] | failure detectors under partial synchrony |
 //! | [`paxos`] | Multi-Paxos' clients, properties and goals |
+//! | [`plain`] | models that are no clusters of a machine |
 //! | [`raft`] | Raft's clients, properties and goals |
 //! | [`single_decree`] | Paxos for a single value |
+//! | [`tla`] | transaction commit as TLA+ has it |
 //! | [`two_phase`] | the transactions of two-phase commit, AC1 to AC5, and when it blocks |
 //! | [`zab`] | Zab's clients, properties and goals |
 //!
@@ -41,6 +43,7 @@ pub mod cluster;
 pub mod detector;
 mod enabled;
 mod error;
+mod frame;
 pub mod judge;
 mod memo;
 pub mod model;
@@ -51,6 +54,7 @@ mod panics;
 mod path;
 pub mod paxos;
 mod perform;
+pub mod plain;
 mod prefix;
 pub mod raft;
 mod react;
@@ -65,6 +69,7 @@ pub mod single_decree;
 mod store;
 pub mod system;
 pub mod tally;
+pub mod tla;
 pub mod two_phase;
 pub mod votes;
 pub mod watch;

@@ -138,11 +138,12 @@ pub(crate) struct Memory<S: ModelSystem> {
 
 /// A node, and what happens to it.
 type ReactionKey<S> = (u32, Event<Timer<S>>);
-/// A ghost, and a reaction.
-type ObservedKey = (u32, u32);
-/// A history, the operation that is asked for, a reaction, and whether its
-/// answers are lost.
-type HeardKey = (u32, Option<u8>, u32, bool);
+/// A ghost, a reaction, and whether one property alone is judged: as on ways,
+/// which remember in the same place and where nothing that is observed counts.
+type ObservedKey = (u32, u32, bool);
+/// A history, the operation that is asked for, a reaction, whether its answers
+/// are lost, and whether one property alone is judged.
+type HeardKey = (u32, Option<u8>, u32, bool, bool);
 /// The place of a property, and two nodes with their numbers.
 type PairKey = (u8, NodeId, NodeId, u32, u32);
 

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stateright::Property as Always;
 use tribunal_protocol::machine::{Machine, NodeId};
 
-use crate::action::Action;
+use crate::action::{Action, Deed};
 use crate::bounds::{Bounds, Granularity, Limit, Reductions};
 use crate::clients::History;
 use crate::cluster::Cluster;
@@ -34,6 +34,7 @@ use crate::memo::Memory;
 use crate::network::Envelope;
 use crate::node::{Host, Node};
 use crate::recovery::Ways;
+use crate::search::Explored;
 use crate::shared::Shared;
 use crate::system::{Administration, Goal, ModelSystem, Planned, Property, Response, Synchrony};
 use crate::tally::{GOALS_MAX, Tally};
@@ -298,6 +299,23 @@ impl<S: ModelSystem> stateright::Model for Model<S> {
             "every property holds",
             |model: &Self, state| model.visit(state),
         )]
+    }
+}
+
+impl<S: ModelSystem> Explored for Model<S> {
+    /// A flag says whether the answers are lost.
+    type Deed = (Deed<S>, bool);
+
+    fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    fn stop(&self) -> &Arc<AtomicBool> {
+        &self.stop
+    }
+
+    fn deed(state: &Cluster<S>, action: &Action<S>) -> (Deed<S>, bool) {
+        action.deed(state)
     }
 }
 

@@ -71,7 +71,7 @@ impl<S: ModelSystem> Model<S> {
         };
         let noted = match &self.memory {
             Some(memory) => {
-                let key = (state.ghost.number(), reaction.number());
+                let key = (state.ghost.number(), reaction.number(), self.only.is_some());
                 memory.observed.get(key, compute)
             }
             None => compute(),
@@ -128,7 +128,8 @@ impl<S: ModelSystem> Model<S> {
         Some(match (&self.memory, reaction) {
             (Some(memory), Some(reaction)) => {
                 let history = state.history.number();
-                let key = (history, request, reaction.number(), action.unheard);
+                let alone = self.only.is_some();
+                let key = (history, request, reaction.number(), action.unheard, alone);
                 memory.heard.get(key, compute)
             }
             _ => compute(),

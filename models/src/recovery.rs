@@ -264,6 +264,7 @@ fn is_step(kind: Kind) -> bool {
         | Kind::Administer
         | Kind::Break
         | Kind::Halt
+        | Kind::Step
         | Kind::Stuck => false,
     }
 }

@@ -4,19 +4,20 @@ use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpListener};
 use std::ops::ControlFlow;
 
-use stateright::Model as _;
 use tribunal_protocol::bugs::Bug;
 
 use crate::bounds::{Bounds, Setting};
 use crate::check::{Case, CheckError, CheckOptions, GENERAL, check};
 use crate::detector::{AccrualSystem, HeartbeatSystem, ObserverSystem};
 use crate::paxos::PaxosSystem;
+use crate::plain;
 use crate::raft::{RaftElectionSystem, RaftSystem};
 use crate::report::{PropertyKind, Report};
-use crate::search::Progress;
+use crate::search::{Explored, Progress};
 use crate::simulate::{self, SimulateOptions};
 use crate::single_decree::SingleDecreeSystem;
 use crate::system::ModelSystem;
+use crate::tla::{TCommit, TwoPhase};
 use crate::two_phase::TwoPhaseSystem;
 use crate::zab::{ZabElectionSystem, ZabSystem};
 
@@ -33,6 +34,8 @@ pub fn systems() -> Vec<Box<dyn System>> {
         erased::<AccrualSystem>(),
         erased::<RaftElectionSystem>(),
         erased::<ZabElectionSystem>(),
+        plain::erased::<TCommit>(),
+        plain::erased::<TwoPhase>(),
     ]
 }
 
@@ -200,20 +203,30 @@ impl<S: ModelSystem> System for Erased<S> {
         address: &str,
         announce: &mut dyn FnMut(SocketAddr),
     ) -> Result<(), CheckError> {
-        let refused = |source| CheckError::Explorer {
-            address: address.to_owned(),
-            source,
-        };
         let mut model = Case::<S>::new(options)?.model;
         model.labels = true;
-        // stateright panics where it cannot listen; so it is tried first.
-        let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr());
-        let address = bound.map_err(refused)?;
-        announce(address);
-        model
-            .checker()
-            .threads(options.threads.max(1))
-            .serve(address);
-        Ok(())
+        serve(model, options, address, announce)
     }
+}
+
+/// Serves stateright's explorer of a model, as [`System::explore`] says.
+pub(crate) fn serve<M: Explored>(
+    model: M,
+    options: &CheckOptions,
+    address: &str,
+    announce: &mut dyn FnMut(SocketAddr),
+) -> Result<(), CheckError> {
+    let refused = |source| CheckError::Explorer {
+        address: address.to_owned(),
+        source,
+    };
+    // stateright panics where it cannot listen; so it is tried first.
+    let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr());
+    let address = bound.map_err(refused)?;
+    announce(address);
+    model
+        .checker()
+        .threads(options.threads.max(1))
+        .serve(address);
+    Ok(())
 }

@@ -137,6 +137,16 @@ impl PropertyResult {
     }
 }
 
+impl PropertyReport {
+    /// Says that it is violated at the end of a path.
+    pub(crate) fn violate(&mut self, why: String, path: Vec<PathStep>, is_shortest: bool) {
+        self.result = PropertyResult::Violated;
+        self.why = Some(why);
+        self.path = path;
+        self.is_shortest = is_shortest;
+    }
+}
+
 impl Report {
     /// The chance that two different states were taken for one, and what lies
     /// behind the second was missed: n² / 2⁶⁵ for ideal fingerprints of 64

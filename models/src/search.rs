@@ -4,18 +4,17 @@
 //! threads unless somebody joins them. Here a search is exhausted only if
 //! every thread ended by itself, none panicked, and no limit was met.
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use stateright::{Checker, Model as _};
+use stateright::Checker;
 
-use crate::action::Deed;
 use crate::check::CheckError;
-use crate::model::Model;
 use crate::panics::caught;
-use crate::system::ModelSystem;
 use crate::tally::{Coverage, Tally};
 use crate::watch::{Limits, Stop, Watch};
 
@@ -40,15 +39,37 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
 }
 
+/// A model that can be searched.
+pub(crate) trait Explored:
+    stateright::Model<
+        State: Clone + Debug + Hash + PartialEq + Send + Sync,
+        Action: Clone + Debug + PartialEq + Send + Sync,
+    > + Send
+    + Sync
+    + 'static
+{
+    /// What is done in a step, in words that hold in other states as well.
+    type Deed;
+
+    /// What it counts while it is searched.
+    fn tally(&self) -> &Arc<Tally>;
+
+    /// Set when the search is to end: no state has actions any more.
+    fn stop(&self) -> &Arc<AtomicBool>;
+
+    /// What an action of a state does.
+    fn deed(state: &Self::State, action: &Self::Action) -> Self::Deed;
+}
+
 /// What came of a search.
-pub(crate) struct Found<S: ModelSystem> {
+pub(crate) struct Found<M: Explored> {
     pub(crate) states_generated: u64,
     pub(crate) states_unique: u64,
     pub(crate) depth: u64,
     pub(crate) memory_peak: Option<u64>,
     pub(crate) stop: Option<Stop>,
     /// What leads to a state that is not right.
-    pub(crate) path: Option<Vec<(Deed<S>, bool)>>,
+    pub(crate) path: Option<Vec<M::Deed>>,
     pub(crate) coverage: Coverage,
 }
 
@@ -78,13 +99,13 @@ pub enum Phase {
     Shortening,
 }
 
-pub(crate) fn search<S: ModelSystem>(
-    model: Model<S>,
+pub(crate) fn search<M: Explored>(
+    model: M,
     plan: Plan,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Found<S>, CheckError> {
-    let tally = Arc::clone(&model.tally);
-    let stop = Arc::clone(&model.stop);
+) -> Result<Found<M>, CheckError> {
+    let tally = Arc::clone(model.tally());
+    let stop = Arc::clone(model.stop());
     let mut builder = model.checker().threads(plan.threads);
     if let Some(actions) = plan.actions_max {
         // A state at this depth is dropped before it is judged, and the
@@ -101,16 +122,16 @@ pub(crate) fn search<S: ModelSystem>(
 /// A search under way.
 struct Follow {
     tally: Arc<Tally>,
-    stop: Arc<std::sync::atomic::AtomicBool>,
+    stop: Arc<AtomicBool>,
     plan: Plan,
 }
 
 impl Follow {
-    fn run<S: ModelSystem>(
+    fn run<M: Explored>(
         self,
-        mut checker: impl Checker<Model<S>>,
+        mut checker: impl Checker<M>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Found<S>, CheckError> {
+    ) -> Result<Found<M>, CheckError> {
         let begin = Instant::now();
         let mut watch = Watch::new(self.plan.limits);
         let mut stopped = None;
@@ -145,16 +166,16 @@ impl Follow {
             path: path.map(|path| {
                 let steps = path.into_vec().into_iter();
                 steps
-                    .filter_map(|(state, action)| Some(action?.deed(&state)))
+                    .filter_map(|(state, action)| Some(M::deed(&state, &action?)))
                     .collect()
             }),
             coverage,
         })
     }
 
-    fn progress<S: ModelSystem>(
+    fn progress<M: Explored>(
         &self,
-        checker: &impl Checker<Model<S>>,
+        checker: &impl Checker<M>,
         begin: Instant,
         memory: Option<u64>,
     ) -> Progress {

@@ -36,13 +36,15 @@ pub enum Kind {
     Tick,
     /// A node stops for good.
     Halt,
+    /// A process of a plain model does something by itself.
+    Step,
     /// Nothing can happen any more, though something should.
     Stuck,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 16] = [
         Kind::Deliver,
         Kind::Duplicate,
         Kind::Lose,
@@ -57,6 +59,7 @@ impl Kind {
         Kind::Break,
         Kind::Tick,
         Kind::Halt,
+        Kind::Step,
         Kind::Stuck,
     ];
 
@@ -77,6 +80,7 @@ impl Kind {
             Kind::Break => "break",
             Kind::Tick => "tick",
             Kind::Halt => "halt",
+            Kind::Step => "step",
             Kind::Stuck => "stuck",
         }
     }

@@ -21,7 +21,7 @@ use crate::system::{Broken, Draft, Seen};
 pub struct Ghost {
     /// Which planned transaction each one carries out.
     pub of: BTreeMap<TxnId, usize>,
-    /// What participants have voted, to another node.
+    /// What participants have voted first, to another node.
     pub voted: BTreeMap<(TxnId, NodeId), Vote>,
     /// What is prepared on disks, and what it writes.
     pub prepared: BTreeMap<(TxnId, NodeId), Writes>,
@@ -81,9 +81,11 @@ impl Notes<'_, '_> {
         }
     }
 
+    /// The first vote counts: who is asked once more may have forgotten.
     fn votes(&mut self, txn: TxnId, node: NodeId, vote: Vote) {
-        if self.ghost.voted.get(&(txn, node)) != Some(&vote) {
-            self.ghost.voted.insert((txn, node), vote);
+        let key = (txn, node);
+        if !self.ghost.voted.contains_key(&key) {
+            self.ghost.voted.insert(key, vote);
         }
     }
 

@@ -109,9 +109,16 @@ impl ModelSystem for TwoPhaseSystem {
     fn default_bounds() -> Bounds {
         Bounds::of(3)
             .with(Limit::Operations, 1)
-            .with(Limit::Timers, 1)
+            .with(Limit::Timers, 2)
             .with(Limit::Crashes, 1)
             .with(Limit::Halts, 1)
+    }
+
+    fn wide_bounds() -> Bounds {
+        Bounds::of(3)
+            .with(Limit::Operations, 2)
+            .with(Limit::Timers, 1)
+            .with(Limit::Crashes, 1)
     }
 
     fn settings() -> &'static [Setting] {

@@ -13,6 +13,13 @@ const N3: NodeId = NodeId(3);
 
 pub(super) fn prefixes() -> Vec<Prefix<TwoPhaseSystem>> {
     vec![
+        Prefix {
+            name: "half-executed",
+            about: "n1 coordinates the first transaction; n2 has executed it, and n3 is asked to",
+            nodes: 3,
+            needs: &[(Limit::Operations, 1)],
+            cues: vec![Cue::Request(0, N1), Cue::Settle(vec![N1, N2])],
+        },
         prefix(
             "executed",
             "n1 coordinates the first transaction, n2 and n3 have executed it and are asked to \
