@@ -72,8 +72,14 @@ impl TwoPhase {
 
 /// Asks all that may know what was decided, now and again later.
 pub(super) fn inquire(txn: TxnId, prepared: &Prepared, step: &mut Step<'_>) {
-    let mut asked = prepared.writers.clone();
+    let mut asked = match step.config.breaks(Wrong::OnlyTheCoordinatorIsAsked) {
+        true => Default::default(),
+        false => prepared.writers.clone(),
+    };
     asked.insert(txn.coordinator);
+    if step.config.breaks(Wrong::InDoubtNobodyIsAsked) {
+        asked.clear();
+    }
     asked.remove(&step.config.id);
     for node in asked {
         step.outputs.send(node, Message::Inquire { txn });
