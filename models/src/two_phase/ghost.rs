@@ -5,7 +5,7 @@
 //! disk of whoever carries it out, or as a word to a client. What nodes say to
 //! each other is not judged: a late answer about what is over may say anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::Outcome;
@@ -23,6 +23,9 @@ pub struct Ghost {
     pub of: BTreeMap<TxnId, usize>,
     /// What participants have voted first, to another node.
     pub voted: BTreeMap<(TxnId, NodeId), Vote>,
+    /// What somebody has voted no on, be it after a yes: who is asked once more,
+    /// and has forgotten, does not know that it has agreed.
+    pub denied: BTreeSet<TxnId>,
     /// What is prepared on disks, and what it writes.
     pub prepared: BTreeMap<(TxnId, NodeId), Writes>,
     /// Whether a node has committed or aborted it.
@@ -81,9 +84,12 @@ impl Notes<'_, '_> {
         }
     }
 
-    /// The first vote counts: who is asked once more may have forgotten.
+    /// The first vote counts.
     fn votes(&mut self, txn: TxnId, node: NodeId, vote: Vote) {
         let key = (txn, node);
+        if vote == Vote::No && !self.ghost.denied.contains(&txn) {
+            self.ghost.denied.insert(txn);
+        }
         if !self.ghost.voted.contains_key(&key) {
             self.ghost.voted.insert(key, vote);
         }
@@ -195,8 +201,8 @@ impl Notes<'_, '_> {
     }
 
     /// AC2: a client is told what was decided. AC3 as above. AC4: a transaction
-    /// to which all have agreed is not aborted, unless patience has ended. Who
-    /// crashed does not answer any more.
+    /// to which all have agreed, and nobody has said no as well, is not aborted,
+    /// unless patience has ended. Who crashed does not answer any more.
     fn told(&mut self, operation: usize, outcome: &Outcome<Committed>) {
         let commit = match outcome {
             Outcome::Ok(_) => true,
@@ -226,7 +232,10 @@ impl Notes<'_, '_> {
             }
             if commit {
                 self.judge_votes(txn, operation);
-            } else if !is_late && all.iter().all(|node| self.has_agreed(txn, *node)) {
+            } else if !is_late
+                && !self.ghost.denied.contains(&txn)
+                && all.iter().all(|node| self.has_agreed(txn, *node))
+            {
                 let why = format!("{txn} is aborted, and all have voted yes");
                 self.breaks("AC4", why);
             }

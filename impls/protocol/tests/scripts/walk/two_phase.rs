@@ -371,10 +371,15 @@ fn a_walk_of_two_phase_commit_never_contradicts_itself() {
     }
 }
 
-/// What walks do not come upon: two messages to execute one transaction have to
-/// reach a participant, and the whole of another one in between. A script shows
-/// it.
-const TOO_RARE: &[&str] = &["prepare-trusts-any-execution"];
+/// What walks do not come upon. For the second, two messages to execute one
+/// transaction have to reach a participant, and the whole of another one in
+/// between; a script shows it. The others are no matter of walks: here no node
+/// stops for good, and whether an abort has a reason is not asked.
+const NOT_FOUND: &[&str] = &[
+    "only-the-coordinator-is-asked",
+    "prepare-trusts-any-execution",
+    "read-only-vote-counted-as-no",
+];
 
 #[test]
 fn walks_find_the_wrong_versions_of_two_phase_commit() {
@@ -385,5 +390,5 @@ fn walks_find_the_wrong_versions_of_two_phase_commit() {
         (0..SEEDS).all(|seed| walk(seed, &start).0.is_ok())
     };
     let missed = can_be_broken.map(|(name, _)| name).filter(is_missed);
-    assert_eq!(missed.collect::<Vec<_>>(), TOO_RARE);
+    assert_eq!(missed.collect::<Vec<_>>(), NOT_FOUND);
 }
