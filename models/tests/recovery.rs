@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use toys::Commitment;
 use tribunal_models::report::{PropertyReport, PropertyResult, Report, Verdict};
 use tribunal_models::search::Order;
-use tribunal_models::system::{Check, Goal, Planned, Property, Recovery};
+use tribunal_models::system::{Broken, Check, Draft, Goal, Planned, Property, Recovery, Seen};
 use tribunal_models::{Bounds, CheckOptions, Cluster, Granularity, Limit, ModelSystem, check};
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::machine::*;
@@ -106,7 +106,10 @@ impl Machine for Herald {
     }
 }
 
-const BUGS: [Bug; 3] = {
+/// What the system with the flaw "leaks" breaks wherever anybody comes to know.
+const KEPT: &str = "Secrets Are Kept";
+
+const BUGS: [Bug; 4] = {
     const fn bug(name: &'static str) -> Bug {
         Bug {
             name,
@@ -118,12 +121,21 @@ const BUGS: [Bug; 3] = {
             run_args: &[],
         }
     }
-    [bug("once"), bug("sulks"), bug("gossips")]
+    [
+        bug("once"),
+        bug("sulks"),
+        bug("gossips"),
+        Bug {
+            property: KEPT,
+            ..bug("leaks")
+        },
+    ]
 };
 
 #[derive(Clone, Debug)]
 struct News {
     nodes: u8,
+    is_secret: bool,
     flaw: Flaw,
 }
 
@@ -147,6 +159,7 @@ impl ModelSystem for News {
     fn new(bounds: &Bounds, bug: Option<&'static str>) -> Self {
         News {
             nodes: bounds.nodes,
+            is_secret: bug == Some("leaks"),
             flaw: match bug {
                 Some("once") => Flaw::Once,
                 Some("sulks") => Flaw::Sulks,
@@ -172,8 +185,20 @@ impl ModelSystem for News {
         Limit::Elections
     }
 
+    fn observe(&self, _: &mut Draft<'_, ()>, seen: Seen<'_, Herald>, broken: &mut Vec<Broken>) {
+        let told = matches!(seen, Seen::Persisted { durable, .. } if durable.all);
+        if told && self.is_secret {
+            broken.push(Broken::new(KEPT, "somebody knows"));
+        }
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property {
+        let kept: Property<Self> = Property {
+            name: KEPT,
+            about: "nobody comes to know, if it is a secret",
+            check: Check::Observed,
+        };
+        let known: Property<Self> = Property {
             name: "Everybody Knows",
             about: "everybody can still come to know",
             check: Check::Recoverable(Recovery {
@@ -186,7 +211,8 @@ impl ModelSystem for News {
                 repairs: false,
                 exists: true,
             }),
-        }]
+        };
+        vec![kept, known]
     }
 
     fn goals(&self) -> Vec<Goal<Self>> {
@@ -228,6 +254,21 @@ fn a_way_is_asked_for_from_every_state() {
         assert_eq!(property.result, PropertyResult::Holds);
         assert_eq!(property.count, Some(report.states_unique));
         assert!(report.states_on_ways > 10, "{}", report.states_on_ways);
+    }
+}
+
+/// The first to come upon the step is a way, on which it counts for nothing.
+#[test]
+fn what_was_met_on_a_way_first_is_judged_all_the_same() {
+    for threads in [1, 2] {
+        let report = checked::<News>(&CheckOptions {
+            threads,
+            ..options(Some("leaks"))
+        });
+        let mut properties = report.properties.iter();
+        let kept = properties.find(|each| each.name == KEPT);
+        let result = kept.map(|kept| kept.result);
+        assert_eq!(result, Some(PropertyResult::Violated), "{report:#?}");
     }
 }
 
