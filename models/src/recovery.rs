@@ -37,6 +37,9 @@
 //! - *symmetry*: of states that differ in the names of nodes only, one is
 //!   asked; so it must be asked, and answered, without names.
 //!
+//! Where there must be no way ([`Recovery::exists`]), that is asked of the state
+//! in which everything under way is lost, and of no other.
+//!
 //! A bound on messages in flight does not bind a way. Where a system stops a
 //! search ([`ModelSystem::is_beyond`]), counted from where the way begins, a way
 //! is neither found nor excluded: that leaves the property unknown.
@@ -170,11 +173,14 @@ impl<S: ModelSystem> Ways<S> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let is_there = self.known.get(hash).or_else(|| {
             let search = Search::new(self, start);
-            let fate = search.run(hash, is_stopped)?;
-            if fate == Fate::Open {
-                self.open.fetch_add(1, Ordering::Relaxed);
+            match search.run(hash, is_stopped)? {
+                Fate::There => Some(true),
+                Fate::Unsettled => Some(false),
+                Fate::Open => {
+                    self.open.fetch_add(1, Ordering::Relaxed);
+                    None
+                }
             }
-            Some(fate != Fate::Unsettled)
         });
         (is_there == Some(!self.recovery.exists))
             .then(|| Broken::new(self.property, self.why(state)))

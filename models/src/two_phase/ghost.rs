@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::Outcome;
 use tribunal_protocol::two_phase::{
-    Committed, Coordinated, Durable, Message, Reason, TwoPhase, TxnId, Vote, Writes,
+    Committed, Coordinated, Durable, Message, Reason, TwoPhase, TxnId, Value, Vote, Writes,
 };
 
 use super::{TwoPhaseSystem, planned};
@@ -21,7 +21,7 @@ use crate::system::{Broken, Draft, Seen};
 pub struct Ghost {
     /// Which planned transaction each one carries out.
     pub of: BTreeMap<TxnId, usize>,
-    /// What participants have voted first, to another node.
+    /// What participants have voted first; a coordinator's own yes is on its disk.
     pub voted: BTreeMap<(TxnId, NodeId), Vote>,
     /// What somebody has voted no on, be it after a yes: who is asked once more,
     /// and has forgotten, does not know that it has agreed.
@@ -99,6 +99,11 @@ impl Notes<'_, '_> {
     fn written(&mut self, node: NodeId, durable: &Durable) {
         for (txn, prepared) in &durable.prepared {
             let key = (*txn, node);
+            self.names(*txn, appended(&prepared.writes));
+            if node == txn.coordinator {
+                // It says so to nobody but itself.
+                self.votes(*txn, node, Vote::Yes);
+            }
             if self.ghost.decided.contains_key(&key) {
                 let why = format!("{node} has decided {txn}, and prepares it again");
                 self.breaks("AC2", why);
@@ -185,19 +190,13 @@ impl Notes<'_, '_> {
     fn has_agreed(&self, txn: TxnId, node: NodeId) -> bool {
         let key = (txn, node);
         let vote = self.ghost.voted.get(&key);
-        let own = || {
-            let writes = || {
-                self.ghost.of.get(&txn).is_some_and(|operation| {
-                    let [_, writers] = self.system.participants(*operation);
-                    writers.contains(&node)
-                })
-            };
-            node == txn.coordinator
-                && (!writes()
-                    || self.ghost.prepared.contains_key(&key)
-                    || self.ghost.decided.contains_key(&key))
+        let only_reads = || {
+            self.ghost.of.get(&txn).is_some_and(|operation| {
+                let [_, writers] = self.system.participants(*operation);
+                !writers.contains(&node)
+            })
         };
-        matches!(vote, Some(Vote::Yes | Vote::ReadOnly)) || own()
+        matches!(vote, Some(Vote::Yes | Vote::ReadOnly)) || node == txn.coordinator && only_reads()
     }
 
     /// AC2: a client is told what was decided. AC3 as above. AC4: a transaction
@@ -216,6 +215,10 @@ impl Notes<'_, '_> {
             .collect();
         if mine.is_empty() {
             return;
+        }
+        if self.ghost.told.get(&operation) == Some(&!commit) {
+            let why = "a client is told otherwise than before".to_owned();
+            return self.breaks("AC2", why);
         }
         self.ghost.told.insert(operation, commit);
         let late = format!("aborted: {}", Reason::Late);
@@ -241,6 +244,14 @@ impl Notes<'_, '_> {
             }
         }
     }
+}
+
+/// Which planned transaction writes this, by what it appended last.
+fn appended(writes: &Writes) -> Option<usize> {
+    writes.values().find_map(|value| match value {
+        Value::List(list) => usize::try_from(*list.last()?).ok()?.checked_sub(1),
+        Value::Number(_) => None,
+    })
 }
 
 /// Whether the disk shows what the transaction writes.

@@ -123,9 +123,13 @@ pub(super) fn weaknesses() -> Vec<Property<TwoPhaseSystem>> {
     }]
 }
 
-/// Everybody may ask, and tell, some more times.
+/// Both participants of every transaction may have to ask, or to tell, once
+/// more.
 fn patient(bounds: Bounds) -> Bounds {
-    bounds.with(Limit::Timers, 4)
+    let transactions = bounds
+        .get(Limit::Operations)
+        .saturating_add(bounds.get(Limit::Reads));
+    bounds.with(Limit::Timers, transactions.saturating_mul(2).max(4))
 }
 
 pub(super) fn goals() -> Vec<Goal<TwoPhaseSystem>> {
@@ -202,13 +206,15 @@ fn is_blocked(cluster: &State, txn: TxnId) -> bool {
         && writers.all(|writers| writers.iter().all(stopped_or_in_doubt))
 }
 
-/// Whether no node holds anything of a transaction.
+/// Whether no node holds anything of a transaction, nor has it on disk.
 fn is_over(cluster: &State) -> bool {
     cluster.nodes().all(|node| {
-        let machine = cluster.believed(node);
+        let (machine, durable) = (cluster.believed(node), cluster.durable(node));
         machine.participations().is_empty()
             && machine.coordinated().is_empty()
-            && machine.remembered().is_empty()
+            && durable.prepared.is_empty()
+            && durable.commits.is_empty()
+            && durable.remembered.is_empty()
     })
 }
 
