@@ -97,7 +97,14 @@ fn the_correct_raft_is_valid_whatever_happens_to_it() {
             "{fault:?}"
         );
     }
-    let others = [Kind::Tell, Kind::Break, Kind::Tick, Kind::Halt, Kind::Stuck];
+    let others = [
+        Kind::Tell,
+        Kind::Break,
+        Kind::Tick,
+        Kind::Halt,
+        Kind::Stuck,
+        Kind::Step,
+    ];
     for (kind, count) in Kind::ALL.into_iter().zip(report.counts.actions) {
         assert_eq!(count == 0, others.contains(&kind), "{kind:?}: {count}");
     }
