@@ -158,11 +158,8 @@ impl Notes<'_, '_> {
             let why = format!("{node} has decided {txn} otherwise before");
             self.breaks("AC2", why);
         }
-        let others = self.ghost.decided.iter();
-        let other = others
-            .filter(|((of, at), _)| *of == txn && *at != node)
-            .find(|(_, decided)| **decided != commit);
-        if let Some(((_, other), _)) = other {
+        let other = self.otherwise(txn, commit).find(|other| *other != node);
+        if let Some(other) = other {
             let said = |commit| if commit { "committed" } else { "aborted" };
             let why = format!(
                 "{node} has {} {txn}, which {other} has {}",
@@ -182,6 +179,14 @@ impl Notes<'_, '_> {
         if commit {
             self.judge_votes(txn, operation);
         }
+    }
+
+    /// Who has decided otherwise.
+    fn otherwise(&self, txn: TxnId, commit: bool) -> impl Iterator<Item = NodeId> {
+        let decided = self.ghost.decided.iter();
+        decided
+            .filter(move |((of, _), decided)| *of == txn && **decided != commit)
+            .map(|((_, node), _)| *node)
     }
 
     fn judge_votes(&mut self, txn: TxnId, operation: usize) {
@@ -233,11 +238,8 @@ impl Notes<'_, '_> {
         let is_late = matches!(outcome, Outcome::Never(why) if *why == late);
         let [all, _] = self.system.participants(operation);
         for txn in mine {
-            let decided = self.ghost.decided.iter();
-            let other = decided
-                .filter(|((of, _), _)| *of == txn)
-                .find(|(_, decided)| **decided != commit);
-            if let Some(((_, node), _)) = other {
+            let other = self.otherwise(txn, commit).next();
+            if let Some(node) = other {
                 let why = format!("a client is told otherwise than {node} has decided {txn}");
                 self.breaks("AC2", why);
             }

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tribunal_protocol::NodeId;
-use tribunal_protocol::two_phase::{Key, Mode, Participation, TwoPhase, TxnId};
+use tribunal_protocol::two_phase::{Key, Mode, Participation, Prepared, TwoPhase, TxnId};
 
 use super::TwoPhaseSystem;
 use crate::bounds::{Bounds, Limit};
 use crate::cluster::Cluster;
-use crate::system::{Check, Goal, Judgement, Property, Recovery};
+use crate::system::{Check, Goal, Judgement, ModelSystem as _, Property, Recovery};
 
 type State = Cluster<TwoPhaseSystem>;
 
@@ -69,7 +69,7 @@ pub(super) fn properties() -> Vec<Property<TwoPhaseSystem>> {
              coordinator has stopped, and all others that wrote and run are in doubt too",
             Check::Recoverable(Recovery {
                 from: |_, _| true,
-                to: |_, cluster| doubts(cluster).all(|(_, txn)| is_blocked(cluster, txn)),
+                to: |_, cluster| doubts(cluster).all(|(_, txn, _)| is_blocked(cluster, txn)),
                 goal: "where whoever is still in doubt is blocked",
                 grant: patient,
                 repairs: false,
@@ -80,8 +80,8 @@ pub(super) fn properties() -> Vec<Property<TwoPhaseSystem>> {
             "Blocked Stays Blocked",
             "who is blocked does not decide before the coordinator is repaired",
             Check::Recoverable(Recovery {
-                from: |_, cluster| doubts(cluster).any(|(_, txn)| is_blocked(cluster, txn)),
-                to: |_, cluster| doubts(cluster).all(|(_, txn)| !is_blocked(cluster, txn)),
+                from: |_, cluster| doubts(cluster).any(|(_, txn, _)| is_blocked(cluster, txn)),
+                to: |_, cluster| doubts(cluster).all(|(_, txn, _)| !is_blocked(cluster, txn)),
                 goal: "where nobody is blocked",
                 grant: patient,
                 repairs: false,
@@ -151,12 +151,7 @@ pub(super) fn goals() -> Vec<Goal<TwoPhaseSystem>> {
             about: "a node has restarted with a transaction that is prepared and not decided",
             needs: &[(Limit::Operations, 1), (Limit::Crashes, 1)],
             reached: |_, cluster| {
-                doubts(cluster).any(|(node, txn)| {
-                    let Some(Participation::Prepared(prepared)) =
-                        cluster.believed(node).participations().get(&txn)
-                    else {
-                        return false;
-                    };
+                doubts(cluster).any(|(node, _, prepared)| {
                     prepared.execution.incarnation < cluster.believed(node).incarnation()
                 })
             },
@@ -165,7 +160,7 @@ pub(super) fn goals() -> Vec<Goal<TwoPhaseSystem>> {
             name: "a participant is blocked",
             about: "the coordinator has stopped, and all others that wrote and run are in doubt",
             needs: &[(Limit::Operations, 1), (Limit::Halts, 1)],
-            reached: |_, cluster| doubts(cluster).any(|(_, txn)| is_blocked(cluster, txn)),
+            reached: |_, cluster| doubts(cluster).any(|(_, txn, _)| is_blocked(cluster, txn)),
         },
         Goal {
             name: "everything is over",
@@ -179,31 +174,26 @@ pub(super) fn goals() -> Vec<Goal<TwoPhaseSystem>> {
 }
 
 /// Who runs and is in doubt, and about what.
-fn doubts(cluster: &State) -> impl Iterator<Item = (NodeId, TxnId)> + '_ {
-    let prepared = |node| {
+fn doubts(cluster: &State) -> impl Iterator<Item = (NodeId, TxnId, &Prepared)> {
+    cluster.running().flat_map(|node| {
         let parts = cluster.believed(node).participations().iter();
-        parts.filter(|(_, part)| matches!(part, Participation::Prepared(_)))
-    };
-    let running = cluster.running();
-    running.flat_map(move |node| prepared(node).map(move |(txn, _)| (node, *txn)))
+        parts.filter_map(move |(txn, part)| match part {
+            Participation::Prepared(prepared) => Some((node, *txn, prepared)),
+            _ => None,
+        })
+    })
 }
 
 /// Whether nobody who runs may decide on a transaction: its coordinator has
 /// stopped, and whoever writes in it, and runs, is in doubt.
 fn is_blocked(cluster: &State, txn: TxnId) -> bool {
-    let in_doubt: BTreeSet<NodeId> = doubts(cluster)
-        .filter(|(_, of)| *of == txn)
-        .map(|(node, _)| node)
+    let in_doubt: BTreeMap<NodeId, &Prepared> = doubts(cluster)
+        .filter(|(_, of, _)| *of == txn)
+        .map(|(node, _, prepared)| (node, prepared))
         .collect();
-    let mut writers = in_doubt.iter().filter_map(|node| {
-        match cluster.believed(*node).participations().get(&txn) {
-            Some(Participation::Prepared(prepared)) => Some(&prepared.writers),
-            _ => None,
-        }
-    });
-    let stopped_or_in_doubt = |node: &NodeId| cluster.is_halted(*node) || in_doubt.contains(node);
+    let mut writers = in_doubt.values().flat_map(|prepared| &prepared.writers);
     cluster.is_halted(txn.coordinator)
-        && writers.all(|writers| writers.iter().all(stopped_or_in_doubt))
+        && writers.all(|node| cluster.is_halted(*node) || in_doubt.contains_key(node))
 }
 
 /// Whether no node holds anything of a transaction, nor has it on disk.
@@ -259,7 +249,7 @@ fn reads(system: &TwoPhaseSystem, cluster: &State, txn: TxnId, node: NodeId) -> 
     let keys = operations
         .filter(|operation| operation.is_read())
         .map(|operation| operation.key());
-    let config = crate::system::ModelSystem::config(system, node);
+    let config = system.config(node);
     keys.filter(|key| config.owner(*key) == node).collect()
 }
 
