@@ -65,6 +65,18 @@ pub struct NodeStatus {
     pub compacted: u64,
     /// Who belongs to the cluster, where that can change.
     pub members: Option<Members>,
+    /// Transactions as it knows them, where the system can tell.
+    pub transactions: Option<Transactions>,
+}
+
+/// Transactions as one node knows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transactions {
+    /// How many it coordinates that are not decided.
+    pub undecided: u64,
+    /// Those that it has prepared and not heard the decision of, by name, and
+    /// who coordinates each.
+    pub in_doubt: BTreeMap<String, NodeNumber>,
 }
 
 /// Who belongs to the cluster, as far as one node knows it to be committed.
@@ -91,6 +103,11 @@ pub enum Capability {
     /// To read what one node has, which may be old, with the position in the
     /// order of all writes that it reflects.
     LocalReads,
+    /// To say which node leads; its nodes' status does.
+    Leader,
+    /// To carry out transactions; its nodes' status says which they coordinate
+    /// and which they are in doubt about.
+    Transactions,
 }
 
 impl Capability {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tribunal_impls::adapter::{
-    Administration as Asked, CrashPlace as Asking, NodePlan, NodeStatus, System,
+    Administration as Asked, Capability, CrashPlace as Asking, NodePlan, NodeStatus, System,
 };
 use tribunal_nemesis::links::Links;
 use tribunal_nemesis::process::{ProcessState, Supervisor};
@@ -115,7 +115,9 @@ impl Cluster for Stage {
     }
 
     fn administration(&self) -> Option<&dyn Administration> {
-        (!self.system.capabilities().is_empty()).then_some(self)
+        let known = self.system.capabilities();
+        let can = |asked: &Capability| known.contains(asked);
+        Capability::OPERATOR.iter().any(can).then_some(self)
     }
 
     fn processes(&self) -> &dyn Processes {

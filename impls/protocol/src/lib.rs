@@ -35,5 +35,5 @@ pub mod zab;
 
 pub use machine::{
     Channel, Clock, ClockUse, Context, Gate, Input, Machine, Members, NodeId, Outcome, Output,
-    Outputs, RequestId, Span, View,
+    Outputs, RequestId, Span, Transactions, View,
 };

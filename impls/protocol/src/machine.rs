@@ -26,7 +26,7 @@ use std::hash::Hash;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A member of the cluster. Numbered from 1; shown as `n1`.
 #[derive(
@@ -319,6 +319,19 @@ pub struct View {
     /// Who belongs to the cluster at `committed`; none where the protocol
     /// never changes that.
     pub members: Option<Members>,
+    /// Transactions; none where the protocol has no such.
+    pub transactions: Option<Transactions>,
+}
+
+/// Transactions, as the nodes that coordinate them and take part in them know
+/// them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Transactions {
+    /// How many the node coordinates and has not decided.
+    pub undecided: usize,
+    /// Those that it has prepared and not heard the decision of, by name, and
+    /// who coordinates each.
+    pub in_doubt: BTreeMap<String, NodeId>,
 }
 
 /// Who belongs to a cluster whose membership can change.

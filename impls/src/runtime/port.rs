@@ -18,7 +18,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tribunal_protocol::{Machine, Members, NodeId, View};
+use tribunal_protocol::{Machine, Members, NodeId, Transactions, View};
 
 use super::crash::{CrashAfter, CrashPoint};
 use super::event::Event;
@@ -77,8 +77,8 @@ impl Origin {
     }
 }
 
-/// What a node says of itself: the fields of its [`View`], who belongs to the
-/// cluster only where that can change.
+/// What a node says of itself: the fields of its [`View`]; who belongs to the
+/// cluster only where that can change, and transactions only where there are.
 pub(super) fn status(view: &View, incarnation: u64) -> Body {
     let mut body = Body::new();
     body.insert("epoch".into(), view.epoch.into());
@@ -89,6 +89,9 @@ pub(super) fn status(view: &View, incarnation: u64) -> Body {
     body.insert("compacted".into(), view.compacted.into());
     if let Some(members) = &view.members {
         body.insert("members".into(), membership(members));
+    }
+    if let Some(transactions) = &view.transactions {
+        body.insert("transactions".into(), known(transactions));
     }
     body.insert("incarnation".into(), incarnation.into());
     body
@@ -101,6 +104,15 @@ fn membership(members: &Members) -> Json {
         "voters": names(&members.voters),
         "learners": names(&members.learners),
         "changing": members.is_changing,
+    })
+}
+
+fn known(transactions: &Transactions) -> Json {
+    let in_doubt = transactions.in_doubt.iter();
+    let in_doubt = in_doubt.map(|(name, coordinator)| (name.clone(), coordinator.to_string()));
+    json!({
+        "undecided": transactions.undecided,
+        "in_doubt": Json::from_iter(in_doubt),
     })
 }
 

@@ -1,6 +1,8 @@
 //! What our own servers are asked on behalf of whoever runs the cluster, and
 //! what they say of themselves.
 
+#[cfg(test)]
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
@@ -8,6 +10,7 @@ use tribunal_protocol::NodeId;
 
 use crate::adapter::{
     Administration, ClientError, CrashPlace, Members, NodeNumber, NodePlan, NodeStatus,
+    Transactions,
 };
 use crate::client::Connection;
 use crate::service::Body;
@@ -26,6 +29,7 @@ pub(super) async fn ask_status(plan: &NodePlan) -> Result<NodeStatus, ClientErro
         digest: Some(number("digest")?),
         compacted: number("compacted")?,
         members: reply.get("members").map(members).transpose()?,
+        transactions: reply.get("transactions").map(transactions).transpose()?,
     })
 }
 
@@ -113,6 +117,23 @@ fn members(said: &Json) -> Result<Members, ClientError> {
     })
 }
 
+fn transactions(said: &Json) -> Result<Transactions, ClientError> {
+    let expected =
+        || ClientError::Protocol("expected numbers and names in `transactions`".to_owned());
+    let in_doubt = said.get("in_doubt").and_then(Json::as_object);
+    let in_doubt = in_doubt.ok_or_else(expected)?.iter();
+    let in_doubt = in_doubt.map(|(name, coordinator)| {
+        let coordinator = coordinator.as_str().and_then(NodeId::named);
+        let coordinator = coordinator.ok_or_else(expected)?;
+        Ok((name.clone(), coordinator.0))
+    });
+    let undecided = said.get("undecided").and_then(Json::as_u64);
+    Ok(Transactions {
+        undecided: undecided.ok_or_else(expected)?,
+        in_doubt: in_doubt.collect::<Result<_, ClientError>>()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +149,17 @@ mod tests {
         assert_eq!(members(&said).unwrap(), expected);
         assert!(members(&json!({ "voters": ["3"], "learners": [] })).is_err());
         assert!(members(&json!({ "voters": ["n3"] })).is_err());
+    }
+
+    #[test]
+    fn transactions_are_read_with_who_coordinates_them() {
+        let said = json!({ "undecided": 2, "in_doubt": { "7.n3.1": "n3" } });
+        let expected = Transactions {
+            undecided: 2,
+            in_doubt: BTreeMap::from([("7.n3.1".to_owned(), 3)]),
+        };
+        assert_eq!(transactions(&said).unwrap(), expected);
+        assert!(transactions(&json!({ "undecided": 2 })).is_err());
+        assert!(transactions(&json!({ "undecided": 2, "in_doubt": { "7.n3.1": 3 } })).is_err());
     }
 }

@@ -50,7 +50,7 @@ impl Service for Paxos {
 }
 
 impl Playable for Paxos {
-    const CAPABILITIES: &'static [Capability] = &[Capability::Compaction];
+    const CAPABILITIES: &'static [Capability] = &[Capability::Leader, Capability::Compaction];
     const SETTINGS: &'static [Setting] = &[
         Setting {
             name: QUORUMS,

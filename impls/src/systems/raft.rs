@@ -80,7 +80,12 @@ fn node(body: &Body, field: &str) -> Result<NodeId, Refusal> {
 }
 
 impl Playable for Raft {
-    const CAPABILITIES: &'static [Capability] = Capability::OPERATOR;
+    const CAPABILITIES: &'static [Capability] = &[
+        Capability::Leader,
+        Capability::Compaction,
+        Capability::Membership,
+        Capability::Transfer,
+    ];
     const SETTINGS: &'static [Setting] = &[
         Setting {
             name: PRE_VOTE,

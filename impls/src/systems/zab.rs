@@ -72,7 +72,11 @@ fn seen(body: &Body) -> Result<Zxid, Refusal> {
 }
 
 impl Playable for Zab {
-    const CAPABILITIES: &'static [Capability] = &[Capability::Compaction, Capability::LocalReads];
+    const CAPABILITIES: &'static [Capability] = &[
+        Capability::Leader,
+        Capability::Compaction,
+        Capability::LocalReads,
+    ];
     const SETTINGS: &'static [Setting] = &[
         Setting {
             name: OBSERVERS,

@@ -454,6 +454,7 @@ impl Machine for Paxos {
             suspects: BTreeSet::new(),
             compacted: self.log.base(),
             members: None,
+            transactions: None,
         }
     }
 }

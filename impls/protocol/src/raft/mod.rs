@@ -502,6 +502,7 @@ impl Machine for Raft {
             suspects: BTreeSet::new(),
             compacted: self.log.base().index,
             members: Some(self.members()),
+            transactions: None,
         }
     }
 }

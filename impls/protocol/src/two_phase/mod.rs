@@ -66,7 +66,7 @@ pub use self::participant::Participation;
 pub use self::store::{Key, Operation, Seen, Store, Value, Writes};
 use crate::machine::{
     Channel, ClockUse, Context, Gate, Input, Machine, NodeId, Outcome, Outputs, RequestId, Span,
-    View,
+    Transactions, View,
 };
 
 /// What a node is told at its start.
@@ -453,7 +453,19 @@ impl Machine for TwoPhase {
     /// Every node holds other keys, so that no two objects can be compared,
     /// and there is no one order of decisions.
     fn view(&self, _config: &Config) -> View {
-        View::default()
+        let is_decided = |it: &&Coordinated| matches!(it, Coordinated::Committed { .. });
+        let undecided = self.coordinated.values().filter(|it| !is_decided(it));
+        let in_doubt = self.participations.iter().filter_map(|(txn, part)| {
+            let is_prepared = matches!(part, Participation::Prepared(_));
+            is_prepared.then(|| (txn.to_string(), txn.coordinator))
+        });
+        View {
+            transactions: Some(Transactions {
+                undecided: undecided.count(),
+                in_doubt: in_doubt.collect(),
+            }),
+            ..View::default()
+        }
     }
 }
 

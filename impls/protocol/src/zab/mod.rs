@@ -747,6 +747,7 @@ impl Machine for Zab {
             suspects: BTreeSet::new(),
             compacted: self.history.base().number(),
             members: None,
+            transactions: None,
         }
     }
 }
