@@ -19,6 +19,11 @@ pub trait Service: Machine {
     /// The fields of the reply to a body of this type, beside those that
     /// every reply has.
     fn reply(kind: &str, response: Self::Response) -> Result<Body, Refusal>;
+
+    /// How a client is told that its request will never take effect, and why.
+    fn refusal(why: String) -> Refusal {
+        Refusal::new(Code::TEMPORARILY_UNAVAILABLE, why)
+    }
 }
 
 /// An error code; below 1000 they are Maelstrom's.
@@ -42,6 +47,8 @@ impl Code {
     pub const KEY_DOES_NOT_EXIST: Code = Code(20);
     /// A cas found another value.
     pub const PRECONDITION_FAILED: Code = Code(22);
+    /// The transaction was aborted, since it conflicts with another.
+    pub const TXN_CONFLICT: Code = Code(30);
     /// The session is not known, or no longer: whether an earlier copy of
     /// the command took effect cannot be told.
     pub const SESSION_UNKNOWN: Code = Code(1000);

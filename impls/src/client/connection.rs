@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
-use crate::adapter::ClientError;
+use crate::adapter::{ClientError, NodeNumber};
 use crate::service::Body;
 
 /// One connection; one request at a time.
@@ -28,6 +29,26 @@ impl Connection {
             line: Vec::new(),
             message: 0,
         })
+    }
+
+    /// One that was kept, if a request can be risked on it, or a new one to
+    /// that node, at most until `limit`; why there is none, in words.
+    pub async fn kept_or_new(
+        kept: Option<Connection>,
+        node: NodeNumber,
+        address: SocketAddr,
+        limit: Instant,
+    ) -> Result<Connection, String> {
+        if let Some(mut kept) = kept
+            && !kept.is_closed()
+        {
+            return Ok(kept);
+        }
+        match timeout_at(limit, Connection::open(address)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(format!("no connection to n{node}: {error}")),
+            Err(_) => Err(format!("no connection to n{node} in time")),
+        }
     }
 
     /// Whether the other end has already closed. No request may be risked on

@@ -8,6 +8,7 @@
 mod connection;
 pub mod outcome;
 mod suspects;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use tribunal_histories::Value;
 pub use self::connection::Connection;
 use self::outcome::{Attempt, Course, Next, Verdict};
 pub use self::suspects::{SUSPECTS, SuspectsClient};
+pub use self::transactions::{TXN, TransactionsClient};
 use crate::adapter::{Client, ClientOptions, Completion, Invocation, NodeNumber, Pending};
 use crate::service::{Body, Code};
 
@@ -221,19 +223,11 @@ impl StoreClient {
     }
 
     async fn connected(&mut self, node: NodeNumber, limit: Instant) -> Result<Connection, String> {
-        if let Some(mut kept) = self.connections.remove(&node)
-            && !kept.is_closed()
-        {
-            return Ok(kept);
-        }
         let Some(address) = self.nodes.get(&node) else {
             return Err(format!("n{node} is no node of the cluster"));
         };
-        match timeout_at(limit, Connection::open(*address)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(format!("no connection to n{node}: {error}")),
-            Err(_) => Err(format!("no connection to n{node} in time")),
-        }
+        let kept = self.connections.remove(&node);
+        Connection::kept_or_new(kept, node, *address, limit).await
     }
 
     /// The next node in a circle.

@@ -11,6 +11,7 @@ mod local;
 mod paxos;
 mod raft;
 pub mod store;
+mod two_phase;
 mod zab;
 
 use std::collections::BTreeMap;
@@ -58,6 +59,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
     raft::RAFT,
     paxos::PAXOS,
     zab::ZAB,
+    two_phase::TWO_PHASE,
     detector::HEARTBEAT,
     detector::OBSERVER,
     detector::ACCRUAL,

@@ -199,7 +199,7 @@ impl<M: Service> Host<M> {
 fn in_words<M: Service>(kind: &str, outcome: Outcome<M::Response>) -> Result<Body, Refusal> {
     match outcome {
         Outcome::Ok(response) => M::reply(kind, response),
-        Outcome::Never(why) => Err(Refusal::new(Code::TEMPORARILY_UNAVAILABLE, why)),
+        Outcome::Never(why) => Err(M::refusal(why)),
         Outcome::Unknown(why) => Err(Refusal::new(Code::CRASH, why)),
         Outcome::Redirect(leader) => Err(Refusal::redirect(leader)),
     }
