@@ -123,10 +123,10 @@ impl What {
             What::Bugs => systems::all().iter().flat_map(bugs).collect(),
             What::Faults => faults(),
             What::Workloads => workloads(),
-            What::Specs => specs(),
+            What::Specs => oracles("spec", Oracle::SPECS),
             What::Properties => systems::all().iter().flat_map(properties).collect(),
             What::Settings => systems::all().iter().flat_map(settings).collect(),
-            What::Levels => Vec::new(),
+            What::Levels => oracles("level", Oracle::LEVELS),
             What::Adapters => adapters(),
         }
     }
@@ -195,11 +195,9 @@ fn workloads() -> Vec<Item> {
         .collect()
 }
 
-fn specs() -> Vec<Item> {
-    let specs = Oracle::ALL.iter();
-    specs
-        .map(|oracle| item("spec", oracle.name(), oracle.about(), Value::Null))
-        .collect()
+fn oracles(kind: &'static str, oracles: &[Oracle]) -> Vec<Item> {
+    let one = |oracle: &Oracle| item(kind, oracle.name(), oracle.about(), Value::Null);
+    oracles.iter().map(one).collect()
 }
 
 /// Those of a model, then those of nodes.

@@ -1,6 +1,7 @@
 //! What judges a recorded history: by its name, as the command line takes it.
 
 use serde_json::Value as Json;
+use tribunal_checker::transactions::{self, Level, bank};
 use tribunal_checker::{Limits, Options, Spec, Verdict, check, local_reads};
 use tribunal_histories::{History, HistoryError, Nil};
 
@@ -14,6 +15,11 @@ pub enum Oracle {
     Order(Spec),
     /// Whether reads of single nodes are what they say they are.
     LocalReads,
+    /// Whether some order of the transactions explains what they read.
+    Level(Level),
+    /// Whether every read of all accounts finds the total that there was at
+    /// first.
+    Bank,
 }
 
 /// What an oracle says of a history.
@@ -35,19 +41,34 @@ pub struct Judged {
 }
 
 impl Oracle {
-    /// All there are.
-    pub const ALL: &[Oracle] = &[
+    /// Those that say what a key is, or several together.
+    pub const SPECS: &[Oracle] = &[
         Oracle::Order(Spec::Register),
         Oracle::Order(Spec::CasRegister),
         Oracle::Order(Spec::Kv),
         Oracle::LocalReads,
+        Oracle::Bank,
     ];
+
+    /// Those that say what transactions may see of each other.
+    pub const LEVELS: &[Oracle] = &[
+        Oracle::Level(Level::Serializable),
+        Oracle::Level(Level::StrictSerializable),
+    ];
+
+    /// What judges a history of transactions whose header says that it was
+    /// recorded from this workload, if we have none of that name ourselves.
+    pub fn of_transactions(workload: &str) -> Option<Oracle> {
+        (workload == "rw-register").then_some(Oracle::Level(Level::StrictSerializable))
+    }
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Oracle::Order(spec) => spec.name(),
             Oracle::LocalReads => "local-reads",
+            Oracle::Level(level) => level.name(),
+            Oracle::Bank => "bank",
         }
     }
 
@@ -58,6 +79,8 @@ impl Oracle {
             Oracle::LocalReads => {
                 "registers that any node reads: set and get, each with the position it reflects"
             }
+            Oracle::Level(level) => level.about(),
+            Oracle::Bank => "accounts: transfers between two, and reads of all, which have one total",
         }
     }
 
@@ -66,12 +89,15 @@ impl Oracle {
         match self {
             Oracle::Order(_) => "linearizability",
             Oracle::LocalReads => "local-reads",
+            Oracle::Level(_) => "isolation",
+            Oracle::Bank => "bank",
         }
     }
 
     /// Whether a check of that name is one of a history.
     pub fn is_checker(name: &str) -> bool {
-        Oracle::ALL.iter().any(|oracle| oracle.checker() == name)
+        let mut all = Oracle::SPECS.iter().chain(Oracle::LEVELS);
+        all.any(|oracle| oracle.checker() == name)
     }
 
     /// Judges a history. `nil` says what a read of nothing means, if not what
@@ -89,20 +115,15 @@ impl Oracle {
         match self {
             Oracle::Order(spec) => by_order(history, &Options { spec, nil, limits }),
             Oracle::LocalReads => by_position(history),
+            Oracle::Level(level) => by_cycles(history, level, nil),
+            Oracle::Bank => by_totals(history),
         }
     }
 }
 
 fn by_order(history: &History, options: &Options) -> Result<Judged, HistoryError> {
     let judged = check(history, options)?;
-    let (verdict, reason, witness) = match judged.verdict {
-        Verdict::Valid => (Conclusion::Valid, None, None),
-        Verdict::Unknown(limit) => (Conclusion::Unknown, Some(limit.to_string()), None),
-        Verdict::Invalid(witness) => {
-            let proof = (json(&witness), witness.to_string());
-            (Conclusion::Invalid, None, Some(proof))
-        }
-    };
+    let (verdict, reason, witness) = concluded(&judged.verdict, ToString::to_string);
     Ok(Judged {
         verdict,
         reason,
@@ -119,16 +140,10 @@ fn by_order(history: &History, options: &Options) -> Result<Judged, HistoryError
 
 fn by_position(history: &History) -> Result<Judged, HistoryError> {
     let judged = local_reads::check(history)?;
-    let witness = match judged.verdict {
-        Verdict::Invalid(witness) => Some((json(&witness), format!("{witness}\n"))),
-        Verdict::Valid | Verdict::Unknown(_) => None,
-    };
+    let (verdict, reason, witness) = concluded(&judged.verdict, |witness| format!("{witness}\n"));
     Ok(Judged {
-        verdict: match witness {
-            Some(_) => Conclusion::Invalid,
-            None => Conclusion::Valid,
-        },
-        reason: None,
+        verdict,
+        reason,
         witness,
         about: format!(
             "{} operations on {} keys; of {} reads {} missed a write that had completed",
@@ -138,6 +153,73 @@ fn by_position(history: &History) -> Result<Judged, HistoryError> {
         completed_ok: judged.completed_ok,
         keys: judged.keys,
     })
+}
+
+fn by_cycles(history: &History, level: Level, nil: Option<Nil>) -> Result<Judged, HistoryError> {
+    let judged = transactions::check(history, &transactions::Options { level, nil })?;
+    let others = judged.anomalies.iter().skip(1);
+    let others: Vec<&str> = others.map(|anomaly| anomaly.name()).collect();
+    let (verdict, reason, witness) = concluded(&judged.verdict, |witness| {
+        let others = match others.is_empty() {
+            true => String::new(),
+            false => format!("; also found: {}", others.join(", ")),
+        };
+        format!("{witness}{others}\n")
+    });
+    Ok(Judged {
+        verdict,
+        reason,
+        witness,
+        about: format!(
+            "{} transactions on {} keys, {} reads, {level}",
+            judged.operations, judged.keys, judged.reads
+        ),
+        operations: judged.operations,
+        completed_ok: judged.completed_ok,
+        keys: judged.keys,
+    })
+}
+
+fn by_totals(history: &History) -> Result<Judged, HistoryError> {
+    let judged = bank::check(history, &bank::Options::default())?;
+    let wrong = judged.wrong_totals.iter();
+    let wrong: Vec<String> = wrong
+        .map(|(total, reads)| format!("{total} ({reads} times)"))
+        .collect();
+    let (verdict, reason, witness) = concluded(&judged.verdict, |witness| match wrong.is_empty() {
+        true => format!("{witness}\n"),
+        false => format!("{witness}\ntotals that were read: {}\n", wrong.join(", ")),
+    });
+    Ok(Judged {
+        verdict,
+        reason,
+        witness,
+        about: format!(
+            "{} reads of {} accounts, {} in all",
+            judged.reads, judged.accounts, judged.total
+        ),
+        operations: judged.operations,
+        completed_ok: judged.completed_ok,
+        keys: judged.accounts,
+    })
+}
+
+/// What was concluded, why that is not known, and the proof as data and as
+/// text.
+type Concluded = (Conclusion, Option<String>, Option<(Json, String)>);
+
+fn concluded<W: serde::Serialize>(
+    verdict: &Verdict<W>,
+    shown: impl FnOnce(&W) -> String,
+) -> Concluded {
+    match verdict {
+        Verdict::Valid => (Conclusion::Valid, None, None),
+        Verdict::Unknown(limit) => (Conclusion::Unknown, Some(limit.to_string()), None),
+        Verdict::Invalid(witness) => {
+            let proof = (json(witness), shown(witness));
+            (Conclusion::Invalid, None, Some(proof))
+        }
+    }
 }
 
 fn json(witness: &impl serde::Serialize) -> Json {

@@ -41,13 +41,17 @@ pub struct VerifyArgs {
     /// Histories: files, or the folders of runs
     #[arg(required = true, value_name = "FILE|RUN")]
     pub files: Vec<PathBuf>,
-    /// What each key is: register, cas-register, kv or local-reads [default:
-    /// what the workload in the file's header says]
+    /// What each key is: register, cas-register, kv or local-reads; or bank,
+    /// of all together [default: what the workload in the file's header says]
     #[arg(long, value_name = "SPEC")]
     pub spec: Option<String>,
+    /// What transactions may see of each other: serializable or
+    /// strict-serializable
+    #[arg(long, value_name = "LEVEL", conflicts_with = "spec")]
+    pub level: Option<String>,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "from", "nil", "timeout", "memory"])]
+    #[arg(long, conflicts_with_all = ["spec", "level", "from", "nil", "timeout", "memory"])]
     pub trace: bool,
     /// How the files are written
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -190,7 +194,7 @@ pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
         return trace::run(&args.files, format);
     }
     let begun = Instant::now();
-    let oracle = args.spec.as_deref().map(oracle_named).transpose()?;
+    let oracle = args.oracle()?;
     let mut set_aside = SetAside::of(args.files.len());
     let mut cases = Vec::new();
     for file in &args.files {
@@ -256,10 +260,12 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
             path.display()
         )));
     }
-    if judge == Judge::History(Oracle::LocalReads) && args.nil.is_some() {
-        return Err(usage(
-            "--nil is about registers; a local read of nothing is one of a key that holds nothing",
-        ));
+    let told = [Oracle::LocalReads, Oracle::Bank].map(Judge::History);
+    if told.contains(&judge) && args.nil.is_some() {
+        return Err(usage(format!(
+            "--nil is about registers; what a read of nothing means is known for {}",
+            judge.name()
+        )));
     }
     Ok(Case {
         file: file.to_owned(),
@@ -268,8 +274,18 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
     })
 }
 
-fn oracle_named(name: &str) -> anyhow::Result<Oracle> {
-    names::find("specification", name, Oracle::ALL, |oracle| oracle.name()).copied()
+impl VerifyArgs {
+    /// What is to judge every file, if that is said.
+    fn oracle(&self) -> anyhow::Result<Option<Oracle>> {
+        let named = |what, name: &str, all: &'static [Oracle]| {
+            names::find(what, name, all, |oracle| oracle.name()).copied()
+        };
+        match (&self.spec, &self.level) {
+            (Some(name), _) => named("specification", name, Oracle::SPECS).map(Some),
+            (None, Some(name)) => named("isolation level", name, Oracle::LEVELS).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 /// What cannot be read is for the user to mend.
@@ -288,14 +304,19 @@ fn judge_of(history: &History, path: &Path) -> anyhow::Result<Judge> {
     if let Some(entry) = entries.find(|entry| entry.name == workload) {
         return Ok(entry.judge);
     }
-    let spec = Spec::of_workload(workload);
-    let judge = spec.map(|spec| Judge::History(Oracle::Order(spec)));
-    judge.ok_or_else(|| {
-        let specs: Vec<&str> = Oracle::ALL.iter().map(|oracle| oracle.name()).collect();
+    let spec = Spec::of_workload(workload).map(Oracle::Order);
+    let judge = spec.or_else(|| Oracle::of_transactions(workload));
+    judge.map(Judge::History).ok_or_else(|| {
+        let names = |all: &[Oracle]| {
+            let names: Vec<&str> = all.iter().map(|oracle| oracle.name()).collect();
+            names.join(", ")
+        };
         usage(format!(
-            "{}: no specification belongs to the workload `{workload}`; name one with --spec: {}",
+            "{}: nothing is known to judge the workload `{workload}`; name a specification with \
+             --spec: {}; or, of transactions, a level with --level: {}",
             path.display(),
-            specs.join(", ")
+            names(Oracle::SPECS),
+            names(Oracle::LEVELS)
         ))
     })
 }
@@ -390,6 +411,7 @@ mod tests {
         VerifyArgs {
             files: vec![file.to_owned()],
             spec: None,
+            level: None,
             trace: false,
             from: From::Jsonl,
             nil: None,

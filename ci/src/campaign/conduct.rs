@@ -173,13 +173,14 @@ fn prepare(
     progress: &Arc<Progress>,
 ) -> anyhow::Result<Trial> {
     let workload = campaign.workload();
-    let recorder = Recorder::create(&folder.history(), &workload.header())
+    let generator = (workload.make)(campaign.workload_shape());
+    let header = workload.header(generator.initial());
+    let recorder = Recorder::create(&folder.history(), &header)
         .with_context(|| format!("write {}", folder.history().display()))?;
     let options = ClientOptions {
         timeout: campaign.timeout.0,
         retry: campaign.retry,
     };
-    let generator = (workload, (workload.make)(campaign.workload_shape()));
     let system = Arc::clone(&stage.system);
     let plans = stage.plans.to_vec();
     Ok(Trial::new(
@@ -187,7 +188,7 @@ fn prepare(
         plans,
         options,
         recorder,
-        generator,
+        (workload, generator),
         Arc::clone(progress),
     ))
 }
@@ -273,16 +274,17 @@ impl Running {
     async fn until_it_serves(&mut self, trial: &Trial) -> anyhow::Result<Start> {
         let deadline = Instant::now() + START_LIMIT;
         let stage = Arc::clone(&self.stage);
-        let serving =
-            async { all_ready(&stage, deadline).await && load::serves(trial, deadline).await };
+        let serving = async {
+            if !(all_ready(&stage, deadline).await && load::serves(trial, deadline).await) {
+                let why = unready(&stage).await;
+                return Some(format!(
+                    "the cluster did not serve within {START_LIMIT:?} of its start: {why}"
+                ));
+            }
+            load::set_up(trial, deadline).await.err()
+        };
         tokio::select! {
-            serves = serving => match serves {
-                true => Ok(Start::Serves),
-                false => Ok(Start::Silent(format!(
-                    "the cluster did not serve within {START_LIMIT:?} of its start: {}",
-                    unready(&stage).await
-                ))),
-            },
+            silent = serving => Ok(silent.map_or(Start::Serves, Start::Silent)),
             Some(event) = self.exits.recv() => match event.exit {
                 Exit::Code(code) if code == i32::from(EXIT_REFUSED) => bail!(
                     "{} refused to start; the last it said in {}:\n{}",

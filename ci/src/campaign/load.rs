@@ -196,6 +196,31 @@ pub async fn serves(trial: &Trial, deadline: Instant) -> bool {
     }
 }
 
+/// Lets the keys hold what the history's header says, off the record. Why not,
+/// if that did not work: then nothing can be said of what clients read.
+pub async fn set_up(trial: &Trial, deadline: Instant) -> Result<(), String> {
+    let Some(invocation) = trial.workload().set_up() else {
+        return Ok(());
+    };
+    loop {
+        let (_, mut client) = trial.client(0);
+        let done = timeout_at(deadline, client.invoke(&invocation)).await;
+        let why = match done {
+            Ok(Completion::Ok(_)) => return Ok(()),
+            Ok(Completion::Fail(why)) => why,
+            // It may still take effect, and so must not be asked for again.
+            Ok(Completion::Info(why)) => {
+                return Err(format!("whether the keys were set up is not known: {why}"));
+            }
+            Err(_) => "no answer in time".to_owned(),
+        };
+        if Instant::now() + REST_AFTER_FAILURE >= deadline {
+            return Err(format!("the keys could not be set up: {why}"));
+        }
+        sleep(REST_AFTER_FAILURE).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

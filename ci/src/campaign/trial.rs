@@ -88,9 +88,11 @@ impl Trial {
         let conditions = self.conditions();
         let node = node_name(client.node());
         let Invocation { f, key, value } = invocation;
+        // What is about several keys names them in its value.
+        let key = Some(key).filter(|key| **key != Value::Null);
         let invoked = self
             .recorder
-            .invoke(process, f, Some(key), value, Some(&node))
+            .invoke(process, f, key, value, Some(&node))
             .context("write the history")?;
         let began = Instant::now();
         let limit = self.options.timeout + PATIENCE;

@@ -5,7 +5,7 @@
 //! them; most workers read, each at a node of its own, since it is old nodes
 //! that are on trial.
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tribunal_checker::local_reads::{GET, SET};
 use tribunal_histories::Value;
@@ -33,13 +33,8 @@ impl LocalReads {
     /// A generator whose every draw follows from `shape.seed` and the order of
     /// the calls.
     pub fn new(shape: Shape) -> Self {
-        let stream = |number| {
-            let mut stream = ChaCha8Rng::seed_from_u64(shape.seed);
-            stream.set_stream(number);
-            stream
-        };
         LocalReads {
-            worker_streams: (1..=shape.workers as u64).map(stream).collect(),
+            worker_streams: shape.worker_streams(),
             asked: vec![0; shape.keys.max(1)],
             first_key: PROBE_KEY + 1,
             next_value: 0,

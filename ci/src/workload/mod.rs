@@ -4,20 +4,31 @@
 //! from that worker's own stream, and learns from completions. It knows no
 //! time, no node and no system, so it can be tested without any.
 
+mod bank;
+mod list_append;
 mod local_reads;
 mod register;
 mod suspects;
+mod transactions;
+mod write_skew;
 
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tribunal_checker::transactions::bank as banking;
+use tribunal_checker::transactions::{Level, TXN};
 use tribunal_checker::{Spec, local_reads as reads};
 use tribunal_histories::{Header, Value};
 use tribunal_impls::adapter::{Capability, Completion, Invocation};
 use tribunal_impls::client::SUSPECTS;
 
+pub use bank::Bank;
+pub use list_append::ListAppend;
 pub use local_reads::LocalReads;
 pub use register::Register;
 pub use suspects::Suspects;
+pub use write_skew::WriteSkew;
 
 use crate::oracle::Oracle;
 
@@ -37,6 +48,21 @@ pub struct Shape {
     pub operations_per_key: u64,
 }
 
+impl Shape {
+    /// One of the streams of randomness.
+    fn stream(&self, number: u64) -> ChaCha8Rng {
+        let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
+        stream.set_stream(number);
+        stream
+    }
+
+    /// A stream for each worker; that of the number 0 is nobody's.
+    fn worker_streams(&self) -> Vec<ChaCha8Rng> {
+        let numbers = 1..=self.workers as u64;
+        numbers.map(|number| self.stream(number)).collect()
+    }
+}
+
 /// A generator of operations.
 pub trait Workload: Send {
     /// The next operation for a worker.
@@ -44,6 +70,18 @@ pub trait Workload: Send {
 
     /// Learns what became of an operation.
     fn observe(&mut self, invocation: &Invocation, completion: &Completion);
+
+    /// What every key holds when the load begins, as the history's header says
+    /// it.
+    fn initial(&self) -> Value {
+        Value::Null
+    }
+
+    /// What lets the keys hold that; done once, before the load, off the
+    /// record.
+    fn set_up(&self) -> Option<Invocation> {
+        None
+    }
 
     /// The reads that ask once more for everything the run touched.
     fn final_reads(&self) -> Vec<Invocation>;
@@ -142,6 +180,37 @@ pub const WORKLOADS: &[Entry] = &[
         make: |shape| Box::new(LocalReads::new(shape)),
     },
     Entry {
+        name: "list-append",
+        about: "transactions that append to lists and read them",
+        operations: &[TXN],
+        refusable: &[],
+        judge: Judge::History(Oracle::Level(Level::StrictSerializable)),
+        needs: Some(Capability::Transactions),
+        usual: Usual::BRIEF,
+        make: |shape| Box::new(ListAppend::new(shape)),
+    },
+    Entry {
+        name: "write-skew",
+        about: "transactions that read a pair of keys and write one of the two",
+        operations: &[TXN],
+        refusable: &[],
+        judge: Judge::History(Oracle::Level(Level::StrictSerializable)),
+        needs: Some(Capability::Transactions),
+        usual: Usual::BRIEF,
+        make: |shape| Box::new(WriteSkew::new(shape)),
+    },
+    Entry {
+        name: "bank",
+        about: "transfers between accounts that must not be overdrawn, and reads of all accounts",
+        operations: &[banking::TRANSFER, banking::READ],
+        // Where there is too little, nothing can be moved.
+        refusable: &[banking::TRANSFER],
+        judge: Judge::History(Oracle::Bank),
+        needs: Some(Capability::Transactions),
+        usual: Usual::BRIEF,
+        make: |shape| Box::new(Bank::new(&shape)),
+    },
+    Entry {
         name: "suspects",
         about: "every node is asked whom it suspects of having failed",
         operations: &[SUSPECTS],
@@ -158,11 +227,15 @@ pub const WORKLOADS: &[Entry] = &[
 ];
 
 impl Entry {
-    /// The header of a history that this workload records. A cas fails by
+    /// The header of a history that this workload records of keys that hold
+    /// this at first. A cas fails by
     /// mismatch, but also when a node refuses it, and only the first would be
     /// an observation; so a failed cas says nothing.
-    pub fn header(&self) -> Header {
-        Header::new(self.name)
+    pub fn header(&self, initial: Value) -> Header {
+        Header {
+            initial,
+            ..Header::new(self.name)
+        }
     }
 }
 

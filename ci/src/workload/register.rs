@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tribunal_histories::Value;
 use tribunal_impls::adapter::{Completion, Invocation};
@@ -52,15 +52,10 @@ impl Register {
     /// A generator whose every draw follows from `shape.seed` and the order of
     /// the calls.
     pub fn new(shape: Shape) -> Self {
-        let stream = |number| {
-            let mut stream = ChaCha8Rng::seed_from_u64(shape.seed);
-            stream.set_stream(number);
-            stream
-        };
         let mut register = Register {
             keys: Vec::new(),
-            key_stream: stream(KEY_STREAM),
-            worker_streams: (1..=shape.workers as u64).map(stream).collect(),
+            key_stream: shape.stream(KEY_STREAM),
+            worker_streams: shape.worker_streams(),
             next_key: PROBE_KEY + 1,
             next_value: DOMAIN,
             shape,
