@@ -259,6 +259,9 @@ pub enum Completion {
     Ok(Value),
     /// It has not taken effect and will not, in any future.
     Fail(String),
+    /// The same, for what the system found: a cas another value, a transaction
+    /// a conflict. It says nothing of how available the system is.
+    Refused(String),
     /// It may have taken effect, or may still.
     Info(String),
 }

@@ -58,7 +58,13 @@ impl Code {
 
     /// Whether the request has not taken effect and never will.
     pub fn is_definite(self) -> bool {
-        matches!(self.0, 1 | 10 | 11 | 12 | 14 | 20 | 21 | 22 | 30)
+        matches!(self.0, 1 | 10 | 11 | 12 | 14) || self.is_about_the_object()
+    }
+
+    /// Whether it tells what the request found, and nothing of the node's
+    /// health.
+    pub fn is_about_the_object(self) -> bool {
+        matches!(self.0, 20 | 21 | 22 | 30)
     }
 }
 

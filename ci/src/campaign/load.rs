@@ -84,6 +84,7 @@ pub async fn work(
         };
         match completion {
             Completion::Ok(_) => free = Some(client),
+            Completion::Refused(_) => free = Some(client),
             Completion::Fail(_) => {
                 free = Some(client);
                 rest(&trial, &mut stop, &invocation).await;
@@ -170,7 +171,7 @@ async fn read_all(
                     }
                     sleep(REST_AFTER_FAILURE).await;
                 }
-                Completion::Fail(_) => sleep(REST_AFTER_FAILURE).await,
+                Completion::Fail(_) | Completion::Refused(_) => sleep(REST_AFTER_FAILURE).await,
                 Completion::Info(_) => (process, client) = trial.client(place),
             }
         }
@@ -207,7 +208,7 @@ pub async fn set_up(trial: &Trial, deadline: Instant) -> Result<(), String> {
         let done = timeout_at(deadline, client.invoke(&invocation)).await;
         let why = match done {
             Ok(Completion::Ok(_)) => return Ok(()),
-            Ok(Completion::Fail(why)) => why,
+            Ok(Completion::Fail(why) | Completion::Refused(why)) => why,
             // It may still take effect, and so must not be asked for again.
             Ok(Completion::Info(why)) => {
                 return Err(format!("whether the keys were set up is not known: {why}"));

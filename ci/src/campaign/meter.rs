@@ -33,7 +33,7 @@ impl Counts {
     fn add(&mut self, completion: &Completion) {
         match completion {
             Completion::Ok(_) => self.ok += 1,
-            Completion::Fail(_) => self.fail += 1,
+            Completion::Fail(_) | Completion::Refused(_) => self.fail += 1,
             Completion::Info(_) => self.info += 1,
         }
     }

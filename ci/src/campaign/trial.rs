@@ -105,7 +105,9 @@ impl Trial {
             // What a write did is what it was asked to do.
             Completion::Ok(Value::Null) => (Kind::Ok, value, None),
             Completion::Ok(seen) => (Kind::Ok, seen, None),
-            Completion::Fail(why) => (Kind::Fail, value, Some(why.as_str())),
+            Completion::Fail(why) | Completion::Refused(why) => {
+                (Kind::Fail, value, Some(why.as_str()))
+            }
             Completion::Info(why) => (Kind::Info, value, Some(why.as_str())),
         };
         self.recorder
@@ -113,7 +115,8 @@ impl Trial {
             .context("write the history")?;
         self.meter().count(&Sample {
             f,
-            refusable: self.entry.refusable.contains(&f.as_str()),
+            refusable: self.entry.refusable.contains(&f.as_str())
+                || matches!(completion, Completion::Refused(_)),
             phase: *lock(&self.phase),
             conditions: &conditions,
             at: self.recorder.started().elapsed(),

@@ -106,8 +106,8 @@ pub struct Entry {
     pub about: &'static str,
     /// The operations it asks for.
     pub operations: &'static [&'static str],
-    /// Those of them that a system in good health may refuse, such as a cas
-    /// that finds another value: their failures say nothing about how
+    /// Those of them that a system in good health may refuse without telling
+    /// that it does so for what it found: their failures say nothing about how
     /// available it is.
     pub refusable: &'static [&'static str],
     /// What judges it.
@@ -162,7 +162,7 @@ pub const WORKLOADS: &[Entry] = &[
         name: "register",
         about: "per-key read, write and cas; half of the keys hold distinct values, half a small domain",
         operations: &["read", "write", "cas"],
-        refusable: &["cas"],
+        refusable: &[],
         judge: Judge::History(Oracle::Order(Spec::CasRegister)),
         needs: None,
         usual: Usual::BRIEF,
@@ -203,8 +203,7 @@ pub const WORKLOADS: &[Entry] = &[
         name: "bank",
         about: "transfers between accounts that must not be overdrawn, and reads of all accounts",
         operations: &[banking::TRANSFER, banking::READ],
-        // Where there is too little, nothing can be moved.
-        refusable: &[banking::TRANSFER],
+        refusable: &[],
         judge: Judge::History(Oracle::Bank),
         needs: Some(Capability::Transactions),
         usual: Usual::BRIEF,
@@ -246,7 +245,7 @@ pub fn value_after(invocation: &Invocation, completion: &Completion) -> Option<V
         (Completion::Ok(_) | Completion::Info(_), Value::List(pair)) => pair.last().cloned(),
         (Completion::Ok(_) | Completion::Info(_), Value::Null) => None,
         (Completion::Ok(_) | Completion::Info(_), value) => Some(value.clone()),
-        (Completion::Fail(_), _) => None,
+        (Completion::Fail(_) | Completion::Refused(_), _) => None,
     }
 }
 

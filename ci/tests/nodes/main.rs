@@ -38,7 +38,7 @@ async fn raft_serves_and_loses_nothing_when_its_leader_is_killed() {
     );
     assert!(matches!(
         client.invoke(&cas(5, 7)).await,
-        Completion::Fail(_)
+        Completion::Refused(_)
     ));
 
     cluster.kill(leader);

@@ -309,8 +309,9 @@ pub struct View {
     pub committed: u64,
     /// Position up to which decisions were applied to the object.
     pub applied: u64,
-    /// Digest of the object at `applied`: equal positions, equal digests.
-    pub digest: u64,
+    /// Digest of the object at `applied`: equal positions, equal digests; none
+    /// where nodes are not replicas of one object.
+    pub digest: Option<u64>,
     /// Nodes that this one suspects of having failed.
     pub suspects: BTreeSet<NodeId>,
     /// Position up to which the node's log was compacted: decisions there are

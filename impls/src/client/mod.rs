@@ -169,7 +169,7 @@ impl StoreClient {
                 let session = reply.get("session").and_then(Json::as_u64);
                 session.ok_or_else(|| "the node named no session".to_owned())
             }
-            Verdict::Fail(why) | Verdict::Info(why) => Err(why),
+            Verdict::Fail(why) | Verdict::Refused(why) | Verdict::Info(why) => Err(why),
         }
     }
 

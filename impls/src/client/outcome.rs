@@ -58,6 +58,8 @@ pub enum Verdict<T> {
     Ok(T),
     /// It never will.
     Fail(String),
+    /// It never will, for what the system found.
+    Refused(String),
     /// Nobody can tell.
     Info(String),
 }
@@ -68,6 +70,7 @@ impl<T> Verdict<T> {
         match self {
             Verdict::Ok(answer) => Completion::Ok(value(answer)),
             Verdict::Fail(why) => Completion::Fail(why),
+            Verdict::Refused(why) => Completion::Refused(why),
             Verdict::Info(why) => Completion::Info(why),
         }
     }
@@ -134,7 +137,10 @@ impl Course {
             // request itself is wrong.
             code if code.is_definite() => {
                 self.latest = why;
-                Next::End(self.give_up())
+                Next::End(match self.give_up() {
+                    Verdict::Fail(why) if code.is_about_the_object() => Verdict::Refused(why),
+                    verdict => verdict,
+                })
             }
             // The tickets of a session that is gone tell nothing any more.
             Code::SESSION_UNKNOWN | Code::SESSION_SUPERSEDED => {
@@ -223,6 +229,7 @@ mod tests {
         match verdict {
             Verdict::Ok(value) => format!("ok {value}"),
             Verdict::Fail(_) => "fail".to_owned(),
+            Verdict::Refused(_) => "refused".to_owned(),
             Verdict::Info(_) => "info".to_owned(),
         }
     }
@@ -247,8 +254,9 @@ mod tests {
         assert_eq!(write(vec![]), "late: fail");
         assert_eq!(write(vec![refused(Code::TEMPORARILY_UNAVAILABLE)]), "fail");
         assert_eq!(write(vec![refused(Code::ABORT)]), "fail");
-        assert_eq!(write(vec![refused(Code::PRECONDITION_FAILED)]), "fail");
-        assert_eq!(write(vec![refused(Code::KEY_DOES_NOT_EXIST)]), "fail");
+        assert_eq!(write(vec![refused(Code::PRECONDITION_FAILED)]), "refused");
+        assert_eq!(write(vec![refused(Code::KEY_DOES_NOT_EXIST)]), "refused");
+        assert_eq!(write(vec![refused(Code::TXN_CONFLICT)]), "refused");
         assert_eq!(write(vec![refused(Code::MALFORMED_REQUEST)]), "fail");
         assert_eq!(write(vec![refused(Code::CRASH)]), "info");
         assert_eq!(write(vec![refused(Code(0))]), "info");

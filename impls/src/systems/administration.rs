@@ -26,7 +26,7 @@ pub(super) async fn ask_status(plan: &NodePlan) -> Result<NodeStatus, ClientErro
         epoch: number("epoch")?,
         leads: reply.get("leads").and_then(Json::as_bool).unwrap_or(false),
         applied: number("applied")?,
-        digest: Some(number("digest")?),
+        digest: reply.get("digest").and_then(Json::as_u64),
         compacted: number("compacted")?,
         members: reply.get("members").map(members).transpose()?,
         transactions: reply.get("transactions").map(transactions).transpose()?,

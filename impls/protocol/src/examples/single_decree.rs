@@ -201,7 +201,7 @@ impl Machine for SingleDecree {
 
     fn view(&self, _: &Config) -> View {
         View {
-            digest: self.chosen().unwrap_or(0),
+            digest: Some(self.chosen().unwrap_or(0)),
             ..View::default()
         }
     }

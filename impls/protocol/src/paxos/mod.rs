@@ -450,7 +450,7 @@ impl Machine for Paxos {
             leads: self.leads(),
             committed: self.decided,
             applied: self.decided,
-            digest: self.store.digest(),
+            digest: Some(self.store.digest()),
             suspects: BTreeSet::new(),
             compacted: self.log.base(),
             members: None,

@@ -498,7 +498,7 @@ impl Machine for Raft {
             leads: self.leads(),
             committed: self.commit,
             applied: self.commit,
-            digest: self.store.digest(),
+            digest: Some(self.store.digest()),
             suspects: BTreeSet::new(),
             compacted: self.log.base().index,
             members: Some(self.members()),

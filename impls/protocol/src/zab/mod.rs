@@ -743,7 +743,7 @@ impl Machine for Zab {
             leads: self.is_established(),
             committed: self.committed.number(),
             applied: self.committed.number(),
-            digest: self.store.digest(),
+            digest: Some(self.store.digest()),
             suspects: BTreeSet::new(),
             compacted: self.history.base().number(),
             members: None,
