@@ -80,7 +80,9 @@ impl Oracle {
                 "registers that any node reads: set and get, each with the position it reflects"
             }
             Oracle::Level(level) => level.about(),
-            Oracle::Bank => "accounts: transfers between two, and reads of all, which have one total",
+            Oracle::Bank => {
+                "accounts: transfers between two, and reads of all, which have one total"
+            }
         }
     }
 

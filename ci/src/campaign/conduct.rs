@@ -33,6 +33,7 @@ use super::config::Campaign;
 use super::cpu;
 use super::detection;
 use super::digests::{self, Digests};
+use super::doubts::{self, Blocked, Termination};
 use super::folder::Folder;
 use super::load::{self, Pace};
 use super::progress::Progress;
@@ -83,6 +84,10 @@ pub struct Record {
     pub unanswered_reads: Option<usize>,
     /// The replicas compared.
     pub digests: Digests,
+    /// What was in doubt for long, where there are transactions.
+    pub blocked: Blocked,
+    /// Whether nothing was in doubt any more in the end.
+    pub termination: Termination,
     /// The parts of the run, with their lengths.
     pub phases: Vec<(&'static str, Duration)>,
     /// Whether Ctrl-C ended it early.
@@ -97,6 +102,7 @@ pub struct Running {
     exits: mpsc::UnboundedReceiver<ExitEvent>,
     phases: Phases,
     cpu_before: (Duration, Duration),
+    doubts: Option<doubts::Watch>,
     _ports: Vec<PortLease>,
 }
 
@@ -204,6 +210,8 @@ impl Record {
             recovered: None,
             unanswered_reads: None,
             digests: Digests::default(),
+            blocked: Blocked::default(),
+            termination: Termination::default(),
             phases: Vec::new(),
             interrupted: false,
             cpu: Cpu::default(),
@@ -264,6 +272,7 @@ impl Running {
             exits,
             phases,
             cpu_before,
+            doubts: None,
             _ports: ports,
         })
     }
@@ -308,6 +317,7 @@ impl Running {
     ) -> anyhow::Result<()> {
         let trial = Arc::clone(&record.trial);
         self.phases.enter(&trial, "load");
+        self.doubts = doubts::Watch::begin(&self.stage, &trial, campaign.blocked_after());
         let (stop, stopped) = watch::channel(false);
         let mut workers = spawn_workers(campaign, &trial, &stopped);
         let (nemesis, mut trouble) = unleash(&self.stage, schedule, &trial);
@@ -345,6 +355,9 @@ impl Running {
         if all_ready(&self.stage, deadline).await && load::serves(&trial, deadline).await {
             record.recovered = Some(began.elapsed());
         }
+        if self.doubts.is_some() {
+            record.termination = doubts::settle(&self.stage, limit(QUIET_LIMIT)).await;
+        }
         self.phases.enter(&trial, "final reads");
         let detects = trial.system.detects(trial.plans.len() as u8);
         let settles = detects.map_or(Duration::ZERO, |it| detection::settles(it.within));
@@ -358,6 +371,9 @@ impl Running {
     /// Where the run stands, if the cluster is to be left as it is.
     pub fn leave(&mut self, record: &mut Record) {
         self.drain_exits(record);
+        if let Some(doubts) = self.doubts.take() {
+            record.blocked = doubts.blocked(&record.faults);
+        }
         record.cpu = cpu::since(self.cpu_before);
         record.phases = self.phases.so_far();
     }

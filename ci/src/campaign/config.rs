@@ -280,6 +280,13 @@ impl Campaign {
         }
     }
 
+    /// How long a transaction may be in doubt until those in doubt have asked
+    /// everybody, and asked again: an election timeout, drawn anew each time,
+    /// and as much.
+    pub fn blocked_after(&self) -> Duration {
+        2 * self.tuning().spans().election
+    }
+
     /// The text of a campaign file that asks for exactly this run, with its
     /// schedule beside it.
     pub fn to_toml(&self) -> anyhow::Result<String> {

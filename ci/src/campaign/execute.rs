@@ -106,6 +106,7 @@ async fn checks(
         Judge::Detection => detection::check(record, folder, campaign.nodes)?,
     }];
     checks.extend(judge::digest(record));
+    checks.extend(judge::termination(record));
     checks.push(judge::crash(record, folder, campaign.nodes));
     checks.push(judge::activity(
         record,

@@ -6,7 +6,7 @@
 //! | [`folder`] | a run's folder |
 //! | [`execute`], [`conduct`] | one run: from folder to verdict; from start to stop |
 //! | [`cluster`], [`trial`], [`load`] | nodes and links; one operation; workers |
-//! | [`digests`], [`judge`], [`history`], [`detection`] | comparing replicas; checkers |
+//! | [`digests`], [`judge`], [`history`], [`detection`], [`doubts`] | comparing replicas; checkers |
 //! | [`meter`], [`progress`], [`cpu`] | figures, while it runs and after |
 //! | [`report`], [`table`] | what was concluded, as data and for people |
 //!
@@ -20,6 +20,7 @@ pub mod config;
 mod cpu;
 pub mod detection;
 mod digests;
+mod doubts;
 mod execute;
 pub mod folder;
 pub mod history;

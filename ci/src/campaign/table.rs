@@ -26,7 +26,8 @@ pub fn show(report: &Report) -> String {
     let measured = report
         .checks
         .iter()
-        .filter_map(|check| check.figures.as_ref());
+        .filter_map(|check| check.figures.as_ref())
+        .filter(|figures| figures.rows.len() > 1);
     let measured: Vec<String> = measured.map(figures).collect();
     for part in parts
         .iter()
