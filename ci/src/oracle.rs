@@ -18,8 +18,11 @@ pub enum Oracle {
     /// Whether some order of the transactions explains what they read.
     Level(Level),
     /// Whether every read of all accounts finds the total that there was at
-    /// first.
-    Bank,
+    /// first, and none that is overdrawn unless that is allowed.
+    Bank {
+        /// Whether an account may be overdrawn.
+        overdrafts: bool,
+    },
 }
 
 /// What an oracle says of a history.
@@ -47,8 +50,11 @@ impl Oracle {
         Oracle::Order(Spec::CasRegister),
         Oracle::Order(Spec::Kv),
         Oracle::LocalReads,
-        Oracle::Bank,
+        Oracle::BANK,
     ];
+
+    /// That of accounts that must not be overdrawn.
+    pub const BANK: Oracle = Oracle::Bank { overdrafts: false };
 
     /// Those that say what transactions may see of each other.
     pub const LEVELS: &[Oracle] = &[
@@ -68,7 +74,7 @@ impl Oracle {
             Oracle::Order(spec) => spec.name(),
             Oracle::LocalReads => "local-reads",
             Oracle::Level(level) => level.name(),
-            Oracle::Bank => "bank",
+            Oracle::Bank { .. } => "bank",
         }
     }
 
@@ -80,7 +86,7 @@ impl Oracle {
                 "registers that any node reads: set and get, each with the position it reflects"
             }
             Oracle::Level(level) => level.about(),
-            Oracle::Bank => {
+            Oracle::Bank { .. } => {
                 "accounts: transfers between two, and reads of all, which have one total"
             }
         }
@@ -92,7 +98,7 @@ impl Oracle {
             Oracle::Order(_) => "linearizability",
             Oracle::LocalReads => "local-reads",
             Oracle::Level(_) => "isolation",
-            Oracle::Bank => "bank",
+            Oracle::Bank { .. } => "bank",
         }
     }
 
@@ -118,7 +124,7 @@ impl Oracle {
             Oracle::Order(spec) => by_order(history, &Options { spec, nil, limits }),
             Oracle::LocalReads => by_position(history),
             Oracle::Level(level) => by_cycles(history, level, nil),
-            Oracle::Bank => by_totals(history),
+            Oracle::Bank { overdrafts } => by_totals(history, overdrafts),
         }
     }
 }
@@ -182,8 +188,12 @@ fn by_cycles(history: &History, level: Level, nil: Option<Nil>) -> Result<Judged
     })
 }
 
-fn by_totals(history: &History) -> Result<Judged, HistoryError> {
-    let judged = bank::check(history, &bank::Options::default())?;
+fn by_totals(history: &History, overdrafts: bool) -> Result<Judged, HistoryError> {
+    let options = bank::Options {
+        negative_balances: overdrafts,
+        initial: None,
+    };
+    let judged = bank::check(history, &options)?;
     let wrong = judged.wrong_totals.iter();
     let wrong: Vec<String> = wrong
         .map(|(total, reads)| format!("{total} ({reads} times)"))

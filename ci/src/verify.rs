@@ -49,9 +49,12 @@ pub struct VerifyArgs {
     /// strict-serializable
     #[arg(long, value_name = "LEVEL", conflicts_with = "spec")]
     pub level: Option<String>,
+    /// Let accounts of a bank be overdrawn
+    #[arg(long)]
+    pub negative_balances: bool,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "level", "from", "nil", "timeout", "memory"])]
+    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "timeout", "memory"])]
     pub trace: bool,
     /// How the files are written
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -260,8 +263,22 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
             path.display()
         )));
     }
-    let told = [Oracle::LocalReads, Oracle::Bank].map(Judge::History);
-    if told.contains(&judge) && args.nil.is_some() {
+    let judge = match judge {
+        Judge::History(Oracle::Bank { .. }) => Judge::History(Oracle::Bank {
+            overdrafts: args.negative_balances,
+        }),
+        other if args.negative_balances => {
+            let name = other.name();
+            let why = format!("--negative-balances is about a bank, but this is judged by {name}");
+            return Err(usage(why));
+        }
+        other => other,
+    };
+    let tells = matches!(
+        judge,
+        Judge::History(Oracle::LocalReads | Oracle::Bank { .. })
+    );
+    if tells && args.nil.is_some() {
         return Err(usage(format!(
             "--nil is about registers; what a read of nothing means is known for {}",
             judge.name()
@@ -412,6 +429,7 @@ mod tests {
             files: vec![file.to_owned()],
             spec: None,
             level: None,
+            negative_balances: false,
             trace: false,
             from: From::Jsonl,
             nil: None,

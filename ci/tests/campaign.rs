@@ -105,6 +105,70 @@ fn members_leaders_and_logs_change_under_load_and_faults() {
 }
 
 #[test]
+fn transactions_are_blocked_while_their_coordinator_is_gone_and_decided_afterwards() {
+    let (_out, path) = folder();
+    let place = ["--faults", "crash-at", "--crash-after", "persist:commit#1"];
+    let pace = ["--targets", "one", "--fault-interval", "2500ms"];
+    let more = ["--fault-lasts", "1500ms", "--time", "9s", "--seed", "1"];
+    let kept = ["--trace", "--out", &path];
+    let words = ["run", "two-phase", "--rate", "200"];
+    let arguments = [&words[..], &place, &pace, &more, &kept].concat();
+    let (code, report, stderr) = json(&arguments);
+    assert_eq!(code, 0, "{}: {stderr}", report["reason"]);
+    let checks = report["checks"].as_array().expect("checks");
+    let termination = checks.iter().find(|it| it["checker"] == "termination");
+    let blocked = &termination.expect("a check of it")["figures"]["blocked"];
+    let longest = &blocked[0];
+    let (from, until) = (longest["from_ns"].as_u64(), longest["until_ns"].as_u64());
+    assert!(until > from && from.is_some(), "{blocked}");
+    let coordinator = longest["coordinator"].as_str().expect("a coordinator");
+    let crash = Value::from(format!("crash-at {coordinator}"));
+    let meanwhile = longest["faults"].as_array().expect("faults");
+    assert!(meanwhile.contains(&crash), "{longest}");
+    let run = report["run"].as_str().expect("a folder");
+    let (code, judged, _) = json(&["verify", run]);
+    assert_eq!((code, &judged["verdict"]), (0, &Value::from("valid")));
+    assert_eq!(judged["files"][0]["spec"], "strict-serializable");
+    let (code, judged, _) = json(&["verify", run, "--trace"]);
+    assert_eq!((code, &judged["verdict"]), (0, &Value::from("valid")));
+}
+
+#[test]
+fn every_workload_of_transactions_tells_a_right_version_from_a_wrong_one() {
+    let (_out, path) = folder();
+    let more = [
+        "--time", "3s", "--seed", "1", "--faults", "none", "--out", &path,
+    ];
+    let verdict = |workload: &str, bug: Option<&str>| {
+        let bug: Vec<&str> = bug.iter().flat_map(|bug| ["--bug", bug]).collect();
+        let words = ["run", "two-phase", "--workload", workload];
+        let (code, report, stderr) = json(&[&words[..], &more, &bug].concat());
+        let judged = &report["checks"][0];
+        assert_eq!(code, i32::from(!bug.is_empty()), "{workload}: {stderr}");
+        (
+            judged["checker"].clone(),
+            judged["witness"]["anomaly"].clone(),
+        )
+    };
+    let no_read_locks = Some("read-locks-let-go-at-execution");
+    for (workload, checker, anomalies) in [
+        (
+            "list-append",
+            "isolation",
+            &["G-single", "G2-item", "lost-update"][..],
+        ),
+        ("write-skew", "isolation", &["G-single", "G2-item"]),
+        ("bank", "bank", &["wrong-total"]),
+    ] {
+        assert_eq!(verdict(workload, None), (checker.into(), Value::Null));
+        let (by, anomaly) = verdict(workload, no_read_locks);
+        assert_eq!(by, checker);
+        let anomaly = anomaly.as_str().unwrap_or_default();
+        assert!(anomalies.contains(&anomaly), "{workload}: {anomaly}");
+    }
+}
+
+#[test]
 fn a_replay_has_the_same_schedule_and_campaign() {
     let (_out, path) = folder();
     let (_, first, stderr) = run(&["--time", "3s", "--seed", "77", "--out", &path]);

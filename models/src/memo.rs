@@ -36,7 +36,7 @@ pub(crate) enum Reaction<M: Machine> {
         node: Shared<Node<M>>,
         /// Whether it differs from before.
         changed: bool,
-        /// Whether what is durable differs from before.
+        /// Whether what is durable differs from before, or did in between.
         wrote: bool,
         /// What was durable for a while, then what leaves, in order.
         left: Box<[Left<M>]>,

@@ -94,6 +94,7 @@ impl<S: ModelSystem> Model<S> {
         node: &Shared<Node<S::Machine>>,
         made: node::Reaction<S::Machine>,
     ) -> Reaction<S::Machine> {
+        let passes = !made.passed.is_empty();
         let passed = made.passed.into_iter().map(Left::Passed);
         let departures = made.left.into_iter();
         let from = (id, made.node.clock());
@@ -104,7 +105,7 @@ impl<S: ModelSystem> Model<S> {
             return Reaction::Nothing;
         }
         Reaction::Something {
-            wrote: made.node.durable() != node.durable(),
+            wrote: passes || made.node.durable() != node.durable(),
             node: if changed {
                 self.hold_node(made.node)
             } else {

@@ -137,7 +137,7 @@ impl Campaign {
             concurrency: options.concurrency.unwrap_or(2 * u16::from(nodes)),
             patience: options.patience.unwrap_or(Time(Duration::from_millis(250))),
             rate: options.rate.unwrap_or(500.0),
-            keys: options.keys.unwrap_or(6),
+            keys: options.keys.unwrap_or(asked.usual.keys),
             ops_per_key: options.ops_per_key.unwrap_or(300),
             timeout: options.timeout.unwrap_or(seconds(5)),
             retry: options.retry.unwrap_or(false),

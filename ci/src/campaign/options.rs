@@ -82,7 +82,8 @@ pub struct Options {
     /// How many operations a second all clients together aim at [default: 500]
     #[arg(long, value_name = "R", value_parser = positive, help_heading = "Clients")]
     pub rate: Option<f64>,
-    /// How many keys are in use at the same time [default: 6]
+    /// How many keys are in use at the same time [default: 6; of
+    /// transactions 12]
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX), help_heading = "Clients")]
     pub keys: Option<u16>,
     /// About how many operations a key serves until a new one replaces it [default: 300]

@@ -114,7 +114,7 @@ pub struct Entry {
     pub judge: Judge,
     /// What a system must be able to do for it.
     pub needs: Option<Capability>,
-    /// How long a run lasts, and its faults, where nobody says.
+    /// How a run goes where nobody says.
     pub usual: Usual,
     /// Makes the generator.
     pub make: fn(Shape) -> Box<dyn Workload>,
@@ -128,12 +128,21 @@ pub struct Usual {
     /// About how often faults of one kind begin, and how long they last; as
     /// the time suggests, if none is given. Only in runs as long as that.
     pub faults: Option<(Duration, Duration)>,
+    /// How many keys are in use at once.
+    pub keys: u16,
 }
 
 impl Usual {
     const BRIEF: Usual = Usual {
         time: Duration::from_secs(20),
         faults: None,
+        keys: 6,
+    };
+
+    /// Where operations are about several keys, and refused when they meet.
+    const OF_TRANSACTIONS: Usual = Usual {
+        keys: 12,
+        ..Usual::BRIEF
     };
 }
 
@@ -186,7 +195,7 @@ pub const WORKLOADS: &[Entry] = &[
         refusable: &[],
         judge: Judge::History(Oracle::Level(Level::StrictSerializable)),
         needs: Some(Capability::Transactions),
-        usual: Usual::BRIEF,
+        usual: Usual::OF_TRANSACTIONS,
         make: |shape| Box::new(ListAppend::new(shape)),
     },
     Entry {
@@ -196,7 +205,7 @@ pub const WORKLOADS: &[Entry] = &[
         refusable: &[],
         judge: Judge::History(Oracle::Level(Level::StrictSerializable)),
         needs: Some(Capability::Transactions),
-        usual: Usual::BRIEF,
+        usual: Usual::OF_TRANSACTIONS,
         make: |shape| Box::new(WriteSkew::new(shape)),
     },
     Entry {
@@ -204,9 +213,9 @@ pub const WORKLOADS: &[Entry] = &[
         about: "transfers between accounts that must not be overdrawn, and reads of all accounts",
         operations: &[banking::TRANSFER, banking::READ],
         refusable: &[],
-        judge: Judge::History(Oracle::Bank),
+        judge: Judge::History(Oracle::BANK),
         needs: Some(Capability::Transactions),
-        usual: Usual::BRIEF,
+        usual: Usual::OF_TRANSACTIONS,
         make: |shape| Box::new(Bank::new(&shape)),
     },
     Entry {
@@ -220,6 +229,7 @@ pub const WORKLOADS: &[Entry] = &[
         usual: Usual {
             time: Duration::from_secs(60),
             faults: Some((Duration::from_secs(14), Duration::from_secs(5))),
+            ..Usual::BRIEF
         },
         make: |shape| Box::new(Suspects::new(&shape)),
     },
