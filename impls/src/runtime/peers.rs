@@ -115,6 +115,14 @@ impl Peers {
         self.outboxes.get(&peer).cloned()
     }
 
+    /// Waits until the kernel has everything that was put on its way, of all
+    /// peers.
+    pub(super) async fn drained(&self) {
+        for outbox in self.outboxes.values() {
+            outbox.drained().await;
+        }
+    }
+
     /// Puts a frame on its way. Where messages belong to sessions, one that
     /// was asked for outside of any is lost.
     pub(super) fn send(&self, to: NodeId, session: Option<u64>, frame: Vec<u8>) {

@@ -143,9 +143,13 @@ impl<M: Service> Host<M> {
     /// kernel; a peer that takes nothing is not waited for.
     pub(super) async fn end(&self, doom: Doom) -> ! {
         self.writer.halt();
-        if let Some(last) = doom.last {
-            let _ = timeout(LAST_OUTPUT_LIMIT, last.drained()).await;
-        }
+        let drained = async {
+            if let Some(last) = doom.last {
+                last.drained().await;
+            }
+            self.peers.drained().await;
+        };
+        let _ = timeout(LAST_OUTPUT_LIMIT, drained).await;
         let mark = format!(
             "{} crashes after {}, as it was asked",
             self.node, doom.place
