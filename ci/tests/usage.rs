@@ -81,6 +81,14 @@ fn what_no_campaign_could_mean_is_refused_before_it_has_a_folder() {
         "--faults kill --shapes halves",
         "try --faults kill,partition",
     );
+    refused(
+        "--targets coordinator",
+        "no node of raft has; there are the targets one,minority,majority,leader,all",
+    );
+    refused(
+        "--shapes isolate-coordinator",
+        "there are the shapes isolate-one,isolate-leader,majority-minority,halves,bridge",
+    );
     refused("--nodes 1", "try more nodes, or --faults kill,pause");
     refused("--timeout 0s", "expected --timeout to be more than 0");
     refused("--seed abc", "expected a whole number from 0 to");
@@ -188,6 +196,10 @@ fn what_a_system_cannot_serve_is_refused_with_the_mend() {
         (
             &["heartbeat", "--workload", "register"],
             "it answers suspects",
+        ),
+        (
+            &["heartbeat", "--targets", "leader"],
+            "there are the targets one,minority,majority,all",
         ),
         (&["zab-election"], "tribunal run zab"),
         (&["zab", "--set", "observers=5"], "less than the 5 nodes"),

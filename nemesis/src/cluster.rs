@@ -25,6 +25,15 @@ pub struct Leader {
     pub epoch: u64,
 }
 
+/// Transactions as one node knows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transactions {
+    /// How many it coordinates that are not decided.
+    pub undecided: u64,
+    /// How many it has prepared and not heard the decision of.
+    pub in_doubt: u64,
+}
+
 /// What a node says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -79,6 +88,12 @@ pub trait Cluster: Send + Sync {
     /// itself. Asked under a time limit; nodes that do not answer must not
     /// keep it from answering for the others.
     fn leader(&self) -> Pending<'_, Option<Leader>>;
+
+    /// Transactions as each node knows them, for those that say so; asked as
+    /// [`Cluster::leader`] is. Nothing where a cluster has none.
+    fn transactions(&self) -> Pending<'_, BTreeMap<Node, Transactions>> {
+        Box::pin(async { BTreeMap::new() })
+    }
 
     /// Whether the node is ready now, and if not why. Asked again and again
     /// after a restart until it is, or until a limit.

@@ -321,7 +321,33 @@ impl fmt::Display for CrashPlace {
 }
 
 words! {
-    /// Whom a fault on processes hits.
+    /// What a node can be for a while, by its own word. Which node that is, is
+    /// found out when a fault is installed.
+    Role, "a role", {
+        /// It leads; of several the one of the highest epoch.
+        Leader = "leader",
+        /// It coordinates an open transaction, one that is not decided; of
+        /// several the one with most.
+        Coordinator = "coordinator",
+        /// It has prepared a transaction and not heard its decision; of
+        /// several the one with most.
+        Prepared = "prepared",
+    }
+}
+
+impl Role {
+    /// What whoever has it does, in words: `leads`.
+    pub(crate) fn does(self) -> &'static str {
+        match self {
+            Role::Leader => "leads",
+            Role::Coordinator => "coordinates an open transaction",
+            Role::Prepared => "has prepared a transaction and not heard its decision",
+        }
+    }
+}
+
+words! {
+    /// Whom a fault hits that is no partition.
     Target, "a target", {
         /// Any one node.
         One = "one",
@@ -329,8 +355,12 @@ words! {
         Minority = "minority",
         /// Some nodes, more than half of them.
         Majority = "majority",
-        /// The node that says of itself that it leads, when the fault is installed.
+        /// The node that has [`Role::Leader`] when the fault is installed.
         Leader = "leader",
+        /// The node that has [`Role::Coordinator`] then.
+        Coordinator = "coordinator",
+        /// The node that has [`Role::Prepared`] then.
+        Prepared = "prepared",
         /// Every node.
         All = "all",
     }
@@ -343,6 +373,8 @@ words! {
         IsolateOne = "isolate-one",
         /// The leader on one side.
         IsolateLeader = "isolate-leader",
+        /// The coordinator of an open transaction on one side.
+        IsolateCoordinator = "isolate-coordinator",
         /// Fewer than half of the nodes on one side, more than half on the other.
         MajorityMinority = "majority-minority",
         /// Half of the nodes on one side; with an odd number, one fewer than on the other.
@@ -364,11 +396,22 @@ words! {
 }
 
 impl Shape {
+    /// The role of the node on one side, where that says which node it is.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Shape::IsolateLeader => Some(Role::Leader),
+            Shape::IsolateCoordinator => Some(Role::Coordinator),
+            Shape::IsolateOne | Shape::MajorityMinority | Shape::Halves | Shape::Bridge => None,
+        }
+    }
+
     /// How many of `nodes` may be on the smaller side; none if the shape does
     /// not fit so few.
     pub fn side_sizes(self, nodes: usize) -> Option<std::ops::RangeInclusive<usize>> {
         match self {
-            Shape::IsolateOne | Shape::IsolateLeader if nodes >= 2 => Some(1..=1),
+            Shape::IsolateOne | Shape::IsolateLeader | Shape::IsolateCoordinator if nodes >= 2 => {
+                Some(1..=1)
+            }
             Shape::Bridge if nodes >= 3 => Some(1..=1),
             Shape::MajorityMinority if nodes >= 3 => Some(1..=(nodes - 1) / 2),
             Shape::Halves if nodes >= 2 => Some(nodes / 2..=nodes / 2),
@@ -378,10 +421,22 @@ impl Shape {
 }
 
 impl Target {
+    /// The role of the node that is hit, where that says which node it is.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Target::Leader => Some(Role::Leader),
+            Target::Coordinator => Some(Role::Coordinator),
+            Target::Prepared => Some(Role::Prepared),
+            Target::One | Target::Minority | Target::Majority | Target::All => None,
+        }
+    }
+
     /// How many of `nodes` may be hit; none if the target does not fit so few.
     pub fn sizes(self, nodes: usize) -> Option<std::ops::RangeInclusive<usize>> {
         match self {
-            Target::One | Target::Leader if nodes >= 1 => Some(1..=1),
+            Target::One | Target::Leader | Target::Coordinator | Target::Prepared if nodes >= 1 => {
+                Some(1..=1)
+            }
             Target::Minority if nodes >= 3 => Some(1..=(nodes - 1) / 2),
             // All of them is a target of its own, except where there is no
             // majority short of it.
@@ -416,7 +471,8 @@ pub fn faults() -> &'static [FaultInfo] {
 const FAULTS: [FaultInfo; 7] = [
     FaultInfo {
         fault: FaultKind::Kill,
-        about: "SIGKILL to node processes, restarted later over the same data; targets one, minority, majority, leader, all",
+        about: "SIGKILL to node processes, restarted later over the same data; targets one, minority, \
+                majority, all and, where the system has it, leader, coordinator, prepared",
         install: "SIGKILL to the process group of each target. What the node had not handed to \
                   the kernel is lost; what it had written survives, synced or not.",
         evidence: "the wait status of each process: dead by signal 9",
@@ -425,7 +481,8 @@ const FAULTS: [FaultInfo; 7] = [
     },
     FaultInfo {
         fault: FaultKind::Pause,
-        about: "SIGSTOP to node processes, continued later; targets one, minority, majority, leader, all",
+        about: "SIGSTOP to node processes, continued later; targets one, minority, majority, all and, \
+                where the system has it, leader, coordinator, prepared",
         install: "SIGSTOP to the process group of each target. Its sockets stay open and its \
                   peers' bytes pile up in the kernel; its clocks go on without it.",
         evidence: "the kernel's report that the group has stopped, and state T of every thread",
@@ -433,8 +490,9 @@ const FAULTS: [FaultInfo; 7] = [
     },
     FaultInfo {
         fault: FaultKind::Partition,
-        about: "links between two sides cut, both ways; shapes isolate-one, isolate-leader, \
-                majority-minority, halves, bridge; cut by hold or reset",
+        about: "links between two sides cut, both ways; shapes isolate-one, majority-minority, halves, \
+                bridge and, where the system has it, isolate-leader, isolate-coordinator; cut by hold or \
+                reset",
         install: "every link from one side to the other is cut; of a bridge, whose target is on \
                   neither side, those between the halves of the other nodes. Hold: no byte passes and new \
                   connections wait, nothing is lost. Reset: connections are reset, new ones too. \
@@ -448,7 +506,7 @@ const FAULTS: [FaultInfo; 7] = [
     FaultInfo {
         fault: FaultKind::CrashAt,
         about: "a node crashes itself between two outputs, restarted later over the same data; targets one, \
-                minority, majority, leader, all; after send, answer, early-send, early-answer, persist, \
+                minority, majority, all and, where the system has it, leader, coordinator, prepared; after send, answer, early-send, early-answer, persist, \
                 persist-asked; send:KIND, persist:KIND and the like for messages or records of a kind",
         install: "each target is asked to end itself after its n-th output of a kind, counted from \
                   then: once that output is with the kernel, and before anything else leaves or \
@@ -482,8 +540,8 @@ const FAULTS: [FaultInfo; 7] = [
     },
     FaultInfo {
         fault: FaultKind::Compact,
-        about: "nodes drop what their logs need not hold; targets one, minority, majority, leader, \
-                all; for systems with a log that can be compacted",
+        about: "nodes drop what their logs need not hold; targets one, minority, majority, all and, \
+                where the system has it, leader, coordinator, prepared; for systems with a log that can be compacted",
         install: "each target is asked to compact its log as far as it goes, again until the \
                   fault's time is over; a follower that lags behind needs a snapshot from then on",
         evidence: "each target's answer that it was done, and its status: the log begins at a \
@@ -556,6 +614,36 @@ mod tests {
     fn every_fault_is_documented() {
         let listed: Vec<FaultKind> = faults().iter().map(|info| info.fault).collect();
         assert_eq!(listed, FaultKind::ALL);
+    }
+
+    #[test]
+    fn every_target_and_shape_is_listed_with_its_fault() {
+        for info in faults() {
+            let targets = info.fault.targets().iter().map(|target| target.name());
+            let shapes = Shape::ALL.iter().map(|shape| shape.name());
+            let words: Vec<&str> = match info.fault {
+                FaultKind::Partition => shapes.collect(),
+                _ => targets.collect(),
+            };
+            let listed = info.about.split([' ', ',', ';']).collect::<Vec<_>>();
+            for word in words {
+                assert!(listed.contains(&word), "{}: {word}", info.fault);
+            }
+        }
+    }
+
+    #[test]
+    fn a_role_is_a_target_by_its_own_name() {
+        let of_targets: Vec<Role> = Target::ALL.iter().filter_map(|t| t.role()).collect();
+        assert_eq!(of_targets, Role::ALL);
+        for target in Target::ALL {
+            let Some(role) = target.role() else { continue };
+            assert_eq!(target.name(), role.name());
+        }
+        for shape in Shape::ALL {
+            let Some(role) = shape.role() else { continue };
+            assert_eq!(shape.name(), format!("isolate-{role}"));
+        }
     }
 
     #[test]

@@ -35,11 +35,11 @@ pub mod report;
 pub mod schedule;
 
 pub use cluster::{
-    Administration, Cluster, Leader, Members, Network, Pending, Processes, Standing,
+    Administration, Cluster, Leader, Members, Network, Pending, Processes, Standing, Transactions,
 };
 pub use fault::{
     Carrier, CrashAfter, CrashChoice, CrashOutput, CrashPlace, Cut, FaultInfo, FaultKind, Node,
-    Shape, Target, faults, node_name, parse_node,
+    Role, Shape, Target, faults, node_name, parse_node,
 };
 pub use nemesis::Nemesis;
 pub use report::{Edge, Evidence, FaultReport, Healing, Notice, Outcome, Times};

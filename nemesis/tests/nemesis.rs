@@ -24,7 +24,7 @@ use tribunal_nemesis::process::{NodeCommand, ProcessState, Supervisor};
 use tribunal_nemesis::schedule::Schedule;
 use tribunal_nemesis::{
     Cluster, CrashPlace, Edge, FaultReport, Leader, Nemesis, Network, Node, Notice, Outcome,
-    Pending, Processes,
+    Pending, Processes, Transactions,
 };
 
 const NODES: usize = 3;
@@ -34,6 +34,8 @@ struct TestCluster {
     supervisor: Supervisor,
     network: Box<dyn Network>,
     leader: Mutex<Option<Leader>>,
+    /// What the nodes say of transactions, from which time on.
+    transactions: Mutex<(Option<Instant>, BTreeMap<Node, Transactions>)>,
     unready: Mutex<Option<Node>>,
     /// Which node cannot be told to forget a crash.
     deaf: Mutex<Option<Node>>,
@@ -47,6 +49,16 @@ impl Cluster for TestCluster {
 
     fn leader(&self) -> Pending<'_, Option<Leader>> {
         Box::pin(async { *self.leader.lock().unwrap() })
+    }
+
+    fn transactions(&self) -> Pending<'_, BTreeMap<Node, Transactions>> {
+        Box::pin(async {
+            let (since, said) = self.transactions.lock().unwrap().clone();
+            match since.is_some_and(|since| Instant::now() < since) {
+                true => BTreeMap::new(),
+                false => said,
+            }
+        })
     }
 
     fn ready(&self, node: Node) -> Pending<'_, Result<(), String>> {
@@ -138,6 +150,7 @@ async fn run_with(script: &str, painted: bool) -> Run {
         supervisor,
         network,
         leader: Mutex::default(),
+        transactions: Mutex::default(),
         unready: Mutex::default(),
         deaf: Mutex::default(),
         _listeners: listeners,
@@ -455,6 +468,64 @@ async fn a_leader_is_resolved_when_the_fault_is_installed() {
         .await;
     reports.iter().for_each(assert_healed);
     assert!(reports.iter().all(|report| report.targets == ["n2"]));
+}
+
+/// What three nodes say of transactions: of how many they coordinate none is
+/// decided, and about how many they are in doubt.
+fn said(of_nodes: [(u64, u64); NODES]) -> BTreeMap<Node, Transactions> {
+    let of_nodes = of_nodes.map(|(undecided, in_doubt)| Transactions {
+        undecided,
+        in_doubt,
+    });
+    (1..).zip(of_nodes).collect()
+}
+
+#[tokio::test]
+async fn a_coordinator_and_a_prepared_node_are_those_with_most_transactions() {
+    let run = run().await;
+    run.cluster.transactions.lock().unwrap().1 = said([(1, 5), (4, 0), (2, 9)]);
+    let reports = run
+        .reports(
+            r#"{"at":"0s","for":"100ms","fault":"kill","targets":"coordinator"},
+               {"at":"0s","for":"100ms","fault":"pause","targets":"prepared"},
+               {"at":"0s","for":"100ms","fault":"partition","shape":"isolate-coordinator","targets":"coordinator"}"#,
+        )
+        .await;
+    reports.iter().for_each(assert_healed);
+    let targets: Vec<_> = reports.iter().flat_map(|report| &report.targets).collect();
+    assert_eq!(targets, ["n2", "n3", "n2"]);
+}
+
+#[tokio::test]
+async fn a_role_that_nobody_has_yet_is_waited_for() {
+    let run = run().await;
+    let soon = Instant::now() + Duration::from_millis(100);
+    *run.cluster.transactions.lock().unwrap() = (Some(soon), said([(0, 0), (0, 0), (1, 0)]));
+    let reports = run
+        .reports(r#"{"at":"0s","for":"1.2s","fault":"kill","targets":"coordinator"}"#)
+        .await;
+    assert_healed(&reports[0]);
+    assert_eq!(reports[0].targets, ["n3"]);
+}
+
+#[tokio::test]
+async fn a_role_that_nobody_has_is_a_reason_to_skip() {
+    let run = run().await;
+    run.cluster.transactions.lock().unwrap().1 = said([(0, 0); NODES]);
+    let reports = run
+        .reports(
+            r#"{"at":"0s","for":"100ms","fault":"kill","targets":"coordinator"},
+               {"at":"0s","for":"100ms","fault":"pause","targets":"prepared"}"#,
+        )
+        .await;
+    let outcomes: Vec<_> = reports.iter().map(|report| report.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Skipped; 2]);
+    let reasons: Vec<_> = reports.iter().filter_map(|r| r.reason.as_deref()).collect();
+    let expected = [
+        "no node says that it coordinates an open transaction",
+        "no node says that it has prepared a transaction and not heard its decision",
+    ];
+    assert_eq!(reasons, expected);
 }
 
 #[tokio::test]

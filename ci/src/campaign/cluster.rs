@@ -9,12 +9,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tribunal_impls::adapter::{
     Administration as Asked, Capability, CrashPlace as Asking, NodePlan, NodeStatus, System,
+    Transactions as Known,
 };
 use tribunal_nemesis::links::Links;
 use tribunal_nemesis::process::{ProcessState, Supervisor};
 use tribunal_nemesis::{
     Administration, Cluster, CrashPlace, Leader, Members, Network, Node, Pending, Processes,
-    Standing,
+    Standing, Transactions,
 };
 
 /// How long a node may take to say how it is; a paused one never does.
@@ -82,6 +83,15 @@ impl Cluster for Stage {
                     })
                 });
             leaders.max_by_key(|leader| leader.epoch)
+        })
+    }
+
+    fn transactions(&self) -> Pending<'_, BTreeMap<Node, Transactions>> {
+        Box::pin(async {
+            let statuses = self.statuses().await;
+            let nodes = self.plans.iter().zip(statuses);
+            let known = nodes.filter_map(|(plan, status)| Some((plan.node, status?.transactions?)));
+            known.map(|(node, known)| (node, counted(&known))).collect()
         })
     }
 
@@ -162,6 +172,13 @@ impl Administration for Stage {
 
     fn compact(&self, node: Node) -> Pending<'_, Result<(), String>> {
         Box::pin(self.ask(node, Asked::Compact))
+    }
+}
+
+fn counted(known: &Known) -> Transactions {
+    Transactions {
+        undecided: known.undecided,
+        in_doubt: known.in_doubt.len() as u64,
     }
 }
 

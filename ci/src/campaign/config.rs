@@ -8,9 +8,10 @@ use anyhow::Context;
 use serde::Serialize;
 use tribunal_impls::systems::Tuning;
 use tribunal_nemesis::schedule::{self, Schedule, ScheduleError, ScheduleOptions};
-use tribunal_nemesis::{CrashChoice, Cut, FaultKind, Shape};
+use tribunal_nemesis::{CrashChoice, Cut, FaultKind, Role, Shape};
 
 use super::options::Options;
+use super::sense;
 use super::words::{Aim, Choice, List, Net, Paces};
 use crate::exit::usage;
 use crate::names;
@@ -160,6 +161,7 @@ impl Campaign {
         }
         if campaign.schedule.is_none() {
             campaign.check_aims()?;
+            campaign.check_roles(&campaign.roles())?;
         }
         if let Some(bug) = bug {
             names::note_where_shown(bug, "run");
@@ -208,11 +210,13 @@ impl Campaign {
                 self.time
             )));
         }
+        self.check_roles_scheduled(path, &schedule, &self.roles())?;
         Ok(schedule)
     }
 
     pub(super) fn schedule_options(&self) -> ScheduleOptions {
-        let mut options = ScheduleOptions::new(&self.faults.0, self.nodes.into(), self.time.0);
+        let (faults, nodes) = (&self.faults.0, self.nodes.into());
+        let mut options = ScheduleOptions::new(faults, &self.roles(), nodes, self.time.0);
         for aim in self.targets.iter().flat_map(|list| &list.0) {
             for kind in aim.kinds() {
                 options.targets.entry(kind).or_default().push(aim.target);
@@ -246,6 +250,13 @@ impl Campaign {
             Some(_) => schedule.kinds(),
             None => self.faults.0.clone(),
         }
+    }
+
+    /// The roles that nodes of the system say they have.
+    fn roles(&self) -> Vec<Role> {
+        let served = systems::served(&self.system);
+        let served = served.expect("the system was found when the campaign was resolved");
+        sense::roles(served.capabilities)
     }
 
     /// The workload's entry.
@@ -351,6 +362,52 @@ pub mod tests {
                 .to_string()
                 .contains("try --time")
         );
+    }
+
+    #[test]
+    fn what_hits_a_role_is_drawn_only_where_the_system_has_it() {
+        for system in ["raft", "paxos", "zab"] {
+            let options = campaign(system, 5).schedule_options();
+            assert_eq!(options.roles, [Role::Leader], "{system}");
+        }
+        for system in ["heartbeat", "observer", "accrual"] {
+            let options = campaign(system, 5).schedule_options();
+            assert_eq!(options.roles, [], "{system}");
+        }
+        let drawn = |system: &str| -> bool {
+            let mut schedules = (0..20).map(|seed| campaign(system, seed).faults_of_run().unwrap());
+            schedules.any(|schedule| schedule.to_json().contains("leader"))
+        };
+        assert!(drawn("raft") && !drawn("heartbeat"));
+    }
+
+    #[test]
+    fn a_role_that_the_system_lacks_is_refused_up_front() {
+        let asked = |system: &str, set: &dyn Fn(&mut Options)| {
+            let mut options = Options {
+                system: Some(system.to_owned()),
+                ..Options::default()
+            };
+            set(&mut options);
+            let drawn = Campaign::resolve(options).and_then(|campaign| campaign.faults_of_run());
+            drawn.err().map(|error| error.to_string())
+        };
+        let targets = |words: &str| {
+            let aims = words.parse().unwrap();
+            move |options: &mut Options| options.targets = Some(Clone::clone(&aims))
+        };
+        assert_eq!(asked("raft", &targets("leader")), None);
+        let error = asked("raft", &targets("coordinator")).unwrap();
+        assert!(error.contains("no node of raft"), "{error}");
+        let error = asked("heartbeat", &targets("kill:leader")).unwrap();
+        assert!(error.contains("no node of heartbeat"), "{error}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let fault = r#"{"faults": [{"at":"1s","for":"1s","fault":"kill","targets":"leader"}]}"#;
+        std::fs::write(file.path(), fault).unwrap();
+        let schedule = |options: &mut Options| options.schedule = Some(file.path().to_owned());
+        assert_eq!(asked("raft", &schedule), None);
+        let error = asked("heartbeat", &schedule).unwrap();
+        assert!(error.contains("no node of heartbeat"), "{error}");
     }
 
     #[test]

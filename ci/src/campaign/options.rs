@@ -37,10 +37,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", help_heading = "Faults",
         conflicts_with_all = ["faults", "targets", "shapes", "cuts", "fault_interval", "fault_lasts", "quiet"])]
     pub schedule: Option<PathBuf>,
-    /// Whom kill, pause and crash-at may hit: one, minority, majority, leader, all; for one kind of fault: kill:leader [default: any]
+    /// Whom kill, pause and crash-at may hit: one, minority, majority, all; whoever has a role that the system's nodes have: leader, coordinator, prepared; for one kind of fault: kill:leader [default: any that there is]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub targets: Option<List<Aim>>,
-    /// How partitions divide: isolate-one, isolate-leader, majority-minority, halves, bridge [default: any]
+    /// How partitions divide: isolate-one, majority-minority, halves, bridge; by a role that the system's nodes have: isolate-leader, isolate-coordinator [default: any that there is]
     #[arg(long, value_name = "LIST", help_heading = "Faults")]
     pub shapes: Option<List<Shape>>,
     /// How partitions cut a link: hold, reset [default: any]

@@ -2,9 +2,11 @@
 //! nothing together, each refused with what to type instead. Before anything
 //! of the run exists.
 
+use std::path::Path;
+
 use tribunal_impls::adapter::{Capability, System};
-use tribunal_nemesis::schedule::{self, DrawError, Schedule};
-use tribunal_nemesis::{Carrier, FaultKind};
+use tribunal_nemesis::schedule::{self, DrawError, Schedule, Seconds, Targets};
+use tribunal_nemesis::{Carrier, FaultKind, Role, Shape, Target};
 
 use super::config::Campaign;
 use super::words::List;
@@ -120,6 +122,60 @@ impl Campaign {
         Ok(())
     }
 
+    /// Refuses what is asked to hit whoever has a role, where no node has it;
+    /// `known` are those that there are.
+    pub(super) fn check_roles(&self, known: &[Role]) -> anyhow::Result<()> {
+        for aim in self.targets.iter().flat_map(|list| &list.0) {
+            let may_hit = aim.fault.map_or(Target::ALL, FaultKind::targets);
+            let said = format!("--targets {aim}");
+            self.check_role(&said, aim.target.role(), targets(may_hit, known), known)?;
+        }
+        for shape in self.shapes.iter().flat_map(|list| &list.0) {
+            let said = format!("--shapes {shape}");
+            self.check_role(&said, shape.role(), shapes(known), known)?;
+        }
+        Ok(())
+    }
+
+    /// The same of a schedule that was read from a file.
+    pub(super) fn check_roles_scheduled(
+        &self,
+        path: &Path,
+        schedule: &Schedule,
+        known: &[Role],
+    ) -> anyhow::Result<()> {
+        for fault in &schedule.faults {
+            let Targets::Role(role) = fault.targets else {
+                continue;
+            };
+            let (path, kind, at) = (path.display(), fault.fault, Seconds(fault.at));
+            let said = format!("{path}: the {kind} at {at}, on {role},");
+            let there_are = match fault.fault {
+                FaultKind::Partition => shapes(known),
+                kind => targets(kind.targets(), known),
+            };
+            self.check_role(&said, Some(role), there_are, known)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a role that is not among those known, with what there is.
+    fn check_role(
+        &self,
+        said: &str,
+        needed: Option<Role>,
+        there_are: String,
+        known: &[Role],
+    ) -> anyhow::Result<()> {
+        if needed.is_none_or(|role| known.contains(&role)) {
+            return Ok(());
+        }
+        let system = &self.system;
+        Err(usage(format!(
+            "{said} is about a role that no node of {system} has; there are the {there_are}"
+        )))
+    }
+
     /// Refuses what is said about faults that there will not be.
     pub(super) fn check_aims(&self) -> anyhow::Result<()> {
         let partition = [FaultKind::Partition];
@@ -197,6 +253,31 @@ impl Campaign {
         let faults = List(self.faults.0.iter().copied().filter(fits).collect());
         format!("; try more nodes, or --faults {faults}")
     }
+}
+
+/// The roles that a system's nodes say they have.
+pub(super) fn roles(capabilities: &[Capability]) -> Vec<Role> {
+    let says = |role: &Role| match role {
+        Role::Leader => Capability::Leader,
+        Role::Coordinator | Role::Prepared => Capability::Transactions,
+    };
+    let all = Role::ALL.iter().copied();
+    all.filter(|role| capabilities.contains(&says(role)))
+        .collect()
+}
+
+/// Those targets that need no other role than these, in words.
+fn targets(all: &[Target], known: &[Role]) -> String {
+    let has = |target: &Target| target.role().is_none_or(|role| known.contains(&role));
+    let all = all.iter().copied().filter(has).collect();
+    format!("targets {}", List::<Target>(all))
+}
+
+/// Those shapes that need no other role than these, in words.
+fn shapes(known: &[Role]) -> String {
+    let has = |shape: &Shape| shape.role().is_none_or(|role| known.contains(&role));
+    let all = Shape::ALL.iter().copied().filter(has).collect();
+    format!("shapes {}", List::<Shape>(all))
 }
 
 /// What a system must be able to do for a fault.
@@ -335,6 +416,74 @@ mod tests {
         let error = compacting.check_abilities(&DEAF, FaultKind::USUAL);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("leave out --compact-after 5"), "{error}");
+    }
+
+    #[test]
+    fn a_system_has_the_roles_that_its_nodes_tell() {
+        assert_eq!(roles(Capability::OPERATOR), []);
+        assert_eq!(roles(&[Capability::Leader]), [Role::Leader]);
+        let transactions = [Role::Coordinator, Role::Prepared];
+        assert_eq!(roles(&[Capability::Transactions]), transactions);
+        let both = [Capability::Transactions, Capability::Leader];
+        assert_eq!(roles(&both), Role::ALL);
+    }
+
+    #[test]
+    fn a_role_that_no_node_has_is_refused_with_what_there_is() {
+        let transactions = &[Role::Coordinator, Role::Prepared][..];
+        let refused = |targets: &str, shapes: &str, known: &[Role]| {
+            let campaign = Campaign {
+                targets: Some(targets.parse().unwrap()),
+                shapes: Some(shapes.parse().unwrap()),
+                ..campaign("raft", 5)
+            };
+            let checked = campaign.check_roles(known);
+            checked.err().map(|error| error.to_string())
+        };
+        let roles = "leader,kill:coordinator,prepared";
+        let shapes = "isolate-leader,isolate-coordinator";
+        assert_eq!(refused(roles, shapes, Role::ALL), None);
+        assert_eq!(refused("one,all", "halves,bridge", &[]), None);
+        assert_eq!(
+            refused(roles, "halves", &[Role::Leader]).unwrap(),
+            "--targets kill:coordinator is about a role that no node of raft has; \
+             there are the targets one,minority,majority,leader,all"
+        );
+        assert_eq!(
+            refused("membership:leader", "halves", transactions).unwrap(),
+            "--targets membership:leader is about a role that no node of raft has; \
+             there are the targets one"
+        );
+        assert_eq!(
+            refused("one", shapes, transactions).unwrap(),
+            "--shapes isolate-leader is about a role that no node of raft has; there are the shapes \
+             isolate-one,isolate-coordinator,majority-minority,halves,bridge"
+        );
+    }
+
+    #[test]
+    fn a_scheduled_role_that_no_node_has_is_refused_with_what_there_is() {
+        let path = Path::new("s.json");
+        let refused = |fault: &str, known: &[Role]| {
+            let text = format!(r#"{{"faults": [{{"at":"1.5s","for":"1s",{fault}}}]}}"#);
+            let schedule = Schedule::parse(path, &text, 5).unwrap();
+            let checked = campaign("raft", 5).check_roles_scheduled(path, &schedule, known);
+            checked.err().map(|error| error.to_string())
+        };
+        let kill = r#""fault":"kill","targets":"prepared""#;
+        assert_eq!(refused(kill, Role::ALL), None);
+        assert_eq!(
+            refused(kill, &[Role::Leader]).unwrap(),
+            "s.json: the kill at 1.5s, on prepared, is about a role that no node of raft has; \
+             there are the targets one,minority,majority,leader,all"
+        );
+        let cut = r#""fault":"partition","shape":"isolate-leader","targets":"leader""#;
+        assert_eq!(refused(cut, &[Role::Leader]), None);
+        assert_eq!(
+            refused(cut, &[]).unwrap(),
+            "s.json: the partition at 1.5s, on leader, is about a role that no node of raft has; \
+             there are the shapes isolate-one,majority-minority,halves,bridge"
+        );
     }
 
     #[test]

@@ -287,11 +287,13 @@ mod tests {
 
     #[test]
     fn an_aim_may_name_its_fault() {
-        for text in ["leader", "kill:majority"] {
+        for text in ["leader", "kill:majority", "coordinator", "compact:prepared"] {
             assert_eq!(text.parse::<Aim>().unwrap().to_string(), text);
         }
         assert!("partition:one".parse::<Aim>().is_err());
         assert!("membership:leader".parse::<Aim>().is_ok());
+        let error = "membership:coordinator".parse::<Aim>().unwrap_err();
+        assert_eq!(error, "a membership may hit one,leader, not coordinator");
         let error = "transfer:leader".parse::<Aim>().unwrap_err();
         assert_eq!(error, "a transfer may hit one, not leader");
         assert!(

@@ -9,6 +9,7 @@
 //! | `partition` | partitions |
 //! | `administration` | membership, transfer, compact |
 //! | `heal` | whether the links of a partition carry again |
+//! | `roles` | who has a role now |
 //! | `wait` | time limits, stopping early |
 //!
 //! ```text
@@ -42,6 +43,7 @@ mod heal;
 mod join;
 mod partition;
 mod processes;
+mod roles;
 mod wait;
 
 use join::{first, join_all};
@@ -50,7 +52,7 @@ use wait::within;
 /// How long things may take before they are reported as not having happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// One answer to who leads.
+    /// One answer to how the nodes are, so to who leads or has another role.
     pub leader: Duration,
     /// A signal's effect on one process, or its start.
     pub process: Duration,
@@ -243,7 +245,7 @@ impl Shared {
         if !due {
             return self.skip(report, "the load ended before it was due");
         }
-        let nodes = match self.resolve(fault).await {
+        let nodes = match self.resolve(id, fault).await {
             Ok(nodes) => nodes,
             Err(reason) => return self.skip(report, reason),
         };
@@ -262,30 +264,14 @@ impl Shared {
     }
 
     /// The nodes that a fault is to hit, as things are now.
-    async fn resolve(&self, fault: &ScheduledFault) -> Result<Vec<Node>, String> {
+    async fn resolve(&self, id: u64, fault: &ScheduledFault) -> Result<Vec<Node>, String> {
         match &fault.targets {
             Targets::Nodes(nodes) => Ok(nodes.clone()),
             Targets::All => Ok(self.cluster.nodes()),
-            Targets::Leader => self
-                .find_leader(fault.lasts / 4)
+            Targets::Role(role) => self
+                .find(*role, id, fault.lasts / 4)
                 .await
-                .map(|leader| vec![leader]),
-        }
-    }
-
-    /// Asks who leads, again for a short while if nobody does: an election may
-    /// be under way.
-    async fn find_leader(&self, patience: Duration) -> Result<Node, String> {
-        let deadline = Instant::now() + patience.min(self.limits.leader);
-        loop {
-            match within(self.limits.leader, self.cluster.leader()).await {
-                Some(Some(leader)) => return Ok(leader.node),
-                Some(None) if Instant::now() < deadline && !self.stopping() => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Some(None) => return Err("no node says that it leads".to_owned()),
-                None => return Err("who leads could not be learnt in time".to_owned()),
-            }
+                .map(|node| vec![node]),
         }
     }
 

@@ -6,8 +6,8 @@
 //! killed and paused at once. Faults that ask the cluster for something are
 //! drawn without regard to the others: they are tried until their time is over.
 //!
-//! One fault of each kind is *sure*: its nodes are named (unless only the
-//! leader is allowed), and nothing that overlaps it could take them away. It
+//! One fault of each kind is *sure*: its nodes are named (unless only whoever
+//! has a role is allowed), and nothing that overlaps it could take them away. It
 //! is placed first. The others are placed by time, and left out where no node
 //! is free for them.
 
@@ -86,16 +86,13 @@ impl KindDraw {
     fn new(fault: FaultKind, seed: u64, options: &ScheduleOptions) -> Result<Self, DrawError> {
         let nodes = options.nodes;
         let menu = match fault {
-            FaultKind::Partition => Menu::Links(
-                or_all(&options.shapes, Shape::ALL)
-                    .into_iter()
-                    .filter(|shape| shape.side_sizes(nodes).is_some())
-                    .collect(),
-                or_all(&options.cuts, Cut::ALL),
-            ),
+            FaultKind::Partition => {
+                let mut allowed = options.allowed_shapes();
+                allowed.retain(|shape| shape.side_sizes(nodes).is_some());
+                Menu::Links(allowed, or_all(&options.cuts, Cut::ALL))
+            }
             kind => {
-                let allowed = options.targets.get(&fault).map_or(&[][..], Vec::as_slice);
-                let mut allowed = or_all(allowed, kind.targets());
+                let mut allowed = options.allowed_targets(kind);
                 allowed.retain(|target| target.sizes(nodes).is_some());
                 Menu::Processes(allowed)
             }
@@ -216,7 +213,8 @@ impl KindDraw {
         let dice = &mut self.dice;
         match &self.menu {
             Menu::Processes(allowed) => {
-                let weights = weights(allowed, Target::Leader, slot.sure, target_weight);
+                let by_role = |target: Target| target.role().is_some();
+                let weights = weights(allowed, by_role, slot.sure, target_weight);
                 let target = allowed[dice.weighted(weights.iter().copied())];
                 let keep_free = |nodes: &mut Vec<Node>| {
                     if self.fault.is_on_processes() {
@@ -230,10 +228,12 @@ impl KindDraw {
                 ))
             }
             Menu::Links(shapes, cuts) => {
-                let weights = weights(shapes, Shape::IsolateLeader, slot.sure, shape_weight);
+                let by_role = |shape: Shape| shape.role().is_some();
+                let weights = weights(shapes, by_role, slot.sure, shape_weight);
                 let shape = shapes[dice.weighted(weights.iter().copied())];
                 let cut = cuts[dice.weighted(cuts.iter().map(|cut| cut_weight(*cut)))];
-                Some((Some(shape), Some(cut), draw_side(dice, shape, self.nodes)))
+                let side = draw_side(dice, shape, self.nodes)?;
+                Some((Some(shape), Some(cut), side))
             }
         }
     }
@@ -273,15 +273,16 @@ impl Placed {
             match &fault.targets {
                 Targets::Nodes(taken) => nodes.retain(|node| !taken.contains(node)),
                 Targets::All => nodes.clear(),
-                Targets::Leader => {}
+                Targets::Role(_) => {}
             }
         }
     }
 
     /// Whether nothing can come between a sure fault and its nodes.
     fn fits(&self, slot: Slot, fault: &ScheduledFault) -> bool {
+        let by_role = |fault: &ScheduledFault| matches!(fault.targets, Targets::Role(_));
         self.beside(slot).all(|(other, sure)| {
-            let by_role = [&fault.targets, &other.targets].contains(&&Targets::Leader);
+            let by_role = by_role(fault) || by_role(other);
             !(by_role && (*sure || slot.sure))
         })
     }
@@ -297,29 +298,29 @@ fn draw_targets(
     let sizes = target.sizes(nodes)?;
     let mut free: Vec<Node> = (1..=nodes as Node).collect();
     keep_free(&mut free);
-    match target {
-        Target::Leader => Some(Targets::Leader),
-        Target::All => (free.len() == nodes).then_some(Targets::All),
-        Target::One | Target::Minority | Target::Majority => {
-            let largest = (*sizes.end()).min(free.len());
-            if largest < *sizes.start() {
-                return None;
-            }
-            let size = dice.between(*sizes.start() as u64, largest as u64) as usize;
-            Some(Targets::Nodes(dice.subset(free, size)))
-        }
+    if let Some(role) = target.role() {
+        return Some(Targets::Role(role));
     }
+    if target == Target::All {
+        return (free.len() == nodes).then_some(Targets::All);
+    }
+    let largest = (*sizes.end()).min(free.len());
+    if largest < *sizes.start() {
+        return None;
+    }
+    let size = dice.between(*sizes.start() as u64, largest as u64) as usize;
+    Some(Targets::Nodes(dice.subset(free, size)))
 }
 
-/// Draws the nodes of one side of a partition.
-fn draw_side(dice: &mut Dice, shape: Shape, nodes: usize) -> Targets {
-    match (shape, shape.side_sizes(nodes)) {
-        (Shape::IsolateLeader, _) | (_, None) => Targets::Leader,
-        (_, Some(sizes)) => {
-            let size = dice.between(*sizes.start() as u64, *sizes.end() as u64) as usize;
-            Targets::Nodes(dice.subset((1..=nodes as Node).collect(), size))
-        }
+/// Draws the nodes of one side of a partition; none if there are too few.
+fn draw_side(dice: &mut Dice, shape: Shape, nodes: usize) -> Option<Targets> {
+    let sizes = shape.side_sizes(nodes)?;
+    if let Some(role) = shape.role() {
+        return Some(Targets::Role(role));
     }
+    let size = dice.between(*sizes.start() as u64, *sizes.end() as u64) as usize;
+    let side = dice.subset((1..=nodes as Node).collect(), size);
+    Some(Targets::Nodes(side))
 }
 
 fn or_all<T: Clone>(asked: &[T], all: &[T]) -> Vec<T> {
@@ -331,22 +332,20 @@ fn or_all<T: Clone>(asked: &[T], all: &[T]) -> Vec<T> {
 }
 
 fn asked_of(fault: FaultKind, options: &ScheduleOptions) -> String {
-    let names: Vec<&str> = match (fault, options.targets.get(&fault)) {
-        (FaultKind::Partition, _) => or_all(&options.shapes, Shape::ALL)
-            .iter()
-            .map(|s| s.name())
-            .collect(),
-        (_, Some(asked)) if !asked.is_empty() => asked.iter().map(|t| t.name()).collect(),
-        _ => fault.targets().iter().map(|t| t.name()).collect(),
+    let shapes = || options.allowed_shapes().into_iter().map(Shape::name);
+    let targets = || options.allowed_targets(fault).into_iter().map(Target::name);
+    let names: Vec<&str> = match fault {
+        FaultKind::Partition => shapes().collect(),
+        _ => targets().collect(),
     };
     names.join(", ")
 }
 
-/// Leaders most, since most of what a protocol promises hangs on them; all at
-/// once seldom, since nothing is served meanwhile.
+/// Who has a role most, since most of what a protocol promises hangs on them;
+/// all at once seldom, since nothing is served meanwhile.
 fn target_weight(target: Target) -> u64 {
     match target {
-        Target::Leader => 4,
+        Target::Leader | Target::Coordinator | Target::Prepared => 4,
         Target::One | Target::Minority => 3,
         Target::Majority => 2,
         Target::All => 1,
@@ -354,15 +353,15 @@ fn target_weight(target: Target) -> u64 {
 }
 
 /// The weights of what is allowed; a sure fault names its nodes where it may,
-/// and leaves alone what depends on who leads.
-fn weights<T: Copy + PartialEq>(
+/// and leaves alone what depends on who has a role.
+fn weights<T: Copy>(
     allowed: &[T],
-    by_role: T,
+    by_role: fn(T) -> bool,
     sure: bool,
     weight: fn(T) -> u64,
 ) -> Vec<u64> {
-    let others = allowed.iter().any(|choice| *choice != by_role);
-    let weigh = |choice: &T| match sure && others && *choice == by_role {
+    let others = allowed.iter().any(|choice| !by_role(*choice));
+    let weigh = |choice: &T| match sure && others && by_role(*choice) {
         true => 0,
         false => weight(*choice),
     };
@@ -371,7 +370,7 @@ fn weights<T: Copy + PartialEq>(
 
 fn shape_weight(shape: Shape) -> u64 {
     match shape {
-        Shape::IsolateLeader => 4,
+        Shape::IsolateLeader | Shape::IsolateCoordinator => 4,
         Shape::MajorityMinority => 3,
         Shape::IsolateOne | Shape::Halves | Shape::Bridge => 2,
     }

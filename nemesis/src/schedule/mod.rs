@@ -13,9 +13,15 @@
 //! ]}
 //! ```
 //!
-//! `targets` is a list of names, `leader` (resolved when the fault is
-//! installed) or `all`; for a partition, the nodes of one side, or of a
-//! bridge the one node that keeps its links. A `crash` may name the kind of
+//! | `targets` | stands for |
+//! |---|---|
+//! | `["n1","n3"]` | these nodes |
+//! | `"all"` | every node |
+//! | `"leader"`, `"coordinator"`, `"prepared"` | whoever has that [`Role`] when the fault is installed |
+//!
+//! Those of a partition are the nodes of one side, or of a bridge the one node
+//! that keeps its links; `isolate-leader` has `"leader"`, `isolate-coordinator`
+//! `"coordinator"`. A `crash` may name the kind of
 //! what leaves, `{"after":"send:vote-reply","ordinal":1}`, and let the other
 //! targets live on for a `lag`, `"50ms"`.
 
@@ -24,7 +30,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::fault::{CrashPlace, Cut, FaultKind, Node, Shape, node_name, parse_node};
+use crate::fault::{CrashPlace, Cut, FaultKind, Node, Role, Shape, node_name, parse_node};
 
 mod dice;
 mod draw;
@@ -76,8 +82,8 @@ pub struct ScheduledFault {
 /// Whom a scheduled fault hits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Targets {
-    /// Whoever leads when it is installed. Written as `"leader"`.
-    Leader,
+    /// Whoever has the role when it is installed. Written as its name.
+    Role(Role),
     /// Every node. Written as `"all"`.
     All,
     /// These, in order. Written as a list of names.
@@ -129,7 +135,7 @@ impl ScheduledFault {
 impl fmt::Display for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Targets::Leader => f.pad("leader"),
+            Targets::Role(role) => role.fmt(f),
             Targets::All => f.pad("all"),
             Targets::Nodes(nodes) => {
                 let names: Vec<String> = nodes.iter().copied().map(node_name).collect();
@@ -142,7 +148,7 @@ impl fmt::Display for Targets {
 impl Serialize for Targets {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Targets::Leader => serializer.serialize_str("leader"),
+            Targets::Role(role) => role.serialize(serializer),
             Targets::All => serializer.serialize_str("all"),
             Targets::Nodes(nodes) => serializer.collect_seq(nodes.iter().copied().map(node_name)),
         }
@@ -155,13 +161,18 @@ impl<'de> Deserialize<'de> for Targets {
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Targets;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("targets: \"leader\", \"all\" or a list of nodes such as [\"n1\"]")
+                let roles: Vec<String> = Role::ALL.iter().map(|r| format!("\"{r}\"")).collect();
+                let roles = roles.join(", ");
+                write!(
+                    f,
+                    "targets: {roles}, \"all\" or a list of nodes such as [\"n1\"]"
+                )
             }
             fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Targets, E> {
+                let unknown = || E::invalid_value(serde::de::Unexpected::Str(word), &self);
                 match word {
-                    "leader" => Ok(Targets::Leader),
                     "all" => Ok(Targets::All),
-                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+                    role => role.parse().map(Targets::Role).map_err(|_| unknown()),
                 }
             }
             fn visit_seq<A: serde::de::SeqAccess<'de>>(

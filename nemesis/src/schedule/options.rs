@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Seconds;
 use super::dice::Dice;
-use crate::fault::{CrashChoice, Cut, FaultKind, Shape, Target};
+use crate::fault::{CrashChoice, Cut, FaultKind, Role, Shape, Target};
 
 /// A fault shorter than this may be over before anything could notice it.
 pub(super) const LASTS_MS_MIN: u64 = 200;
@@ -15,14 +15,17 @@ pub(super) const LASTS_MS_MIN: u64 = 200;
 pub struct ScheduleOptions {
     /// The kinds of fault asked for.
     pub faults: Vec<FaultKind>,
+    /// The roles that nodes of the system on trial say they have. What hits
+    /// whoever has another one is drawn only where it is asked for by name.
+    pub roles: Vec<Role>,
     /// How many nodes there are.
     pub nodes: usize,
     /// How long the load lasts.
     pub duration: Duration,
-    /// Whom a kind of fault may hit; any target for a kind that is not named.
-    /// A partition has [`ScheduleOptions::shapes`] instead.
+    /// Whom a kind of fault may hit; any target that there is for a kind that
+    /// is not named. A partition has [`ScheduleOptions::shapes`] instead.
     pub targets: BTreeMap<FaultKind, Vec<Target>>,
-    /// Which shapes a partition may have; any if empty.
+    /// Which shapes a partition may have; any that there is if empty.
     pub shapes: Vec<Shape>,
     /// How a partition may cut its links; either way if empty.
     pub cuts: Vec<Cut>,
@@ -89,9 +92,10 @@ pub enum DrawError {
 
 impl ScheduleOptions {
     /// Any target, any shape, the usual pace.
-    pub fn new(faults: &[FaultKind], nodes: usize, duration: Duration) -> Self {
+    pub fn new(faults: &[FaultKind], roles: &[Role], nodes: usize, duration: Duration) -> Self {
         ScheduleOptions {
             faults: faults.to_vec(),
+            roles: roles.to_vec(),
             nodes,
             duration,
             targets: BTreeMap::new(),
@@ -105,6 +109,28 @@ impl ScheduleOptions {
             paces: BTreeMap::new(),
             quiet: None,
         }
+    }
+
+    /// Whom a kind of fault may hit, as far as the cluster is large enough.
+    pub(super) fn allowed_targets(&self, fault: FaultKind) -> Vec<Target> {
+        let asked = self.targets.get(&fault).filter(|asked| !asked.is_empty());
+        let there_is = |target: &Target| self.has(target.role());
+        let all = fault.targets().iter().copied().filter(there_is);
+        asked.cloned().unwrap_or_else(|| all.collect())
+    }
+
+    /// Which shapes a partition may have, as far as the cluster is large enough.
+    pub(super) fn allowed_shapes(&self) -> Vec<Shape> {
+        let there_is = |shape: &Shape| self.has(shape.role());
+        match self.shapes.is_empty() {
+            true => Shape::ALL.iter().copied().filter(there_is).collect(),
+            false => self.shapes.clone(),
+        }
+    }
+
+    /// Whether nodes have a role, where one is needed.
+    fn has(&self, needed: Option<Role>) -> bool {
+        needed.is_none_or(|role| self.roles.contains(&role))
     }
 }
 

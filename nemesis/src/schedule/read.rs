@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::options::counted;
 use super::{Schedule, ScheduledFault, Targets};
-use crate::fault::{CrashAfter, Cut, FaultKind, Node, Shape, node_name};
+use crate::fault::{CrashAfter, Cut, FaultKind, Node, Role, Shape, node_name};
 
 /// Why a schedule could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +173,7 @@ fn check_targets(kind: FaultKind, targets: &Targets) -> Result<(), String> {
     let is_one = matches!(targets, Targets::Nodes(list) if list.len() == 1);
     let (fits, expected) = match kind {
         FaultKind::Membership => (
-            is_one || *targets == Targets::Leader,
+            is_one || *targets == Targets::Role(Role::Leader),
             "one node or \"leader\"",
         ),
         FaultKind::Transfer => (is_one, "one node, the one that is to lead,"),
@@ -194,11 +194,15 @@ fn check_side(shape: Shape, targets: &Targets, nodes: usize) -> Result<(), Strin
             counted(nodes)
         ));
     };
+    if let Some(role) = shape.role() {
+        return match *targets == Targets::Role(role) {
+            true => Ok(()),
+            false => Err(format!(
+                "expected targets \"{role}\" for {shape}, found {targets}"
+            )),
+        };
+    }
     match (shape, targets) {
-        (Shape::IsolateLeader, Targets::Leader) => Ok(()),
-        (Shape::IsolateLeader, other) => Err(format!(
-            "expected targets \"leader\" for {shape}, found {other}"
-        )),
         (Shape::Bridge, Targets::Nodes(list)) if list.len() == 1 => Ok(()),
         (Shape::Bridge, other) => Err(format!(
             "expected the one node that a {shape} leaves its links, found {other}"
@@ -248,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn a_role_is_read_as_it_is_written() {
+        for role in Role::ALL {
+            let fault = format!(r#"{{"at":"1s","for":"2s","fault":"kill","targets":"{role}"}}"#);
+            let text = format!("{{\n  \"seed\": 3,\n  \"faults\": [\n    {fault}\n  ]\n}}\n");
+            let schedule = Schedule::parse(Path::new("s.json"), &text, 5).unwrap();
+            assert_eq!(schedule.faults[0].targets, Targets::Role(*role));
+            assert_eq!(schedule.to_json(), text);
+        }
+    }
+
+    #[test]
     fn an_error_names_the_place_and_what_was_expected() {
         let cases = [
             (
@@ -264,7 +279,7 @@ mod tests {
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"partition","targets":["n1"]}"#,
-                "s.json:2:3: expected the partition's `shape`: one of isolate-one, isolate-leader, majority-minority, halves, bridge",
+                "s.json:2:3: expected the partition's `shape`: one of isolate-one, isolate-leader, isolate-coordinator, majority-minority, halves, bridge",
             ),
             (
                 r#"{"at":"1s","for":"1s","fault":"partition","shape":"bridge","targets":["n1","n2"]}"#,
@@ -291,6 +306,22 @@ mod tests {
                 "s.json:2:3: expected one node or \"leader\" as targets of a membership, found all",
             ),
             (
+                r#"{"at":"1s","for":"1s","fault":"membership","targets":"coordinator"}"#,
+                "s.json:2:3: expected one node or \"leader\" as targets of a membership, found coordinator",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"partition","shape":"isolate-coordinator","targets":"leader"}"#,
+                "s.json:2:3: expected targets \"coordinator\" for isolate-coordinator, found leader",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"partition","shape":"isolate-leader","targets":["n1"]}"#,
+                "s.json:2:3: expected targets \"leader\" for isolate-leader, found n1",
+            ),
+            (
+                r#"{"at":"1s","for":"1s","fault":"partition","shape":"halves","targets":"prepared"}"#,
+                "s.json:2:3: expected the nodes of one side of halves: 2 to 2 of 5, found prepared",
+            ),
+            (
                 r#"{"at":"1s","for":"1s","fault":"transfer","targets":"leader"}"#,
                 "s.json:2:3: expected one node, the one that is to lead, as targets of a transfer, found leader",
             ),
@@ -305,6 +336,10 @@ mod tests {
             wrong_time.contains("expected a length of time"),
             "{wrong_time}"
         );
+        let wrong_word =
+            error_of_fault(r#"{"at":"1s","for":"1s","fault":"kill","targets":"boss"}"#);
+        let known = r#"targets: "leader", "coordinator", "prepared", "all" or a list of nodes"#;
+        assert!(wrong_word.contains(known), "{wrong_word}");
         assert!(error("{\"seed\": 1").starts_with("s.json:1:10: expected a schedule; EOF"));
         assert!(error("{}").contains("missing field `faults`"));
     }

@@ -1,8 +1,16 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use expect_test::expect;
 
 use super::*;
+use crate::fault::Role;
+
+/// The roles of a system that has a leader and nothing else.
+const LEADER: &[Role] = &[Role::Leader];
+
+/// The roles that a system may have.
+const ROLES: [&[Role]; 4] = [LEADER, &[Role::Coordinator, Role::Prepared], &[], Role::ALL];
 
 /// Every way to ask that the loops below try, with a seed for each.
 fn asked() -> impl Iterator<Item = (u64, ScheduleOptions)> {
@@ -15,9 +23,10 @@ fn asked() -> impl Iterator<Item = (u64, ScheduleOptions)> {
             .filter(|i| kinds >> i & 1 == 1)
             .map(|i| FaultKind::ALL[i])
             .collect();
-        let mut options = ScheduleOptions::new(&faults, nodes, duration);
+        let roles = ROLES[dice.below(ROLES.len() as u64) as usize];
+        let mut options = ScheduleOptions::new(&faults, roles, nodes, duration);
         if dice.below(3) == 0 {
-            let only = Target::ALL[dice.below(5) as usize];
+            let only = Target::ALL[dice.below(Target::ALL.len() as u64) as usize];
             if only.sizes(nodes).is_some() {
                 options.targets = faults.iter().map(|fault| (*fault, vec![only])).collect();
             }
@@ -37,7 +46,7 @@ fn hits(fault: &ScheduledFault, node: Node) -> bool {
     match &fault.targets {
         Targets::Nodes(nodes) => nodes.contains(&node),
         Targets::All => true,
-        Targets::Leader => false,
+        Targets::Role(_) => false,
     }
 }
 
@@ -98,11 +107,9 @@ fn no_node_is_under_two_faults_at_once() {
 #[test]
 fn one_fault_of_each_kind_is_sure() {
     for (seed, options) in asked() {
-        let leader_only = options
-            .targets
-            .values()
-            .any(|targets| targets == &[Target::Leader]);
-        if leader_only {
+        let is_by_role = |target: &Target| target.role().is_some();
+        let mut targets = options.targets.values();
+        if targets.any(|targets| targets.iter().all(is_by_role)) {
             continue;
         }
         let schedule = draw(seed, &options).unwrap();
@@ -112,15 +119,17 @@ fn one_fault_of_each_kind_is_sure() {
                 .iter()
                 .filter(|fault| fault.fault == *kind)
                 .any(|fault| {
+                    let has_role =
+                        |fault: &ScheduledFault| matches!(fault.targets, Targets::Role(_));
                     let by_role = |other: &&ScheduledFault| {
-                        other.fault != FaultKind::Partition && other.targets == Targets::Leader
+                        other.fault != FaultKind::Partition && has_role(other)
                     };
                     let beside = schedule
                         .faults
                         .iter()
                         .filter(by_role)
                         .any(|o| overlap(fault, o));
-                    fault.targets != Targets::Leader && (*kind == FaultKind::Partition || !beside)
+                    !has_role(fault) && (*kind == FaultKind::Partition || !beside)
                 });
             assert!(sure, "seed {seed}: no sure {kind}: {}", schedule.to_json());
         }
@@ -130,7 +139,7 @@ fn one_fault_of_each_kind_is_sure() {
 #[test]
 fn only_what_is_allowed_is_drawn() {
     for seed in 0..300 {
-        let mut options = ScheduleOptions::new(FaultKind::ALL, 5, Duration::from_secs(30));
+        let mut options = ScheduleOptions::new(FaultKind::ALL, LEADER, 5, Duration::from_secs(30));
         let output: crate::fault::CrashOutput = "send:vote-reply".parse().unwrap();
         let named = CrashChoice {
             output: output.clone(),
@@ -154,7 +163,7 @@ fn only_what_is_allowed_is_drawn() {
                 FaultKind::Kill => {
                     assert!(matches!(&fault.targets, Targets::Nodes(n) if n.len() == 1))
                 }
-                FaultKind::Pause => assert_eq!(fault.targets, Targets::Leader),
+                FaultKind::Pause => assert_eq!(fault.targets, Targets::Role(Role::Leader)),
                 FaultKind::CrashAt => {
                     let place = fault.crash.unwrap();
                     assert_eq!(
@@ -183,6 +192,7 @@ fn only_what_is_allowed_is_drawn() {
 fn a_kind_of_fault_may_have_a_pace_of_its_own() {
     let mut options = ScheduleOptions::new(
         &[FaultKind::Kill, FaultKind::Partition],
+        LEADER,
         5,
         Duration::from_secs(60),
     );
@@ -210,13 +220,13 @@ fn what_is_asked_of_the_cluster_is_drawn_beside_everything_else() {
         FaultKind::Compact,
     ];
     for seed in 0..300 {
-        let options = ScheduleOptions::new(FaultKind::ALL, 5, Duration::from_secs(12));
+        let options = ScheduleOptions::new(FaultKind::ALL, LEADER, 5, Duration::from_secs(12));
         let with = draw(seed, &options).unwrap();
         assert_eq!(with.kinds(), FaultKind::ALL, "seed {seed}");
         let read = Schedule::parse(Path::new("s.json"), &with.to_json(), 5).unwrap();
         assert_eq!(read, with, "seed {seed}: what is drawn can be read back");
         let usual = &FaultKind::ALL[..4];
-        let options = ScheduleOptions::new(usual, 5, Duration::from_secs(12));
+        let options = ScheduleOptions::new(usual, LEADER, 5, Duration::from_secs(12));
         let mut others = with.faults;
         others.retain(|fault| !asking.contains(&fault.fault));
         assert_eq!(others, draw(seed, &options).unwrap().faults, "seed {seed}");
@@ -227,7 +237,7 @@ fn what_is_asked_of_the_cluster_is_drawn_beside_everything_else() {
 fn everything_there_is_gets_drawn() {
     let mut seen = std::collections::BTreeSet::new();
     for seed in 0..200 {
-        let options = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(20));
+        let options = ScheduleOptions::new(FaultKind::USUAL, LEADER, 5, Duration::from_secs(20));
         for fault in draw(seed, &options).unwrap().faults {
             let size = match &fault.targets {
                 Targets::Nodes(nodes) => nodes.len().to_string(),
@@ -246,10 +256,72 @@ fn everything_there_is_gets_drawn() {
 }
 
 #[test]
+fn of_roles_only_those_that_there_are_get_drawn() {
+    let all = |options: &ScheduleOptions| {
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            for fault in draw(seed, options).unwrap().faults {
+                if let Targets::Role(role) = fault.targets {
+                    assert_eq!(
+                        fault.shape.map(Shape::role),
+                        fault.shape.map(|_| Some(role))
+                    );
+                    let kind = fault.fault.name();
+                    seen.insert(format!("{kind} {role}"));
+                }
+            }
+        }
+        seen
+    };
+    for roles in ROLES {
+        let duration = Duration::from_secs(20);
+        let mut options = ScheduleOptions::new(FaultKind::ALL, roles, 5, duration);
+        let mut expected = std::collections::BTreeSet::new();
+        for kind in FaultKind::ALL {
+            let targets = kind.targets().iter().filter_map(|target| target.role());
+            let shapes = Shape::ALL.iter().filter_map(|shape| shape.role());
+            let possible: Vec<Role> = match kind {
+                FaultKind::Partition => shapes.collect(),
+                _ => targets.collect(),
+            };
+            let there_are = possible.iter().filter(|role| roles.contains(role));
+            expected.extend(there_are.map(|role| format!("{kind} {role}")));
+        }
+        assert_eq!(all(&options), expected, "{roles:?}");
+        // What is asked for by name is drawn as it was asked for.
+        options.targets = BTreeMap::from([(FaultKind::Kill, vec![Target::Prepared])]);
+        assert!(all(&options).contains("kill prepared"), "{roles:?}");
+    }
+}
+
+#[test]
+fn nothing_by_role_overlaps_what_is_sure() {
+    let duration = Duration::from_secs(30);
+    let kinds = [FaultKind::Kill, FaultKind::Pause];
+    let mut options = ScheduleOptions::new(&kinds, Role::ALL, 5, duration);
+    let by_role = Vec::from([Target::Coordinator, Target::Prepared]);
+    options.targets.insert(FaultKind::Pause, by_role);
+    options.targets.insert(FaultKind::Kill, vec![Target::One]);
+    // Every kind has a sure fault, and those of pause all hit whoever has a
+    // role; so the sure kill is apart from all of them.
+    for seed in 0..300 {
+        let faults = draw(seed, &options).unwrap().faults;
+        let (kills, pauses): (Vec<_>, Vec<_>) = faults
+            .iter()
+            .partition(|fault| fault.fault == FaultKind::Kill);
+        let is_apart = |kill: &&ScheduledFault| !pauses.iter().any(|pause| overlap(kill, pause));
+        assert!(
+            kills.iter().copied().any(|kill| is_apart(&kill)),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
 fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
     for seed in 0..100 {
         let faults_of = |kinds: &[FaultKind]| {
-            let options = ScheduleOptions::new(kinds, 5, Duration::from_secs(30));
+            let options = ScheduleOptions::new(kinds, LEADER, 5, Duration::from_secs(30));
             let mut faults = draw(seed, &options).unwrap().faults;
             faults.retain(|fault| fault.fault == FaultKind::Partition);
             faults
@@ -265,20 +337,20 @@ fn asking_for_one_more_kind_leaves_the_times_of_links_as_they_are() {
 #[test]
 fn what_cannot_be_is_refused() {
     let refused = |options: ScheduleOptions| draw(1, &options).unwrap_err().to_string();
-    let lone = ScheduleOptions::new(FaultKind::USUAL, 1, Duration::from_secs(20));
+    let lone = ScheduleOptions::new(FaultKind::USUAL, LEADER, 1, Duration::from_secs(20));
     expect!["expected a target that one node can have for partition, found isolate-one, isolate-leader, majority-minority, halves, bridge"]
         .assert_eq(&refused(lone));
-    let short = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_millis(200));
+    let short = ScheduleOptions::new(FaultKind::USUAL, LEADER, 5, Duration::from_millis(200));
     expect!["expected a time of at least 0.248s for any fault to fit, found 0.2s"]
         .assert_eq(&refused(short));
-    let mut dense = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(20));
+    let mut dense = ScheduleOptions::new(FaultKind::USUAL, LEADER, 5, Duration::from_secs(20));
     dense.interval = Some(Duration::from_secs(1));
     dense.lasts = Some(Duration::from_secs(1));
     expect![
         "expected a mean interval of faults of more than the mean length of faults, 1s, found 1s"
     ]
     .assert_eq(&refused(dense));
-    let mut long = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(20));
+    let mut long = ScheduleOptions::new(FaultKind::USUAL, LEADER, 5, Duration::from_secs(20));
     long.lasts = Some(Duration::from_secs(30));
     expect!["expected a mean length of faults of at most 16.143s, found 30s"]
         .assert_eq(&refused(long));
@@ -286,7 +358,7 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn a_seed_gives_this_very_schedule() {
-    let options = ScheduleOptions::new(FaultKind::USUAL, 5, Duration::from_secs(12));
+    let options = ScheduleOptions::new(FaultKind::USUAL, LEADER, 5, Duration::from_secs(12));
     expect![[r#"
         {
           "seed": 7,
