@@ -21,6 +21,9 @@ use tribunal_nemesis::{
 /// How long a node may take to say how it is; a paused one never does.
 const STATUS_LIMIT: Duration = Duration::from_millis(500);
 
+/// The same where the answer is about what lasts milliseconds.
+const ROLE_LIMIT: Duration = Duration::from_millis(50);
+
 /// A running cluster.
 pub struct Stage {
     /// The system, seen through its adapter alone.
@@ -37,6 +40,11 @@ impl Stage {
     /// What every node says of itself now; none for one that says nothing. A
     /// node whose process does not run is not asked.
     pub async fn statuses(&self) -> Vec<Option<NodeStatus>> {
+        self.statuses_within(STATUS_LIMIT).await
+    }
+
+    /// The same, of those that say it soon.
+    async fn statuses_within(&self, limit: Duration) -> Vec<Option<NodeStatus>> {
         let mut asked = JoinSet::new();
         for (place, plan) in self.plans.iter().enumerate() {
             let state = self.processes().state(plan.node);
@@ -45,7 +53,7 @@ impl Stage {
             }
             let (system, plans) = (Arc::clone(&self.system), Arc::clone(&self.plans));
             asked.spawn(async move {
-                let status = timeout(STATUS_LIMIT, system.status(&plans[place])).await;
+                let status = timeout(limit, system.status(&plans[place])).await;
                 (place, status.ok().and_then(Result::ok))
             });
         }
@@ -88,7 +96,7 @@ impl Cluster for Stage {
 
     fn transactions(&self) -> Pending<'_, BTreeMap<Node, Transactions>> {
         Box::pin(async {
-            let statuses = self.statuses().await;
+            let statuses = self.statuses_within(ROLE_LIMIT).await;
             let nodes = self.plans.iter().zip(statuses);
             let known = nodes.filter_map(|(plan, status)| Some((plan.node, status?.transactions?)));
             known.map(|(node, known)| (node, counted(&known))).collect()
