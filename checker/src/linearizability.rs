@@ -5,6 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `dialect` | from what a history records to calls of single objects |
+//! | `zones` | registers whose values are all distinct: no search at all |
 //! | `timeline` | one object's history moment by moment |
 //! | `search`, `moves` | looking for an order, and the rules that keep it short |
 //! | `slots`, `crashed` | the two parts of a configuration that need care to be small |
@@ -28,6 +29,7 @@ mod search;
 mod slots;
 mod timeline;
 pub mod witness;
+mod zones;
 
 #[cfg(test)]
 mod history_tests;

@@ -130,7 +130,10 @@ impl<'a> Refutation<'a> {
                 break;
             }
         }
-        let refuted = pair.furthest();
+        // Without a search it is what the shortest refuted prefix ends with.
+        let ends_it = |call: &TimedCallOf<Kv>| call.completed.is_some_and(|(at, _)| at == until);
+        let last = || calls.iter().position(ends_it).map(|call| call as u32);
+        let refuted = pair.blamed().or_else(last);
         let exact = |watch| {
             let mut search = key_search(key.specification(), calls.clone(), Supply::Exact, watch);
             search.run(MOVES_TO_SHOW);

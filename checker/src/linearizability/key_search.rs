@@ -6,6 +6,7 @@ use super::dialect::KeyHistory;
 use super::search::{Move, Progress, Search, Supply, Trace};
 use super::slots::Slots;
 use super::timeline::{Moment, Timeline};
+use super::zones::{self, Zones};
 use crate::specification::{Kv, Specification, TimedCallOf};
 use crate::symbols::Symbol;
 
@@ -48,18 +49,33 @@ pub(crate) fn key_search(
     }
 }
 
-/// Looks for an order of a key's calls, and for a refutation by an easier
-/// search as well where the two differ.
-pub(crate) struct Pair {
-    exact: Box<dyn KeySearch>,
-    relaxed: Option<Box<dyn KeySearch>>,
+/// Decides a key: without a search where that can be, or by looking for an
+/// order of its calls, and for a refutation by an easier search as well where
+/// the two differ.
+pub(crate) enum Pair {
+    /// Decided; an order that was found holds. If there is none, the call that
+    /// is to blame, where one alone is.
+    Decided(Progress, Option<u32>),
+    /// To be searched.
+    Searches {
+        exact: Box<dyn KeySearch>,
+        relaxed: Option<Box<dyn KeySearch>>,
+    },
 }
 
 impl Pair {
     pub(crate) fn new(key: &KeyHistory, calls: Vec<TimedCallOf<Kv>>) -> Self {
+        let kv = key.specification();
+        match zones::decide(&kv, &calls) {
+            Some(Zones::Refuted(call)) => return Pair::Decided(Progress::Refuted, call),
+            Some(Zones::Order(order)) if replays(&kv, &calls, &order) => {
+                return Pair::Decided(Progress::Explained, None);
+            }
+            Some(Zones::Order(_)) | None => {}
+        }
         let some_unknown = calls.iter().any(|call| call.completed.is_none());
         let search = |calls, supply| key_search(key.specification(), calls, supply, None);
-        Pair {
+        Pair::Searches {
             relaxed: some_unknown.then(|| search(calls.clone(), Supply::Unlimited)),
             exact: search(calls, Supply::Exact),
         }
@@ -67,37 +83,62 @@ impl Pair {
 
     /// Tries at most so many moves more, with either search.
     pub(crate) fn run(&mut self, moves: u64) -> Progress {
-        let progress = self.exact.run(moves);
+        let (exact, relaxed) = match self {
+            Pair::Decided(progress, _) => return *progress,
+            Pair::Searches { exact, relaxed } => (exact, relaxed),
+        };
+        let progress = exact.run(moves);
         if progress != Progress::Paused {
             return progress;
         }
-        match self.relaxed.as_mut().map(|search| search.run(moves)) {
+        match relaxed.as_mut().map(|search| search.run(moves)) {
             Some(Progress::Refuted) => Progress::Refuted,
             // That there is an order if calls count twice says nothing.
             Some(Progress::Explained) => {
-                self.relaxed = None;
+                *relaxed = None;
                 Progress::Paused
             }
             Some(Progress::Paused) | None => Progress::Paused,
         }
     }
 
-    /// The call whose completion no order accounts for so far.
+    /// The call whose completion no order accounts for so far; without a
+    /// search none is known.
     pub(crate) fn furthest(&self) -> Option<u32> {
-        let relaxed = self
-            .relaxed
+        let Pair::Searches { exact, relaxed } = self else {
+            return None;
+        };
+        let is_refuted = |it: &&Box<dyn KeySearch>| it.progress() == Progress::Refuted;
+        relaxed
             .as_ref()
-            .filter(|it| it.progress() == Progress::Refuted);
-        relaxed.unwrap_or(&self.exact).furthest()
+            .filter(is_refuted)
+            .unwrap_or(exact)
+            .furthest()
+    }
+
+    /// The call that a refutation is due to.
+    pub(crate) fn blamed(&self) -> Option<u32> {
+        match self {
+            Pair::Decided(_, call) => *call,
+            Pair::Searches { .. } => self.furthest(),
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.exact.bytes() + self.relaxed.as_ref().map_or(0, |search| search.bytes())
+        match self {
+            Pair::Decided(..) => 0,
+            Pair::Searches { exact, relaxed } => {
+                exact.bytes() + relaxed.as_ref().map_or(0, |search| search.bytes())
+            }
+        }
     }
 
     /// Whether the order that was found is one.
     pub(crate) fn replays(&mut self) -> bool {
-        self.exact.replays()
+        match self {
+            Pair::Decided(progress, _) => *progress == Progress::Explained,
+            Pair::Searches { exact, .. } => exact.replays(),
+        }
     }
 }
 
@@ -144,13 +185,9 @@ impl<B: Slots> KeySearch for Search<Kv, B> {
 
     fn replays(&mut self) -> bool {
         let order = calls_of(self);
-        let calls: Vec<_> = self
-            .timeline()
-            .calls
-            .iter()
-            .map(|call| &call.timed)
-            .collect();
-        replays(self.specification(), &calls, &order)
+        let prepared = &self.timeline().calls;
+        let calls = |call: u32| &prepared[call as usize].timed;
+        replays_by(self.specification(), calls, prepared.len(), &order)
     }
 
     fn specification(&self) -> &Kv {
@@ -195,14 +232,28 @@ impl Trace for Order {
 /// nothing of the search.
 pub(crate) fn replays<S: Specification>(
     specification: &S,
-    calls: &[&TimedCallOf<S>],
+    calls: &[TimedCallOf<S>],
     order: &[u32],
 ) -> bool {
-    let mut left: Vec<bool> = vec![true; calls.len()];
+    let call = |place: u32| &calls[place as usize];
+    replays_by(specification, call, calls.len(), order)
+}
+
+/// The same of so many calls, wherever they are.
+fn replays_by<'a, S: Specification>(
+    specification: &S,
+    calls: impl Fn(u32) -> &'a TimedCallOf<S>,
+    count: usize,
+    order: &[u32],
+) -> bool
+where
+    TimedCallOf<S>: 'a,
+{
+    let mut left: Vec<bool> = vec![true; count];
     let mut invoked_last = 0;
     let mut state = specification.initial();
     for &place in order {
-        let call = calls[place as usize];
+        let call = calls(place);
         let completed = call.completed.as_ref().map_or(u32::MAX, |(at, _)| *at);
         if completed < invoked_last || !std::mem::take(&mut left[place as usize]) {
             return false;
@@ -213,6 +264,7 @@ pub(crate) fn replays<S: Specification>(
             None => return false,
         }
     }
-    let is_open = |(call, left): (&&TimedCallOf<S>, bool)| !left || call.completed.is_none();
-    calls.iter().zip(left).all(is_open)
+    (0..)
+        .zip(left)
+        .all(|(place, left)| !left || calls(place).completed.is_none())
 }

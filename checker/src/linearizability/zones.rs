@@ -1,0 +1,213 @@
+//! Registers whose every value is written once: decided by sorting.
+//!
+//! A read then names the write that it saw. A write and the reads of it form a
+//! cluster, and each cluster has a zone: the time between the first of its
+//! completions and the last of its invocations (Gibbons and Korach, "Testing
+//! Shared Memories", 1997, §4). Where a completion comes before an invocation
+//! the zone is forward: the register must hold the value all the while.
+//! Otherwise it is backward: some moment in between is enough. There is an
+//! order exactly if
+//!
+//! - no read ends before the write that it names begins,
+//! - no two forward zones overlap, and
+//! - no backward zone lies within a forward one.
+//!
+//! Beyond the paper there are writes of unknown outcome. One that was read
+//! took effect, and completes at no time; one that was not read never needs to
+//! have, and is left out.
+//!
+//! This judges alone only what is refuted: of what is valid it gives an order,
+//! which is replayed.
+
+use rustc_hash::FxHashMap;
+
+use crate::specification::{Effect, Specification, TimedCallOf};
+
+/// What the zones show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Zones {
+    /// There is no order: for this read, if it saw what was not written before
+    /// it ended.
+    Refuted(Option<u32>),
+    /// There is this one.
+    Order(Vec<u32>),
+}
+
+/// A place in time; the beginning of all time stands before the first.
+type Place = i64;
+
+const BEGINNING: Place = -1;
+const NEVER: Place = i64::MAX;
+
+/// No call.
+const NONE: u32 = u32::MAX;
+
+/// A write and the reads that saw it.
+struct Cluster {
+    /// The write; none of what the register holds at first.
+    write: u32,
+    /// When the write began.
+    begun: Place,
+    /// The first completion.
+    finish: Place,
+    /// The last invocation.
+    start: Place,
+    /// The reads, first to last, linked by `Clusters::next`.
+    first: u32,
+    last: u32,
+    /// Whether it must have a place: the write completed, or was read.
+    needed: bool,
+}
+
+struct Clusters<T> {
+    list: Vec<Cluster>,
+    places: FxHashMap<T, u32>,
+    /// By call, the next read of the same cluster.
+    next: Vec<u32>,
+}
+
+/// Decides by zones, if all that there is are reads, and writes of distinct
+/// values other than the first.
+pub(crate) fn decide<S: Specification>(
+    specification: &S,
+    calls: &[TimedCallOf<S>],
+) -> Option<Zones> {
+    let mut clusters = Clusters::of_writes(specification, calls)?;
+    if let Err(read) = clusters.add_reads(specification, calls) {
+        return Some(Zones::Refuted(Some(read)));
+    }
+    let mut forward: Vec<(Place, Place, u32)> = Vec::new();
+    let mut backward: Vec<(Place, Place, u32)> = Vec::new();
+    for (number, cluster) in (0..).zip(&clusters.list) {
+        let Cluster { finish, start, .. } = *cluster;
+        match cluster.needed {
+            false => {}
+            true if finish < start => forward.push((finish, start, number)),
+            true => backward.push((start, finish, number)),
+        }
+    }
+    forward.sort_unstable();
+    if forward.windows(2).any(|pair| pair[1].0 < pair[0].1) {
+        return Some(Zones::Refuted(None));
+    }
+    // When each cluster has its moment; at one moment what begins there comes
+    // after what ends there.
+    let mut moments: Vec<(Place, bool, u32)> = Vec::with_capacity(clusters.list.len());
+    for (from, until, number) in backward {
+        let before = forward.partition_point(|zone| zone.0 < from);
+        let around = before.checked_sub(1).map(|last| forward[last]);
+        match around.filter(|zone| from < zone.1) {
+            None => moments.push((from, false, number)),
+            Some((_, end, _)) if end <= until => moments.push((end, false, number)),
+            Some(_) => return Some(Zones::Refuted(None)),
+        }
+    }
+    moments.extend(
+        forward
+            .iter()
+            .map(|&(from, _, number)| (from, true, number)),
+    );
+    moments.sort_unstable();
+    Some(Zones::Order(clusters.order(&moments)))
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Clusters<T> {
+    /// The clusters with their writes alone; none if a value is written twice,
+    /// or something else is done.
+    fn of_writes<S: Specification<State = T>>(
+        specification: &S,
+        calls: &[TimedCallOf<S>],
+    ) -> Option<Self> {
+        let mut clusters = Clusters {
+            list: Vec::new(),
+            places: FxHashMap::default(),
+            next: vec![NONE; calls.len()],
+        };
+        clusters.add(specification.initial(), NONE, BEGINNING, BEGINNING, false);
+        for (number, timed) in (0..).zip(calls) {
+            match specification.effect(&timed.call, timed.returned()) {
+                Effect::Observe(Some(_)) => {}
+                Effect::Observe(None) if timed.completed.is_none() => {}
+                Effect::Replace(value) => {
+                    let completed = timed.completed.as_ref().map(|(at, _)| Place::from(*at));
+                    let begun = Place::from(timed.invoked);
+                    let finish = completed.unwrap_or(NEVER);
+                    let is_new = clusters.add(value, number, begun, finish, completed.is_some());
+                    if !is_new {
+                        return None;
+                    }
+                }
+                Effect::Observe(None) | Effect::Change { .. } | Effect::Other => return None,
+            }
+        }
+        Some(clusters)
+    }
+
+    /// Whether the value is new.
+    fn add(&mut self, value: T, write: u32, begun: Place, finish: Place, needed: bool) -> bool {
+        let number = self.list.len() as u32;
+        self.list.push(Cluster {
+            write,
+            begun,
+            finish,
+            start: begun,
+            first: NONE,
+            last: NONE,
+            needed,
+        });
+        self.places.insert(value, number).is_none()
+    }
+
+    /// Adds the reads to what they saw.
+    ///
+    /// # Errors
+    ///
+    /// A read that ended before what it saw had begun to be written.
+    fn add_reads<S: Specification<State = T>>(
+        &mut self,
+        specification: &S,
+        calls: &[TimedCallOf<S>],
+    ) -> Result<(), u32> {
+        for (number, timed) in (0..).zip(calls) {
+            let Some((completed, returned)) = &timed.completed else {
+                continue;
+            };
+            let Effect::Observe(Some(value)) = specification.effect(&timed.call, Some(returned))
+            else {
+                continue;
+            };
+            let Some(&place) = self.places.get(&value) else {
+                return Err(number);
+            };
+            let cluster = &mut self.list[place as usize];
+            let completed = Place::from(*completed);
+            if completed < cluster.begun {
+                return Err(number);
+            }
+            cluster.finish = cluster.finish.min(completed);
+            cluster.start = cluster.start.max(timed.invoked.into());
+            cluster.needed = true;
+            match cluster.last {
+                NONE => cluster.first = number,
+                last => self.next[last as usize] = number,
+            }
+            cluster.last = number;
+        }
+        Ok(())
+    }
+
+    /// The calls of one cluster after the other.
+    fn order(&self, moments: &[(Place, bool, u32)]) -> Vec<u32> {
+        let mut order = Vec::with_capacity(self.next.len());
+        for &(_, _, number) in moments {
+            let cluster = &self.list[number as usize];
+            order.extend((cluster.write != NONE).then_some(cluster.write));
+            let mut read = cluster.first;
+            while read != NONE {
+                order.push(read);
+                read = self.next[read as usize];
+            }
+        }
+        order
+    }
+}
