@@ -21,6 +21,7 @@
 mod crashed;
 mod dialect;
 mod explain;
+mod frontier;
 mod key_search;
 mod lanes;
 mod moves;

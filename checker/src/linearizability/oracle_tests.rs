@@ -7,6 +7,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::frontier::Frontier;
 use super::key_search::{Order, replays};
 use super::search::{Progress, Search, Supply};
 use super::slots::Slots;
@@ -128,6 +129,23 @@ fn search<B: Slots>(specification: Register<u8>, calls: &[Call]) -> bool {
     }
 }
 
+fn by_frontier(specification: Register<u8>, calls: &[Call]) -> bool {
+    let timeline = Timeline::new(&specification, calls.to_vec());
+    let mut frontier = Frontier::new(specification, timeline).expect("few open calls");
+    match frontier.run(1_000_000) {
+        Progress::Explained => {
+            let order = frontier.order();
+            assert!(
+                replays(&specification, calls, &order),
+                "{calls:#?} not by {order:?}"
+            );
+            true
+        }
+        Progress::Refuted => false,
+        Progress::Paused => panic!("not decided: {calls:#?}"),
+    }
+}
+
 /// So many of each shape.
 const HISTORIES: usize = 10_000;
 
@@ -147,6 +165,7 @@ fn compare(seed: u64, histories: usize, length: u64, processes: u64, values: u64
         let mut relaxed = Search::<_, [u64; 1]>::new(register, relaxed, Supply::Unlimited, None);
         let refuted = relaxed.run(1_000_000) == Progress::Refuted;
         assert!(!(refuted && expected), "{calls:#?}");
+        assert_eq!(by_frontier(register, &calls), expected, "{calls:#?}");
         assert_eq!(
             is_linearizable_small(&register, &calls),
             expected,

@@ -35,6 +35,9 @@ pub(crate) struct Prepared<S: Specification> {
     pub(crate) end: Option<End>,
     /// Equal calls with equal answers have equal numbers.
     pub(crate) class: u32,
+    /// The last moment at which the state may be seen that it leaves, as far
+    /// as that is one; see [`Timeline::seen_until`].
+    pub(crate) seen_until: u32,
 }
 
 /// Where a call ends.
@@ -97,10 +100,12 @@ impl<S: Specification> Timeline<S> {
                 effect,
                 end: None,
                 class,
+                seen_until: 0,
             });
         }
         timeline.arrange();
         timeline.note_what_is_seen();
+        timeline.note_what_is_left();
         timeline.wall = timeline.find_wall(specification.initial());
         timeline
     }
@@ -112,6 +117,12 @@ impl<S: Specification> Timeline<S> {
                 .seen_until
                 .get(state)
                 .is_some_and(|&until| until > moment)
+    }
+
+    /// The last moment at which a call may see `state`; 0 for none.
+    pub(crate) fn seen_until(&self, state: &S::State) -> u32 {
+        let seen = self.seen_until.get(state).copied().unwrap_or_default();
+        seen.max(self.any_seen_until)
     }
 
     /// Lists the moments in order and gives out the slots.
@@ -183,6 +194,16 @@ impl<S: Specification> Timeline<S> {
             .iter()
             .all(is_known)
             .then_some(wall as u32)
+    }
+
+    fn note_what_is_left(&mut self) {
+        let mut calls = std::mem::take(&mut self.calls);
+        for call in &mut calls {
+            if let Effect::Replace(to) | Effect::Change { to, .. } = &call.effect {
+                call.seen_until = self.seen_until(to);
+            }
+        }
+        self.calls = calls;
     }
 
     fn note_what_is_seen(&mut self) {
