@@ -9,7 +9,8 @@
 //! | `timeline` | one object's history moment by moment |
 //! | `search`, `moves` | looking for an order, and the rules that keep it short |
 //! | `slots`, `crashed` | the two parts of a configuration that need care to be small |
-//! | `key_search` | the two searches of one key, and the check of the order they find |
+//! | `frontier` | all orders at once, moment by moment |
+//! | `key_search` | what judges one key, and the check of the order that is found |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
 //! | [`witness`], `lanes` | the witness as data, and as a picture |
@@ -46,7 +47,7 @@ use crate::spec::Spec;
 use crate::specification::{Specification, TimedCallOf};
 use crate::verdict::{Limit, Verdict};
 use dialect::KeyHistory;
-use key_search::Pair;
+use key_search::Judge;
 use rounds::{Job, Meter};
 use search::{Progress, Search, Supply};
 use timeline::Timeline;
@@ -140,7 +141,7 @@ fn verdict(
     let whole = |key: &KeyHistory| key.calls(u32::MAX).0;
     let mut jobs: Vec<Job> = keys
         .iter()
-        .map(|key| Job::new(Pair::new(key, whole(key))))
+        .map(|key| Job::new(Judge::new(key, whole(key))))
         .collect();
     rounds::run(&mut jobs, meter);
     let judged = || keys.iter().zip(&jobs);

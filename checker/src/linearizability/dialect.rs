@@ -4,6 +4,8 @@
 //! says nothing is left out, and a value becomes a small number. Keys do not
 //! influence each other and are judged apart.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use tribunal_histories::{
     FailedCas, Header, History, HistoryError, Nil, Operation, Outcome, Value,
@@ -17,7 +19,7 @@ use crate::symbols::{Symbol, Symbols};
 pub(crate) struct KeyHistory {
     pub(crate) key: Option<Value>,
     initial: Symbol,
-    symbols: Symbols,
+    symbols: Arc<Symbols>,
     failed_cas: FailedCas,
     /// All operations on the key, in the order of invocation.
     pub(crate) operations: Vec<Recorded>,
@@ -58,7 +60,7 @@ impl KeyHistory {
 
     /// What judges the key.
     pub(crate) fn specification(&self) -> Kv {
-        Kv::new(self.initial, self.symbols.clone())
+        Kv::new(self.initial, Arc::clone(&self.symbols))
     }
 }
 
@@ -110,7 +112,7 @@ impl KeyHistory {
         KeyHistory {
             key,
             initial: symbols.name(&header.initial),
-            symbols,
+            symbols: symbols.into(),
             failed_cas: header.failed_cas,
             operations: Vec::new(),
         }
@@ -177,7 +179,7 @@ impl KeyHistory {
     fn name(&mut self, value: &Value, nil: Nil) -> Symbol {
         match (value, nil) {
             (Value::Null, Nil::Initial) => self.initial,
-            _ => self.symbols.name(value),
+            _ => Arc::make_mut(&mut self.symbols).name(value),
         }
     }
 }

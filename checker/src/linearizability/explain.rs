@@ -11,7 +11,7 @@
 use tribunal_histories::{Operation, Outcome, Value};
 
 use super::dialect::KeyHistory;
-use super::key_search::{KeySearch, Pair, key_search};
+use super::key_search::{Judge, KeySearch, key_search};
 use super::rounds::{Job, Meter};
 use super::search::{Progress, Supply};
 use super::witness::{Ending, Prefix, Seen, Shown, Step, Witness};
@@ -94,7 +94,7 @@ fn shortest_refuted(key: &KeyHistory, from: u32, meter: &Meter<'_>) -> (u32, boo
 /// known.
 fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     let (calls, _) = key.calls(until);
-    let mut search = Pair::new(key, calls);
+    let mut search = Judge::new(key, calls);
     let mut left = MOVES_MAX;
     while left > 0 {
         match search.run(MOVES_IN_SLICE) {
@@ -124,7 +124,7 @@ impl<'a> Refutation<'a> {
     fn new(operations: &'a [Operation], key: &'a KeyHistory, until: u32) -> Self {
         let (calls, whose) = key.calls(until);
         // Only a finished search knows how far an order comes.
-        let mut pair = Pair::new(key, calls.clone());
+        let mut pair = Judge::new(key, calls.clone());
         for _ in 0..MOVES_MAX / MOVES_IN_SLICE {
             if pair.run(MOVES_IN_SLICE) != Progress::Paused {
                 break;

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::dialect::KeyHistory;
+use super::frontier::Frontier;
 use super::search::{Move, Progress, Search, Supply, Trace};
 use super::slots::Slots;
 use super::timeline::{Moment, Timeline};
@@ -49,95 +50,148 @@ pub(crate) fn key_search(
     }
 }
 
-/// Decides a key: without a search where that can be, or by looking for an
-/// order of its calls, and for a refutation by an easier search as well where
-/// the two differ.
-pub(crate) enum Pair {
+/// Decides a key: without a search where that can be, by all orders at once
+/// where there are not too many, or one order after the other.
+pub(crate) enum Judge {
     /// Decided; an order that was found holds. If there is none, the call that
     /// is to blame, where one alone is.
     Decided(Progress, Option<u32>),
-    /// To be searched.
-    Searches {
-        exact: Box<dyn KeySearch>,
-        relaxed: Option<Box<dyn KeySearch>>,
-    },
+    /// To be decided.
+    Engines(Box<Engines>),
 }
 
-impl Pair {
+/// What looks for an order, and for a refutation. The first that knows decides.
+pub(crate) struct Engines {
+    key: Kv,
+    calls: Vec<TimedCallOf<Kv>>,
+    /// None if too many calls are open at a time.
+    frontier: Option<Frontier<Kv>>,
+    /// Depth first, once the frontier has not decided at once.
+    exact: Option<Box<dyn KeySearch>>,
+    /// The same with calls of unknown outcome in any number, where there are
+    /// such: it refutes sooner.
+    relaxed: Option<Box<dyn KeySearch>>,
+}
+
+impl Judge {
     pub(crate) fn new(key: &KeyHistory, calls: Vec<TimedCallOf<Kv>>) -> Self {
         let kv = key.specification();
         match zones::decide(&kv, &calls) {
-            Some(Zones::Refuted(call)) => return Pair::Decided(Progress::Refuted, call),
+            Some(Zones::Refuted(call)) => return Judge::Decided(Progress::Refuted, call),
             Some(Zones::Order(order)) if replays(&kv, &calls, &order) => {
-                return Pair::Decided(Progress::Explained, None);
+                return Judge::Decided(Progress::Explained, None);
             }
             Some(Zones::Order(_)) | None => {}
         }
-        let some_unknown = calls.iter().any(|call| call.completed.is_none());
-        let search = |calls, supply| key_search(key.specification(), calls, supply, None);
-        Pair::Searches {
-            relaxed: some_unknown.then(|| search(calls.clone(), Supply::Unlimited)),
-            exact: search(calls, Supply::Exact),
-        }
+        let timeline = Timeline::new(&kv, calls.clone());
+        Judge::Engines(Box::new(Engines {
+            frontier: Frontier::new(kv.clone(), timeline),
+            exact: None,
+            relaxed: None,
+            key: kv,
+            calls,
+        }))
     }
 
-    /// Tries at most so many moves more, with either search.
+    /// Goes on for at most so many moves, of each engine.
     pub(crate) fn run(&mut self, moves: u64) -> Progress {
-        let (exact, relaxed) = match self {
-            Pair::Decided(progress, _) => return *progress,
-            Pair::Searches { exact, relaxed } => (exact, relaxed),
-        };
-        let progress = exact.run(moves);
-        if progress != Progress::Paused {
-            return progress;
-        }
-        match relaxed.as_mut().map(|search| search.run(moves)) {
-            Some(Progress::Refuted) => Progress::Refuted,
-            // That there is an order if calls count twice says nothing.
-            Some(Progress::Explained) => {
-                *relaxed = None;
-                Progress::Paused
-            }
-            Some(Progress::Paused) | None => Progress::Paused,
+        match self {
+            Judge::Decided(progress, _) => *progress,
+            Judge::Engines(engines) => engines.run(moves),
         }
     }
 
     /// The call whose completion no order accounts for so far; without a
     /// search none is known.
     pub(crate) fn furthest(&self) -> Option<u32> {
-        let Pair::Searches { exact, relaxed } = self else {
-            return None;
-        };
-        let is_refuted = |it: &&Box<dyn KeySearch>| it.progress() == Progress::Refuted;
-        relaxed
-            .as_ref()
-            .filter(is_refuted)
-            .unwrap_or(exact)
-            .furthest()
+        match self {
+            Judge::Decided(..) => None,
+            Judge::Engines(engines) => engines.furthest(),
+        }
     }
 
     /// The call that a refutation is due to.
     pub(crate) fn blamed(&self) -> Option<u32> {
         match self {
-            Pair::Decided(_, call) => *call,
-            Pair::Searches { .. } => self.furthest(),
+            Judge::Decided(_, call) => *call,
+            Judge::Engines(engines) => engines.furthest(),
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Pair::Decided(..) => 0,
-            Pair::Searches { exact, relaxed } => {
-                exact.bytes() + relaxed.as_ref().map_or(0, |search| search.bytes())
-            }
+            Judge::Decided(..) => 0,
+            Judge::Engines(engines) => engines.bytes(),
         }
     }
 
     /// Whether the order that was found is one.
     pub(crate) fn replays(&mut self) -> bool {
         match self {
-            Pair::Decided(progress, _) => *progress == Progress::Explained,
-            Pair::Searches { exact, .. } => exact.replays(),
+            Judge::Decided(progress, _) => *progress == Progress::Explained,
+            Judge::Engines(engines) => engines.replays(),
+        }
+    }
+}
+
+impl Engines {
+    fn run(&mut self, moves: u64) -> Progress {
+        if let Some(frontier) = &mut self.frontier {
+            let progress = frontier.run(moves);
+            if progress != Progress::Paused {
+                return progress;
+            }
+        }
+        let exact = self.exact.get_or_insert_with(|| {
+            let some_unknown = self.calls.iter().any(|call| call.completed.is_none());
+            let search = |supply| key_search(self.key.clone(), self.calls.clone(), supply, None);
+            self.relaxed = some_unknown.then(|| search(Supply::Unlimited));
+            search(Supply::Exact)
+        });
+        let progress = exact.run(moves);
+        if progress != Progress::Paused {
+            return progress;
+        }
+        match self.relaxed.as_mut().map(|search| search.run(moves)) {
+            Some(Progress::Refuted) => Progress::Refuted,
+            // That there is an order if calls count twice says nothing.
+            Some(Progress::Explained) => {
+                self.relaxed = None;
+                Progress::Paused
+            }
+            Some(Progress::Paused) | None => Progress::Paused,
+        }
+    }
+
+    fn furthest(&self) -> Option<u32> {
+        let is_refuted = |it: &&Box<dyn KeySearch>| it.progress() == Progress::Refuted;
+        let depth_first = self
+            .relaxed
+            .as_ref()
+            .filter(is_refuted)
+            .or(self.exact.as_ref());
+        match (&self.frontier, depth_first) {
+            (Some(frontier), None) => frontier.furthest(),
+            (Some(frontier), Some(_)) if frontier.progress() == Progress::Refuted => {
+                frontier.furthest()
+            }
+            (_, depth_first) => depth_first?.furthest(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let frontier = self.frontier.as_ref().map_or(0, Frontier::bytes);
+        let searches = self.exact.iter().chain(&self.relaxed);
+        frontier + searches.map(|search| search.bytes()).sum::<usize>()
+    }
+
+    fn replays(&mut self) -> bool {
+        match (&self.frontier, &mut self.exact) {
+            (Some(frontier), _) if frontier.progress() == Progress::Explained => {
+                replays(&self.key, &self.calls, &frontier.order())
+            }
+            (_, Some(exact)) => exact.replays(),
+            (_, None) => false,
         }
     }
 }

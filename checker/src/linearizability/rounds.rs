@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::key_search::Pair;
+use super::key_search::Judge;
 use super::search::Progress;
 use super::{Limits, describe_bytes, describe_time};
 
@@ -20,7 +20,7 @@ const MOVES_IN_SLICE: u64 = 1 << 12;
 /// One key's search and how it stands.
 pub(crate) struct Job {
     /// None once the key is decided: the search may hold a lot.
-    search: Option<Pair>,
+    search: Option<Judge>,
     pub(crate) progress: Progress,
     /// The call whose completion no order accounts for so far.
     pub(crate) furthest: Option<u32>,
@@ -30,7 +30,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(search: Pair) -> Self {
+    pub(crate) fn new(search: Judge) -> Self {
         Job {
             search: Some(search),
             progress: Progress::Paused,

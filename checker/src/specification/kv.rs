@@ -9,16 +9,18 @@
 //! Anything else refuses it, and stays as it is.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use super::{Effect, Register, RegisterCall, RegisterReturn, Specification, TimedCallOf};
 use crate::symbols::{Symbol, Symbols};
 
 /// One key of a key-value store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Kv {
     register: Register<Symbol>,
-    /// Names what appends make; a step can make a value nobody wrote down.
-    symbols: RefCell<Symbols>,
+    /// Names what appends make; a step can make a value nobody wrote down. Of
+    /// one's own from then on.
+    symbols: RefCell<Arc<Symbols>>,
 }
 
 /// What a key is asked.
@@ -34,10 +36,10 @@ pub enum KvCall {
 impl Kv {
     /// A key that at first holds `initial`; `symbols` names every value in
     /// its history.
-    pub fn new(initial: Symbol, symbols: Symbols) -> Self {
+    pub fn new(initial: Symbol, symbols: impl Into<Arc<Symbols>>) -> Self {
         Kv {
             register: Register { initial },
-            symbols: RefCell::new(symbols),
+            symbols: RefCell::new(symbols.into()),
         }
     }
 
@@ -57,7 +59,7 @@ impl Kv {
 
     /// What the symbols stand for.
     pub fn symbols(&self) -> std::cell::Ref<'_, Symbols> {
-        self.symbols.borrow()
+        std::cell::Ref::map(self.symbols.borrow(), |symbols| &**symbols)
     }
 }
 
@@ -80,7 +82,8 @@ impl Specification for Kv {
         match call {
             KvCall::Register(call) => self.register.step(state, call, returned),
             KvCall::Append(last) => {
-                let appended = self.symbols.borrow_mut().append(*state, *last);
+                let mut symbols = self.symbols.borrow_mut();
+                let appended = Arc::make_mut(&mut symbols).append(*state, *last);
                 match returned {
                     None => Some(appended.unwrap_or(*state)),
                     Some(RegisterReturn::Done) => appended,
