@@ -118,7 +118,14 @@ fn transactions_are_blocked_while_their_coordinator_is_gone_and_decided_afterwar
     let checks = report["checks"].as_array().expect("checks");
     let termination = checks.iter().find(|it| it["checker"] == "termination");
     let blocked = &termination.expect("a check of it")["figures"]["blocked"];
-    let longest = &blocked[0];
+    let is_crash = |fault: &Value| fault.as_str().is_some_and(|it| it.starts_with("crash-at"));
+    let crashed = |it: &&Value| {
+        it["faults"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(is_crash))
+    };
+    let longest = blocked.as_array().expect("a list").iter().find(crashed);
+    let longest = longest.unwrap_or_else(|| panic!("no coordinator was missed: {blocked}"));
     let (from, until) = (longest["from_ns"].as_u64(), longest["until_ns"].as_u64());
     assert!(until > from && from.is_some(), "{blocked}");
     let coordinator = longest["coordinator"].as_str().expect("a coordinator");

@@ -196,7 +196,7 @@ pub trait System: Send + Sync {
         Box::pin(async move { Err(ClientError::Protocol(why.to_owned())) })
     }
 
-    /// What whoever runs a cluster can ask; nothing, unless a system says so.
+    /// What it can do that not every system can; nothing, unless it says so.
     fn capabilities(&self) -> &[Capability] {
         &[]
     }

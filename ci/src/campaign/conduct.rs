@@ -84,8 +84,8 @@ pub struct Record {
     pub unanswered_reads: Option<usize>,
     /// The replicas compared.
     pub digests: Digests,
-    /// What was in doubt for long, where there are transactions.
-    pub blocked: Blocked,
+    /// What was blocked, where there are transactions and somebody looked.
+    pub blocked: Option<Blocked>,
     /// Whether nothing was in doubt any more in the end.
     pub termination: Termination,
     /// The parts of the run, with their lengths.
@@ -210,7 +210,7 @@ impl Record {
             recovered: None,
             unanswered_reads: None,
             digests: Digests::default(),
-            blocked: Blocked::default(),
+            blocked: None,
             termination: Termination::default(),
             phases: Vec::new(),
             interrupted: false,
@@ -277,7 +277,8 @@ impl Running {
         })
     }
 
-    /// Waits until every node is ready and one operation can be served. What
+    /// Waits until every node is ready, one operation can be served, and the
+    /// keys hold what the workload begins with. What
     /// keeps the system from it is the system's own doing, and is judged; a
     /// node that refuses what the harness gave it is ours.
     async fn until_it_serves(&mut self, trial: &Trial) -> anyhow::Result<Start> {
@@ -355,8 +356,9 @@ impl Running {
         if all_ready(&self.stage, deadline).await && load::serves(&trial, deadline).await {
             record.recovered = Some(began.elapsed());
         }
-        if self.doubts.is_some() {
-            record.termination = doubts::settle(&self.stage, limit(QUIET_LIMIT)).await;
+        if let Some(blocked_after) = self.doubts.as_ref().map(doubts::Watch::blocked_after) {
+            let patience = limit(QUIET_LIMIT.max(3 * blocked_after));
+            record.termination = doubts::settle(&self.stage, patience).await;
         }
         self.phases.enter(&trial, "final reads");
         let detects = trial.system.detects(trial.plans.len() as u8);
@@ -372,7 +374,7 @@ impl Running {
     pub fn leave(&mut self, record: &mut Record) {
         self.drain_exits(record);
         if let Some(doubts) = self.doubts.take() {
-            record.blocked = doubts.blocked(&record.faults);
+            record.blocked = Some(doubts.blocked(&record.faults));
         }
         record.cpu = cpu::since(self.cpu_before);
         record.phases = self.phases.so_far();

@@ -2,11 +2,12 @@
 //! heard the decision of, while what those wrote was locked.
 //!
 //! Every node is asked again and again, from the load until all are told. A
-//! transaction that is in doubt for long is blocked: its participants have
-//! asked everybody they can reach, and nobody knows. That is what two-phase
-//! commit does where its coordinator is gone, and no violation; it is shown
-//! with what kept the decision away. Once all faults are healed every decision
-//! must arrive (AC5 of Bernstein, Hadzilacos & Goodman 1987).
+//! transaction is blocked while a node that runs is in doubt about it, has had
+//! the time to ask everybody, and cannot hear from the coordinator, which does
+//! not answer us either or is cut off from it. That is what two-phase commit
+//! does, and no violation; it is shown with what kept the decision away. Once
+//! all faults are healed everything must be decided, and every decision arrive
+//! (AC5 of Bernstein, Hadzilacos & Goodman 1987).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tribunal_impls::adapter::{Capability, Transactions};
-use tribunal_nemesis::{FaultReport, node_name};
+use tribunal_nemesis::{FaultKind, FaultReport, Shape, node_name, parse_node};
 
 use super::cluster::Stage;
 use super::report::{Check, Figures};
@@ -29,6 +30,9 @@ pub const NAME: &str = "termination";
 
 /// How long to wait between two looks at a node.
 const POLL: Duration = Duration::from_millis(50);
+
+/// A node that gives no answer for so long does not run, or not for us.
+const SILENCE: Duration = Duration::from_millis(400);
 
 /// The intervals that the table for people has.
 const SHOWN_MAX: usize = 8;
@@ -43,22 +47,31 @@ pub struct Watch {
 /// What was found once the faults were healed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Termination {
-    /// It was not looked at: the system has no transactions, or the run did
-    /// not come so far.
+    /// It was not looked at: the run did not come so far.
     #[default]
     NotAsked,
-    /// After this time no node was in doubt.
+    /// Everything was decided, and no node in doubt.
     Reached(Duration),
-    /// After this time some nodes were, about these transactions; others said
-    /// nothing.
+    /// After this time it was not so.
     Missed {
         /// How long was waited.
         waited: Duration,
         /// What nodes were in doubt about, each by its name.
-        in_doubt: BTreeMap<String, BTreeSet<String>>,
-        /// How many nodes said nothing.
-        silent: usize,
+        in_doubt: BTreeMap<String, InDoubt>,
+        /// The nodes that coordinate undecided transactions, and how many.
+        undecided: BTreeMap<String, u64>,
+        /// The nodes that said nothing.
+        silent: BTreeSet<String>,
     },
+}
+
+/// A transaction that is in doubt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InDoubt {
+    /// Who coordinates it.
+    pub coordinator: String,
+    /// Who is in doubt.
+    pub nodes: BTreeSet<String>,
 }
 
 /// Some time during which a transaction was in doubt, in nanoseconds since the
@@ -112,6 +125,11 @@ impl Watch {
         })
     }
 
+    /// How long a node is in doubt until it has asked everybody.
+    pub fn blocked_after(&self) -> Duration {
+        self.blocked_after
+    }
+
     /// The transactions that were in doubt for so long that they were blocked,
     /// the longest first.
     pub fn blocked(&self, faults: &[FaultReport]) -> Blocked {
@@ -126,28 +144,42 @@ impl Watch {
     }
 }
 
-/// Waits until no node is in doubt, at most so long.
+/// Waits until everything is decided and no node in doubt, at most so long. Two
+/// looks in a row must show it: the nodes are not asked all at one moment.
 pub async fn settle(stage: &Stage, limit: Duration) -> Termination {
     let began = Instant::now();
+    let mut clean = 0;
     loop {
         let statuses = stage.statuses().await;
-        let mut in_doubt = BTreeMap::<String, BTreeSet<String>>::new();
+        let mut in_doubt = BTreeMap::<String, InDoubt>::new();
+        let mut undecided = BTreeMap::new();
+        let mut silent = BTreeSet::new();
         for (plan, status) in stage.plans.iter().zip(&statuses) {
-            let known = status.iter().flat_map(|status| &status.transactions);
-            for name in known.flat_map(|transactions| transactions.in_doubt.keys()) {
-                let nodes = in_doubt.entry(name.clone()).or_default();
-                nodes.insert(node_name(plan.node));
+            let node = node_name(plan.node);
+            let Some(known) = status.as_ref().and_then(|it| it.transactions.as_ref()) else {
+                silent.insert(node);
+                continue;
+            };
+            for (name, coordinator) in &known.in_doubt {
+                let doubt = in_doubt.entry(name.clone()).or_default();
+                doubt.coordinator = node_name(*coordinator);
+                doubt.nodes.insert(node.clone());
+            }
+            if known.undecided > 0 {
+                undecided.insert(node, known.undecided);
             }
         }
-        let silent = statuses.iter().filter(|status| status.is_none()).count();
         let waited = began.elapsed();
-        if in_doubt.is_empty() && silent == 0 {
+        let is_clean = in_doubt.is_empty() && undecided.is_empty() && silent.is_empty();
+        clean = if is_clean { clean + 1 } else { 0 };
+        if clean == 2 {
             return Termination::Reached(waited);
         }
-        if waited >= limit {
+        if waited >= limit && !is_clean {
             return Termination::Missed {
                 waited,
                 in_doubt,
+                undecided,
                 silent,
             };
         }
@@ -164,38 +196,67 @@ pub struct Blocked {
     intervals: Vec<Interval>,
 }
 
-/// What became of what was in doubt. None where nobody looked.
-pub fn check(termination: &Termination, blocked: &Blocked) -> Option<Check> {
+/// What became of what was in doubt.
+pub fn check(termination: &Termination, blocked: &Blocked) -> Check {
     let about = blocked.about();
     let check = match termination {
-        Termination::NotAsked => return None,
-        Termination::Reached(_) => Check::valid(NAME, about),
-        Termination::Missed {
-            in_doubt, silent, ..
-        } if in_doubt.is_empty() => {
-            let reason = format!("{silent} nodes did not say what they are in doubt about");
+        Termination::NotAsked => {
+            let reason = "not judged: the run ended early, or left a node or a link as no run may"
+                .to_owned();
             Check::unknown(NAME, about, reason)
         }
+        Termination::Reached(_) => Check::valid(NAME, about),
         Termination::Missed {
-            waited, in_doubt, ..
-        } => {
-            let doubts = in_doubt.iter().map(|(name, nodes)| {
-                let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
-                format!("{name} on {}", nodes.join(", "))
-            });
-            let shown = format!(
-                "{} after everything was healed these transactions were still in doubt:\n{}",
-                Human(*waited),
-                doubts.collect::<Vec<_>>().join("\n")
-            );
-            let witness = json!({ "waited_ms": waited.as_millis() as u64, "in_doubt": in_doubt });
-            Check::invalid(NAME, "not every decision arrived", witness, shown)
-        }
+            waited,
+            in_doubt,
+            undecided,
+            silent,
+        } => missed(*waited, in_doubt, undecided, silent, about),
     };
-    Some(Check {
-        figures: blocked.figures(termination),
+    Check {
+        figures: Some(blocked.figures(termination)),
         ..check
-    })
+    }
+}
+
+/// What is not decided though whoever can decide it is there is a violation;
+/// of what hangs on a node that says nothing, nothing is known.
+fn missed(
+    waited: Duration,
+    in_doubt: &BTreeMap<String, InDoubt>,
+    undecided: &BTreeMap<String, u64>,
+    silent: &BTreeSet<String>,
+    about: String,
+) -> Check {
+    let answers = |it: &InDoubt| !silent.contains(&it.coordinator);
+    let stuck = in_doubt.iter().filter(|(_, doubt)| answers(doubt));
+    let mut lines: Vec<String> = stuck
+        .map(|(name, InDoubt { coordinator, nodes })| {
+            let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+            format!("{name} of {coordinator}, in doubt on {}", nodes.join(", "))
+        })
+        .collect();
+    if silent.is_empty() {
+        let open = undecided.iter();
+        lines.extend(open.map(|(node, count)| format!("{count} of {node}, which has not decided")));
+    }
+    if lines.is_empty() {
+        let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+        let reason = format!("{} did not say what is undecided", silent.join(", "));
+        return Check::unknown(NAME, about, reason);
+    }
+    let shown = format!(
+        "{} after everything was healed these transactions were not over:\n{}",
+        Human(waited),
+        lines.join("\n")
+    );
+    let witness = json!({
+        "waited_ms": waited.as_millis() as u64,
+        "in_doubt": in_doubt,
+        "undecided": undecided,
+        "silent": silent,
+    });
+    Check::invalid(NAME, "not every decision arrived", witness, shown)
 }
 
 impl Blocked {
@@ -214,7 +275,7 @@ impl Blocked {
         }
     }
 
-    fn figures(&self, termination: &Termination) -> Option<Figures> {
+    fn figures(&self, termination: &Termination) -> Figures {
         let settled_ms = match termination {
             Termination::Reached(after) => Some(after.as_millis() as u64),
             _ => None,
@@ -229,27 +290,22 @@ impl Blocked {
         ];
         let mut rows = vec![titles.map(str::to_owned).to_vec()];
         rows.extend(self.intervals.iter().take(SHOWN_MAX).map(Interval::row));
-        let title = match self.intervals.len() {
-            // Nothing to show for people.
-            0 => String::new(),
-            count if count > SHOWN_MAX => format!(
-                "blocked transactions: in doubt for more than {}, the {SHOWN_MAX} longest of {count}",
-                Human(self.after)
-            ),
-            _ => format!(
-                "blocked transactions: in doubt for more than {}",
-                Human(self.after)
-            ),
+        let most = match self.intervals.len() {
+            count if count > SHOWN_MAX => format!(", the {SHOWN_MAX} longest of {count}"),
+            _ => String::new(),
         };
-        Some(Figures {
+        Figures {
             data: json!({
                 "blocked_after_ms": self.after.as_millis() as u64,
                 "settled_after_heal_ms": settled_ms,
                 "blocked": self.intervals,
             }),
-            title,
+            title: format!(
+                "blocked transactions: in doubt for more than {} and cut off from the coordinator{most}",
+                Human(self.after)
+            ),
             rows,
-        })
+        }
     }
 }
 
@@ -275,39 +331,59 @@ impl Interval {
     }
 }
 
-/// What every node was seen to be in doubt about.
+/// What every node was seen to be in doubt about, and when nodes said nothing.
 #[derive(Debug, Default)]
 struct Doubts {
     open: BTreeMap<(u8, String), Doubt>,
     over: Vec<(u8, String, Doubt)>,
+    /// When each node answered last.
+    told: BTreeMap<u8, u64>,
+    /// Times, longer than [`SILENCE`], in which a node gave no answer.
+    silences: BTreeMap<u8, Vec<(u64, u64)>>,
 }
 
 #[derive(Clone, Debug)]
 struct Doubt {
     coordinator: u8,
     from_ns: u64,
+    /// When the node said so last.
+    last_ns: u64,
     until_ns: Option<u64>,
 }
 
 impl Doubts {
     /// A node has answered.
     fn told(&mut self, node: u8, said: &Transactions, at_ns: u64) {
+        let before = self.told.insert(node, at_ns);
+        let silent = before.filter(|before| is_silence(*before, at_ns));
+        if let Some(before) = silent {
+            self.silences.entry(node).or_default().push((before, at_ns));
+        }
+        // Whoever did not run meanwhile has not asked meanwhile.
+        let is_over = |(of, name): &(u8, String)| {
+            *of == node && (silent.is_some() || !said.in_doubt.contains_key(name))
+        };
+        for ((of, name), mut doubt) in self.open.extract_if(.., |key, _| is_over(key)) {
+            doubt.until_ns = Some(if silent.is_some() {
+                doubt.last_ns
+            } else {
+                at_ns
+            });
+            self.over.push((of, name, doubt));
+        }
         for (name, coordinator) in &said.in_doubt {
             let doubt = self.open.entry((node, name.clone()));
-            doubt.or_insert(Doubt {
+            let doubt = doubt.or_insert(Doubt {
                 coordinator: *coordinator,
                 from_ns: at_ns,
+                last_ns: at_ns,
                 until_ns: None,
             });
-        }
-        let is_over = |(of, name): &(u8, String)| *of == node && !said.in_doubt.contains_key(name);
-        for ((of, name), mut doubt) in self.open.extract_if(.., |key, _| is_over(key)) {
-            doubt.until_ns = Some(at_ns);
-            self.over.push((of, name, doubt));
+            doubt.last_ns = at_ns;
         }
     }
 
-    /// Those that lasted longer than `least`, by transaction.
+    /// Those that were blocked for longer than `least`, by transaction.
     fn intervals(&self, least: Duration, faults: &[FaultReport]) -> Vec<Interval> {
         let mut all = BTreeMap::<&str, Interval>::new();
         let open = self.open.iter();
@@ -315,8 +391,14 @@ impl Doubts {
         let over = self.over.iter();
         let over = over.map(|(node, name, doubt)| (*node, name, doubt));
         for (node, name, doubt) in over.chain(open) {
-            let lasted = doubt.until_ns.map(|until| until - doubt.from_ns);
-            if lasted.is_some_and(|lasted| u128::from(lasted) < least.as_nanos()) {
+            let until = doubt.until_ns.unwrap_or(doubt.last_ns);
+            let lasted = u128::from(until - doubt.from_ns);
+            let apart = |fault: &&FaultReport| {
+                overlaps(fault, doubt.from_ns, until) && parts(fault, node, doubt.coordinator)
+            };
+            let is_cut_off = self.is_silent(doubt.coordinator, doubt.from_ns, until)
+                || faults.iter().any(|fault| apart(&fault));
+            if lasted < least.as_nanos() || !is_cut_off {
                 continue;
             }
             let interval = all.entry(name).or_insert_with(|| Interval {
@@ -339,18 +421,52 @@ impl Doubts {
         }
         intervals
     }
+
+    /// Whether a node gave no answer during a part of this time.
+    fn is_silent(&self, node: u8, from: u64, until: u64) -> bool {
+        let past = self.silences.get(&node).into_iter().flatten();
+        let last = self.told.get(&node).copied().unwrap_or_default();
+        let now = is_silence(last, until).then_some((last, until));
+        past.chain(&now)
+            .any(|(begin, end)| *begin < until && from < *end)
+    }
+}
+
+fn is_silence(from: u64, until: u64) -> bool {
+    u128::from(until.saturating_sub(from)) > SILENCE.as_nanos()
+}
+
+fn overlaps(fault: &FaultReport, from: u64, until: u64) -> bool {
+    let times = &fault.times;
+    let began = match fault.fault {
+        // Until then the node waits for its place to crash.
+        FaultKind::CrashAt => times.effective_ns.unwrap_or(u64::MAX),
+        _ => times.began_ns,
+    };
+    fault.effective && began < until && times.healed_ns.is_none_or(|healed| from < healed)
+}
+
+/// Whether a partition leaves the two nodes on different sides; a bridge joins
+/// two sides that its report does not tell.
+fn parts(fault: &FaultReport, one: u8, other: u8) -> bool {
+    let is_named = |node: u8| fault.targets.contains(&node_name(node));
+    match fault.shape {
+        None => false,
+        Some(Shape::Bridge) => !is_named(one) && !is_named(other),
+        Some(_) => is_named(one) != is_named(other),
+    }
 }
 
 impl Interval {
-    /// Whether a fault kept one of its nodes from hearing the decision
-    /// meanwhile.
+    /// Whether a fault was on the coordinator meanwhile, or between it and one
+    /// in doubt.
     fn meets(&self, fault: &FaultReport) -> bool {
-        let times = &fault.times;
-        let overlaps = fault.effective
-            && self.until_ns.is_none_or(|until| times.began_ns < until)
-            && times.healed_ns.is_none_or(|healed| self.from_ns < healed);
-        let concerns = |name: &String| *name == self.coordinator || self.nodes.contains(name);
-        overlaps && (fault.shape.is_some() || fault.targets.iter().any(concerns))
+        let number = |name: &String| parse_node(name).unwrap_or_default();
+        let coordinator = number(&self.coordinator);
+        let nodes = &mut self.nodes.iter().map(number);
+        overlaps(fault, self.from_ns, self.until_ns.unwrap_or(u64::MAX))
+            && (fault.shape.is_none() && fault.targets.contains(&self.coordinator)
+                || nodes.any(|node| parts(fault, node, coordinator)))
     }
 }
 
@@ -371,66 +487,98 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn watched(answers: &[(u8, &[&str], u64)]) -> Doubts {
+    /// Node, what it is in doubt about, until when it says so every 50 ms.
+    fn watched(answers: &[(u8, &[&str], std::ops::Range<u64>)]) -> Doubts {
         let mut doubts = Doubts::default();
-        for (node, names, at) in answers {
-            doubts.told(*node, &said(names), at * MS);
+        for (node, names, when) in answers {
+            for at in when.clone().step_by(50) {
+                doubts.told(*node, &said(names), at * MS);
+            }
         }
         doubts
+    }
+
+    fn intervals(doubts: &Doubts) -> Vec<Interval> {
+        doubts.intervals(Duration::from_millis(600), &[])
     }
 
     #[test]
     fn a_transaction_is_blocked_from_its_first_doubt_to_its_last() {
         let doubts = watched(&[
-            (1, &["a", "b"], 100),
-            (2, &["a"], 120),
-            (1, &["a"], 150),
-            (1, &[], 900),
-            (2, &["a"], 950),
-            (2, &[], 1_000),
+            (3, &[], 0..101),
+            (1, &["a", "b"], 100..150),
+            (1, &["a"], 150..900),
+            (1, &[], 900..950),
+            (2, &["a"], 200..1_000),
+            (2, &[], 1_000..1_050),
+            (3, &[], 1_000..1_050),
         ]);
-        let intervals = doubts.intervals(Duration::from_millis(600), &[]);
-        assert_eq!(intervals.len(), 1);
-        let Interval {
-            transaction,
-            coordinator,
-            nodes,
-            from_ns,
-            until_ns,
-            ..
-        } = &intervals[0];
-        assert_eq!((transaction.as_str(), coordinator.as_str()), ("a", "n3"));
-        assert_eq!(nodes.len(), 2);
-        assert_eq!((*from_ns, *until_ns), (100 * MS, Some(1_000 * MS)));
+        let [interval] = &intervals(&doubts)[..] else {
+            panic!("one transaction is blocked")
+        };
+        assert_eq!(interval.transaction, "a");
+        assert_eq!(interval.coordinator, "n3");
+        assert_eq!(interval.nodes.len(), 2);
+        assert_eq!(interval.from_ns, 100 * MS);
+        assert_eq!(interval.until_ns, Some(1_000 * MS));
     }
 
     #[test]
-    fn what_did_not_end_is_shown_whatever_its_length() {
-        let doubts = watched(&[(1, &["a"], 100), (2, &[], 150)]);
-        let intervals = doubts.intervals(Duration::from_secs(1), &[]);
-        assert_eq!(intervals[0].until_ns, None);
+    fn whoever_hears_from_the_coordinator_is_not_blocked() {
+        let doubts = watched(&[
+            (3, &[], 0..1_100),
+            (1, &["a"], 100..900),
+            (1, &[], 900..950),
+        ]);
+        assert_eq!(intervals(&doubts), []);
     }
 
     #[test]
-    fn every_decision_must_have_arrived() {
-        let missed = |names: &[&str], silent| Termination::Missed {
-            waited: Duration::from_secs(30),
-            in_doubt: names
+    fn a_node_that_does_not_run_is_not_blocked() {
+        let doubts = watched(&[
+            (3, &[], 0..50),
+            (1, &["a"], 100..200),
+            (1, &["a"], 1_500..1_600),
+            (1, &[], 1_600..1_650),
+        ]);
+        assert_eq!(intervals(&doubts), []);
+    }
+
+    #[test]
+    fn what_did_not_end_has_no_end() {
+        let doubts = watched(&[(3, &[], 0..50), (1, &["a"], 100..900)]);
+        assert_eq!(intervals(&doubts)[0].until_ns, None);
+    }
+
+    #[test]
+    fn everything_must_be_decided_where_somebody_can() {
+        let missed = |doubts: &[&str], undecided: u64, silent: &[&str]| {
+            let doubt = InDoubt {
+                coordinator: "n3".to_owned(),
+                nodes: BTreeSet::from(["n1".to_owned()]),
+            };
+            let doubts = doubts
                 .iter()
-                .map(|name| ((*name).to_owned(), BTreeSet::from(["n1".to_owned()])))
-                .collect(),
-            silent,
+                .map(|name| ((*name).to_owned(), doubt.clone()));
+            let undecided = [("n2".to_owned(), undecided)];
+            Termination::Missed {
+                waited: Duration::from_secs(30),
+                in_doubt: doubts.collect(),
+                undecided: undecided
+                    .into_iter()
+                    .filter(|(_, count)| *count > 0)
+                    .collect(),
+                silent: silent.iter().map(|name| (*name).to_owned()).collect(),
+            }
         };
-        let verdict = |termination: &Termination| {
-            let check = check(termination, &Blocked::default());
-            check.map(|check| check.verdict.word())
-        };
-        assert_eq!(verdict(&Termination::NotAsked), None);
-        assert_eq!(
-            verdict(&Termination::Reached(Duration::ZERO)),
-            Some("valid")
-        );
-        assert_eq!(verdict(&missed(&[], 1)), Some("unknown"));
-        assert_eq!(verdict(&missed(&["a"], 1)), Some("invalid"));
+        let verdict =
+            |termination: &Termination| check(termination, &Blocked::default()).verdict.word();
+        assert_eq!(verdict(&Termination::NotAsked), "unknown");
+        assert_eq!(verdict(&Termination::Reached(Duration::ZERO)), "valid");
+        assert_eq!(verdict(&missed(&[], 0, &["n1"])), "unknown");
+        assert_eq!(verdict(&missed(&["a"], 0, &["n3"])), "unknown");
+        assert_eq!(verdict(&missed(&["a"], 0, &["n2"])), "invalid");
+        assert_eq!(verdict(&missed(&[], 1, &[])), "invalid");
+        assert_eq!(verdict(&missed(&[], 1, &["n3"])), "unknown");
     }
 }

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | `linearizability` | some key's operations fit no order | a limit of time or memory |
 //! | `isolation` | no order of the transactions explains what they read | – |
-//! | `bank` | a read of all accounts finds another total | – |
-//! | `termination` | a transaction stayed in doubt after the heal | a node could not be asked |
+//! | `bank` | a read of all accounts finds another total, or an overdrawn one | – |
+//! | `termination` | a transaction was not over long after the heal | a node could not be asked |
 //! | `detection` | who failed is not suspected, or somebody else for ever | a node could not be asked |
 //! | `local-reads` | a read is not what it says it is | – |
 //! | `digest` | two replicas differ at one position | replicas stayed apart |
@@ -24,7 +24,7 @@ use tribunal_nemesis::process::ExitEvent;
 use super::conduct::Record;
 use super::config::Campaign;
 use super::digests::Digests;
-use super::doubts;
+use super::doubts::{self, Termination};
 use super::folder::Folder;
 use super::report::Check;
 use crate::units::Human;
@@ -155,10 +155,15 @@ pub fn digest(record: &Record) -> Option<Check> {
 }
 
 /// What was in doubt must be decided once everything is healed. None where
-/// nobody looked: there are no transactions, or a node ended unasked.
+/// there are no transactions, or no load began.
 pub fn termination(record: &Record) -> Option<Check> {
     let whole = record.exits.is_empty() && record.healing.unhealed.is_empty();
-    doubts::check(&record.termination, &record.blocked).filter(|_| whole)
+    let found = match whole {
+        true => &record.termination,
+        // Whoever is gone may be the one who knows.
+        false => &Termination::NotAsked,
+    };
+    Some(doubts::check(found, record.blocked.as_ref()?))
 }
 
 /// A run in which too little happened says nothing.

@@ -83,8 +83,7 @@ pub async fn work(
             }
         };
         match completion {
-            Completion::Ok(_) => free = Some(client),
-            Completion::Refused(_) => free = Some(client),
+            Completion::Ok(_) | Completion::Refused(_) => free = Some(client),
             Completion::Fail(_) => {
                 free = Some(client);
                 rest(&trial, &mut stop, &invocation).await;

@@ -81,6 +81,20 @@ impl Campaign {
                 workload.name
             )));
         }
+        if self.retry && workload.needs == Some(Capability::Transactions) {
+            return Err(usage(format!(
+                "a transaction carries no ticket by which a second copy would be told, so that \
+                 none is sent twice; leave out --retry, or the workload {}",
+                workload.name
+            )));
+        }
+        let most = workload.usual.keys_max;
+        if self.keys > most {
+            return Err(usage(format!(
+                "expected --keys of at most {most} for the workload {}, not {}",
+                workload.name, self.keys
+            )));
+        }
         match self.compact_after {
             Some(after) if !known.contains(&Capability::Compaction) => Err(usage(format!(
                 "{name} has no log to compact; leave out --compact-after {after}"

@@ -55,7 +55,9 @@ impl Bank {
 impl Workload for Bank {
     fn next(&mut self, worker: usize) -> Invocation {
         let stream = &mut self.worker_streams[worker];
-        if worker % 2 == 1 || stream.random_range(0..100) < 20 {
+        // Workers take turns at the nodes: every node gets both kinds.
+        let only_reads = worker / usize::from(self.nodes.max(1)) % 2 == 1;
+        if only_reads || stream.random_range(0..100) < 20 {
             return self.read();
         }
         let count = self.accounts.len();
@@ -108,7 +110,7 @@ mod tests {
         Bank::new(&Shape {
             nodes: 3,
             seed,
-            workers: 4,
+            workers: 6,
             keys: 5,
             operations_per_key: 50,
         })
@@ -116,7 +118,7 @@ mod tests {
 
     fn drawn(seed: u64) -> Vec<Invocation> {
         let mut bank = bank(seed);
-        (0..400).map(|at| bank.next(at % 4)).collect()
+        (0..600).map(|at| bank.next(at % 6)).collect()
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub struct Usual {
     pub faults: Option<(Duration, Duration)>,
     /// How many keys are in use at once.
     pub keys: u16,
+    /// More of them cannot be asked for at once.
+    pub keys_max: u16,
 }
 
 impl Usual {
@@ -137,6 +139,7 @@ impl Usual {
         time: Duration::from_secs(20),
         faults: None,
         keys: 6,
+        keys_max: u16::MAX,
     };
 
     /// Where operations are about several keys, and refused when they meet.
@@ -215,7 +218,11 @@ pub const WORKLOADS: &[Entry] = &[
         refusable: &[],
         judge: Judge::History(Oracle::BANK),
         needs: Some(Capability::Transactions),
-        usual: Usual::OF_TRANSACTIONS,
+        // Every read is of all accounts.
+        usual: Usual {
+            keys_max: 256,
+            ..Usual::OF_TRANSACTIONS
+        },
         make: |shape| Box::new(Bank::new(&shape)),
     },
     Entry {

@@ -194,7 +194,10 @@ impl Asked {
             }
             Tells::Balances(accounts) => {
                 let balances = accounts.iter().zip(seen);
-                let balances = balances.map(|(name, json)| Some((name.clone(), value(json)?)));
+                let balance = |json: &Json| {
+                    value(json).filter(|it| matches!(it, Value::Int(_) | Value::Null))
+                };
+                let balances = balances.map(|(name, json)| Some((name.clone(), balance(json)?)));
                 balances.collect::<Option<_>>().map(Value::Map)
             }
         }
@@ -253,6 +256,7 @@ mod tests {
         let micros: Vec<String> = asked.micros.iter().map(Value::to_string).collect();
         assert_eq!(micros, [r#"["r",10,null]"#, r#"["r",7,null]"#]);
         assert_eq!(saw(&asked, "[4, 5]").unwrap(), r#"{"10":4,"7":5}"#);
+        assert_eq!(saw(&asked, "[[4], 5]"), None);
     }
 
     #[test]

@@ -13,11 +13,12 @@
 //!
 //! The field `seen` of the reply has an entry for each: of a read what the key
 //! held, `null` if nothing; of any other `null`. A transaction that was aborted
-//! is answered with Maelstrom's error `txn-conflict`.
+//! for what it found is answered with Maelstrom's error `txn-conflict`, one that
+//! was since nodes or links failed with `abort`.
 
 use serde_json::Value as Json;
 use tribunal_protocol::two_phase::{
-    BUGS, Committed, Config, Operation, Seen, Transaction, TwoPhase, Value, Wrong,
+    BUGS, Committed, Config, Operation, Reason, Seen, Transaction, TwoPhase, Value, Wrong,
 };
 
 use super::{BuiltIn, Playable, Refused, everybody, wrong_version};
@@ -56,7 +57,12 @@ impl Service for TwoPhase {
     }
 
     fn refusal(why: String) -> Refusal {
-        Refusal::new(Code::TXN_CONFLICT, why)
+        let code = match Reason::of(&why) {
+            Some(reason) if reason.is_conflict() => Code::TXN_CONFLICT,
+            Some(_) => Code::ABORT,
+            None => Code::MALFORMED_REQUEST,
+        };
+        Refusal::new(code, why)
     }
 }
 
@@ -161,6 +167,15 @@ mod tests {
         }
         let other = ask(r#"{"type": "read", "key": 1}"#).unwrap_err();
         assert_eq!(other.code, Code::NOT_SUPPORTED);
+    }
+
+    #[test]
+    fn only_what_a_transaction_found_is_a_conflict() {
+        let code = |why: String| TwoPhase::refusal(why).code;
+        assert_eq!(code(Reason::Younger.told()), Code::TXN_CONFLICT);
+        assert_eq!(code(Reason::TooLow.told()), Code::TXN_CONFLICT);
+        assert_eq!(code(Reason::Late.told()), Code::ABORT);
+        assert_eq!(code("too many".to_owned()), Code::MALFORMED_REQUEST);
     }
 
     #[test]

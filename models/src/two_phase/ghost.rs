@@ -234,7 +234,7 @@ impl Notes<'_, '_> {
             return self.breaks("AC2", why);
         }
         self.ghost.told.insert(operation, commit);
-        let late = format!("aborted: {}", Reason::Late);
+        let late = Reason::Late.told();
         let is_late = matches!(outcome, Outcome::Never(why) if *why == late);
         let [all, _] = self.system.participants(operation);
         for txn in mine {

@@ -249,6 +249,9 @@ impl Shared {
             Ok(nodes) => nodes,
             Err(reason) => return self.skip(report, reason),
         };
+        if let Targets::Role(role) = fault.targets {
+            report.evidence.fact("role", role.name());
+        }
         let heal_at = begin + fault.end();
         match fault.fault {
             FaultKind::Kill | FaultKind::Pause => self.on_processes(report, &nodes, heal_at).await,

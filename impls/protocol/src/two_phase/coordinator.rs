@@ -229,7 +229,7 @@ impl TwoPhase {
         for node in concerned {
             step.send(node, Message::Decided { txn, commit: false });
         }
-        step.answer(id, Outcome::Never(format!("aborted: {reason}")));
+        step.answer(id, Outcome::Never(reason.told()));
     }
 
     /// Not everybody has answered in time. What is not yet decided may still

@@ -71,6 +71,34 @@ pub enum Reason {
     Late,
 }
 
+impl Reason {
+    /// All there are.
+    pub const ALL: [Reason; 6] = [
+        Reason::Younger,
+        Reason::Mismatch,
+        Reason::TooLow,
+        Reason::Overflow,
+        Reason::Lost,
+        Reason::Late,
+    ];
+
+    /// How a client is told.
+    pub fn told(self) -> String {
+        format!("aborted: {self}")
+    }
+
+    /// The reason that a client was told by these words.
+    pub fn of(told: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.told() == told)
+    }
+
+    /// Whether it is about what the transaction found, and not about nodes or
+    /// links that failed.
+    pub fn is_conflict(self) -> bool {
+        !matches!(self, Reason::Lost | Reason::Late)
+    }
+}
+
 impl Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -455,9 +455,11 @@ impl Machine for TwoPhase {
     fn view(&self, _config: &Config) -> View {
         let is_decided = |it: &&Coordinated| matches!(it, Coordinated::Committed { .. });
         let undecided = self.coordinated.values().filter(|it| !is_decided(it));
+        // Of its own it is not in doubt: it decides.
         let in_doubt = self.participations.iter().filter_map(|(txn, part)| {
             let is_prepared = matches!(part, Participation::Prepared(_));
-            is_prepared.then(|| (txn.to_string(), txn.coordinator))
+            let is_own = self.coordinated.contains_key(txn);
+            (is_prepared && !is_own).then(|| (txn.to_string(), txn.coordinator))
         });
         View {
             transactions: Some(Transactions {

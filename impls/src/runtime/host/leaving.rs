@@ -139,8 +139,8 @@ impl<M: Service> Host<M> {
         place.is_some_and(|place| records.any(|record| place.is_of(record)))
     }
 
-    /// Ends the process as a crash does, as soon as what has left is with the
-    /// kernel; a peer that takes nothing is not waited for.
+    /// Ends the process as a crash does, as soon as what has left for peers, and
+    /// the last answer, is with the kernel; who takes nothing is not waited for.
     pub(super) async fn end(&self, doom: Doom) -> ! {
         self.writer.halt();
         let drained = async {
