@@ -270,3 +270,98 @@ impl Draft {
         self.lines.push(line);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::tests::any_value;
+    use crate::{FailedCas, Kind, Process, Value, Written};
+
+    fn any_header() -> impl Strategy<Value = Header> {
+        let nil = prop_oneof![Just(Nil::Initial), Just(Nil::Unknown)];
+        let failed_cas = prop_oneof![Just(FailedCas::Fail), Just(FailedCas::Observed)];
+        (any::<String>(), any_value(), nil, failed_cas).prop_map(
+            |(workload, initial, nil, failed_cas)| Header {
+                initial,
+                nil,
+                failed_cas,
+                ..Header::new(&workload)
+            },
+        )
+    }
+
+    fn any_transaction() -> impl Strategy<Value = Value> {
+        let name = prop_oneof![
+            Just("r".to_owned()),
+            Just("append".to_owned()),
+            any::<String>()
+        ];
+        let micro = (name, any_value(), any_value())
+            .prop_map(|(name, key, value)| Value::List(vec![Value::Text(name), key, value]));
+        prop::collection::vec(prop_oneof![micro, any_value()], 0..3).prop_map(Value::List)
+    }
+
+    /// An event; most have a key, so that all of a history have one at times.
+    fn any_event() -> impl Strategy<Value = Event> {
+        let client =
+            prop_oneof![4 => any::<u64>().prop_map(Process::Client), 1 => Just(Process::Nemesis)];
+        let kind = prop_oneof![
+            Just(Kind::Invoke),
+            Just(Kind::Ok),
+            Just(Kind::Fail),
+            Just(Kind::Info)
+        ];
+        let f = prop_oneof![
+            Just("read".to_owned()),
+            Just("txn".to_owned()),
+            any::<String>()
+        ];
+        let value = prop_oneof![any_value(), any_transaction()];
+        let key = prop::option::weighted(0.9, any_value());
+        let others = (
+            any::<Option<String>>(),
+            any::<Option<String>>(),
+            any::<Option<u64>>(),
+        );
+        (any::<[u64; 2]>(), client, kind, f, key, value, others).prop_map(
+            |([index, time], process, kind, f, key, value, (error, node, fault))| Event {
+                index,
+                time,
+                process,
+                kind,
+                f,
+                // In JSON Lines a key of null is none.
+                key: key.filter(|key| {
+                    *key != Value::Null && (process != Process::Nemesis || index % 8 == 0)
+                }),
+                value,
+                error,
+                node,
+                fault,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_and_read_again_is_the_same_history(
+            header in any_header(),
+            events in prop::collection::vec(any_event(), 0..6),
+        ) {
+            let history = History::new(header, events);
+            for (written, format) in [(Written::Jsonl, Format::Jsonl), (Written::Edn, Format::Edn)] {
+                let mut bytes = Vec::new();
+                history.write_as(written, &mut bytes).expect("written");
+                prop_assert_eq!(Format::guess(&bytes, Path::new("h")), format);
+                let again = read(&bytes[..], Path::new("h"), format);
+                let again = again.unwrap_or_else(|error| {
+                    panic!("{error}: {}", String::from_utf8_lossy(&bytes))
+                });
+                prop_assert_eq!(&again.header, &history.header);
+                prop_assert_eq!(&again.events, &history.events);
+            }
+        }
+    }
+}

@@ -616,10 +616,10 @@ mod tests {
         refused(r#""\ud83d""#, expect![[r"1:4: a character after \u"]]);
         refused(":", expect!["1:2: a keyword's name after the colon"]);
         let deep = "[".repeat(100_000);
-        refused(&deep, expect!["1:66: values nested at most 64 deep"]);
+        refused(&deep, expect!["1:128: values nested at most 126 deep"]);
         refused(
             &"#_".repeat(100_000),
-            expect!["1:131: values nested at most 64 deep"],
+            expect!["1:255: values nested at most 126 deep"],
         );
         let long = "a".repeat(2_000);
         refused(

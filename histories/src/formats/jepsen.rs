@@ -99,7 +99,7 @@ impl Fields {
                 "type" => kind = Some(read_kind(notation, &mut self.name)?),
                 "f" => f = self.function(notation)?,
                 "value" => value = Some(notation.value()?),
-                "key" => key = Some(notation.value()?),
+                "key" => key = Some(notation.value()?).filter(|key| *key != Value::Null),
                 "time" => time = number(notation)?,
                 "index" if own => index = number(notation)?,
                 "error" => error = lenient(notation)?.map(shown),
@@ -305,7 +305,7 @@ fn untuple(event: &mut Event) {
     }
     if let Value::List(mut values) = std::mem::take(&mut event.value) {
         event.value = values.pop().unwrap_or_default();
-        event.key = values.pop();
+        event.key = values.pop().filter(|key| *key != Value::Null);
     }
 }
 

@@ -350,7 +350,7 @@ mod tests {
         );
         refused("\"a\nb\"", expect!["1:3: the end of a string"]);
         let deep = "[".repeat(100_000);
-        refused(&deep, expect!["1:66: values nested at most 64 deep"]);
+        refused(&deep, expect!["1:128: values nested at most 126 deep"]);
     }
 
     proptest! {

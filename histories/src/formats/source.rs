@@ -4,8 +4,8 @@
 
 use std::io::{self, Read};
 
-/// How deep lists and maps may be nested.
-pub(super) const DEPTH_MAX: usize = 64;
+/// How deep lists and maps may be nested: as deep as JSON Lines hold them.
+pub(super) const DEPTH_MAX: usize = 126;
 /// How long a text may be, in bytes.
 pub(super) const TEXT_MAX: usize = 1 << 24;
 /// How long a number, a name or a symbol may be, in bytes.
