@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::exit::{self, Conclusion};
 use crate::output::{self, Format};
-use crate::{campaign, check, list, node, simulate, verify};
+use crate::{campaign, check, convert, list, node, simulate, verify};
 
 /// Puts a distributed system on trial: checks every reachable state of a
 /// bounded cluster, runs the same code as real processes under faults, and
@@ -55,7 +55,9 @@ enum Command {
     /// Run a system as real processes under faults and judge what its clients saw
     Run(Box<campaign::RunArgs>),
     /// Judge recorded histories: files, or run folders
-    Verify(verify::VerifyArgs),
+    Verify(Box<verify::VerifyArgs>),
+    /// Write a recorded history in another format
+    Convert(convert::ConvertArgs),
     /// Run the campaign of a run's folder again: same seed, same schedule
     Replay(campaign::ReplayArgs),
     /// Be one node of a cluster (started by `run`)
@@ -111,7 +113,8 @@ impl Cli {
             Command::Check(args) => check::run(*args, self.format),
             Command::Simulate(args) => simulate::run(&args, self.format),
             Command::Run(args) => campaign::run(*args, self.format),
-            Command::Verify(args) => verify::run(args, self.format),
+            Command::Verify(args) => verify::run(*args, self.format),
+            Command::Convert(args) => convert::run(args, self.format),
             Command::Replay(args) => campaign::replay(args, self.format),
             Command::Node(_) => unreachable!("a node has its own exit codes, and was run before"),
         }
@@ -144,7 +147,7 @@ fn explain(error: &clap::Error) -> ExitCode {
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             eprintln!(
-                "error: expected a command: list, check, simulate, run, verify or replay; see --help"
+                "error: expected a command: list, check, simulate, run, verify, convert or replay; see --help"
             );
             ExitCode::from(exit::USAGE)
         }

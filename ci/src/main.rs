@@ -9,8 +9,10 @@
 //! | [`campaign`] | `tribunal run` and `replay`: real processes under faults |
 //! | [`workload`] | what clients ask in a campaign |
 //! | [`verify`] | `tribunal verify`: recorded histories |
+//! | [`convert`] | `tribunal convert`: a history in another format |
 //! | [`node`] | `tribunal node`: one node process |
 //! | [`systems`] | the systems and their wrong versions, by name |
+//! | [`input`] | histories in files, however they are written |
 //! | [`exit`], [`output`], [`names`], [`units`] | exit codes, stdout, words, quantities |
 //! | [`progress`], [`interrupt`] | what is said meanwhile, and how it is broken off |
 //!
@@ -19,7 +21,9 @@
 mod campaign;
 mod check;
 mod cli;
+mod convert;
 mod exit;
+mod input;
 mod interrupt;
 mod list;
 mod names;

@@ -20,18 +20,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::ValueEnum as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tribunal_checker::{Limits, Spec};
-use tribunal_histories::{History, HistoryError, Nil};
+use tribunal_histories::{FailedCas, Format, History, Nil, Value};
 
 use self::recorded::Recorded;
 use crate::campaign::detection;
-use crate::campaign::folder::{HISTORY, VERDICT, no_run};
+use crate::campaign::folder::VERDICT;
 use crate::exit::{Conclusion, Usage, usage};
+use crate::input::{self, unreadable};
 use crate::names;
 use crate::oracle::Oracle;
-use crate::output::{self, Answer, Format};
+use crate::output::{self, Answer};
 use crate::units::{Size, Time};
 use crate::workload::{Judge, WORKLOADS};
 
@@ -54,29 +56,32 @@ pub struct VerifyArgs {
     pub negative_balances: bool,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "timeout", "memory"])]
+    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "failed_cas", "initial", "timeout", "memory"])]
     pub trace: bool,
-    /// How the files are written
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub from: From,
+    /// How the files are written [default: what each seems to be]
+    #[arg(long, value_parser = input::format_parser(), value_name = "FORMAT")]
+    pub from: Option<Format>,
     /// What a read of nothing means: the initial value, or a value that is
-    /// not known [default: what the file's header says]
+    /// not known [default: what the file's header says; initial, where it has
+    /// none]
     #[arg(long, value_enum, value_name = "MEANING")]
     pub nil: Option<NilMeans>,
+    /// What a cas that failed means: that it never happened, or that it found
+    /// another value than its old one [default: what the file's header says;
+    /// fail, where it has none]
+    #[arg(long, value_enum, value_name = "MEANING")]
+    pub failed_cas: Option<FailedCasMeans>,
+    /// What every key holds at first, in JSON; of a bank what each account
+    /// does, {"account": balance, …} [default: what the file's header says;
+    /// null, where it has none]
+    #[arg(long, value_parser = initial, value_name = "VALUE", allow_negative_numbers = true)]
+    pub initial: Option<Value>,
     /// Give up on a file after this time
     #[arg(long, default_value = "5m", value_name = "TIME")]
     pub timeout: Time,
     /// Give up on a file when the search for an order holds so much
     #[arg(long, default_value = "4GiB", value_name = "SIZE")]
     pub memory: Size,
-}
-
-/// How a history is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum From {
-    /// JSON Lines with a header, as `run` records them.
-    #[default]
-    Jsonl,
 }
 
 /// What a read of nothing means.
@@ -86,6 +91,21 @@ pub enum NilMeans {
     Initial,
     /// The value is not known; the read says nothing.
     Unknown,
+}
+
+/// What a cas that failed means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailedCasMeans {
+    /// It never happened, and says nothing.
+    Fail,
+    /// It was a read of something other than its old value.
+    Observed,
+}
+
+/// A value as it is typed.
+fn initial(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text)
+        .map_err(|error| format!("expected JSON such as 0, null or \"x\": {error}"))
 }
 
 /// What was concluded of several files, each judged in the same way.
@@ -123,7 +143,7 @@ fn of_all<R: Judged>(begun: Instant, files: Vec<R>) -> Report<R> {
 /// of the files alone, where some were set aside and there is no verdict of
 /// all.
 fn finish<R: Serialize>(
-    format: Format,
+    format: output::Format,
     report: &Report<R>,
     set_aside: &SetAside,
     show: impl FnOnce(&Report<R>) -> String,
@@ -136,9 +156,9 @@ fn finish<R: Serialize>(
     }
     match format {
         _ if files.is_empty() => {}
-        Format::Human => output::line(rows(files).trim_end())?,
+        output::Format::Human => output::line(rows(files).trim_end())?,
         // An object there would be taken for the answer about all of them.
-        Format::Json => eprintln!("{}", rows(files).trim_end()),
+        output::Format::Json => eprintln!("{}", rows(files).trim_end()),
     }
     let (count, of) = (set_aside.count, set_aside.of);
     Err(usage(format!(
@@ -150,6 +170,8 @@ fn finish<R: Serialize>(
 #[derive(Debug, Serialize)]
 struct FileReport {
     file: PathBuf,
+    /// How it is written.
+    format: &'static str,
     operations: usize,
     keys: usize,
     spec: &'static str,
@@ -165,6 +187,9 @@ struct FileReport {
     /// What the run concluded whose folder this is.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<Recorded>,
+    /// What was typed to judge it so.
+    #[serde(skip)]
+    typed: String,
     /// Whether more time or memory could tell more.
     #[serde(skip)]
     limited: bool,
@@ -188,11 +213,13 @@ impl Judged for FileReport {
 struct Case {
     file: PathBuf,
     history: History,
+    /// How it is written.
+    format: Format,
     judge: Judge,
 }
 
 /// Judges the histories and prints what was concluded.
-pub fn run(args: VerifyArgs, format: Format) -> anyhow::Result<Conclusion> {
+pub fn run(args: VerifyArgs, format: output::Format) -> anyhow::Result<Conclusion> {
     if args.trace {
         return trace::run(&args.files, format);
     }
@@ -240,19 +267,8 @@ impl SetAside {
 }
 
 fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Result<Case> {
-    let path = match file.is_dir() {
-        true => file.join(HISTORY),
-        false => file.to_owned(),
-    };
-    if file.is_dir() && !path.exists() {
-        return Err(no_run(file, HISTORY, "verify"));
-    }
-    let history = match args.from {
-        From::Jsonl => History::open(&path).map_err(unreadable)?,
-    };
-    if let Some(truncated) = &history.truncated {
-        eprintln!("warning: {}: {truncated}", path.display());
-    }
+    let path = input::path_of(file, "verify")?;
+    let (mut history, format) = input::read(&path, args.from)?;
     let judge = match oracle {
         Some(oracle) => Judge::History(oracle),
         None => judge_of(&history, &path)?,
@@ -274,19 +290,18 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
         }
         other => other,
     };
-    let tells = matches!(
-        judge,
-        Judge::History(Oracle::LocalReads | Oracle::Bank { .. })
-    );
-    if tells && args.nil.is_some() {
+    args.dialect(judge, &mut history)?;
+    let says_nothing = history.header.initial == Value::Null && format != Format::Jsonl;
+    if matches!(judge, Judge::History(Oracle::Bank { .. })) && says_nothing {
         return Err(usage(format!(
-            "--nil is about registers; what a read of nothing means is known for {}",
-            judge.name()
+            "{}: nothing says what the accounts hold at first; --initial '{{\"account\": balance, …}}' does",
+            path.display()
         )));
     }
     Ok(Case {
         file: file.to_owned(),
         history,
+        format,
         judge,
     })
 }
@@ -303,15 +318,69 @@ impl VerifyArgs {
             (None, None) => Ok(None),
         }
     }
-}
 
-/// What cannot be read is for the user to mend.
-fn unreadable(error: HistoryError) -> anyhow::Error {
-    match &error {
-        HistoryError::Io { path, source } => {
-            usage(format!("cannot read {}: {source}", path.display()))
+    /// Lets what is typed outrank what the header says of values; refuses what
+    /// says nothing to `judge`.
+    fn dialect(&self, judge: Judge, history: &mut History) -> anyhow::Result<()> {
+        let refuse = |flag: &str, about: &str| {
+            let name = judge.name();
+            let why = format!("{flag} is about {about}, and says nothing to {name}");
+            Err(usage(why))
+        };
+        let oracle = match judge {
+            Judge::History(oracle) => Some(oracle),
+            Judge::Detection => None,
+        };
+        let is_order = matches!(oracle, Some(Oracle::Order(_)));
+        let is_level = matches!(oracle, Some(Oracle::Level(_)));
+        if self.nil.is_some() && !is_order && !is_level {
+            return refuse("--nil", "reads of single keys");
         }
-        _ => usage(error.to_string()),
+        if let Some(failed_cas) = self.failed_cas {
+            if !is_order || oracle == Some(Oracle::Order(Spec::Register)) {
+                return refuse("--failed-cas", "keys with a cas");
+            }
+            history.header.failed_cas = match failed_cas {
+                FailedCasMeans::Fail => FailedCas::Fail,
+                FailedCasMeans::Observed => FailedCas::Observed,
+            };
+        }
+        if let Some(initial) = &self.initial {
+            if !is_order && !is_level && !matches!(oracle, Some(Oracle::Bank { .. })) {
+                return refuse("--initial", "what keys hold at first");
+            }
+            history.header.initial = initial.clone();
+        }
+        Ok(())
+    }
+
+    /// The flags that decide a verdict, as they were typed.
+    fn typed(&self) -> String {
+        let mut typed = String::new();
+        let mut add = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                typed += &format!(" {flag} {value}");
+            }
+        };
+        let word = |value: clap::builder::PossibleValue| value.get_name().to_owned();
+        let meaning = |value: Option<clap::builder::PossibleValue>| value.map(word);
+        add("--spec", self.spec.clone());
+        add("--level", self.level.clone());
+        add("--from", self.from.map(|from| from.name().to_owned()));
+        add(
+            "--nil",
+            meaning(self.nil.and_then(|it| it.to_possible_value())),
+        );
+        let failed_cas = self.failed_cas.and_then(|it| it.to_possible_value());
+        add("--failed-cas", meaning(failed_cas));
+        add(
+            "--initial",
+            self.initial.as_ref().map(|it| format!("'{it}'")),
+        );
+        if self.negative_balances {
+            typed += " --negative-balances";
+        }
+        typed
     }
 }
 
@@ -341,12 +410,12 @@ fn judge_of(history: &History, path: &Path) -> anyhow::Result<Judge> {
 fn judge(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
     match case.judge {
         Judge::History(oracle) => judge_history(case, oracle, args),
-        Judge::Detection => judge_detection(case),
+        Judge::Detection => judge_detection(case, args),
     }
 }
 
 /// Holds a run's history against its faults once more.
-fn judge_detection(case: &Case) -> anyhow::Result<FileReport> {
+fn judge_detection(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport> {
     let begun = Instant::now();
     let path = case.file.join(VERDICT);
     let kept = std::fs::read_to_string(&path);
@@ -362,6 +431,8 @@ fn judge_detection(case: &Case) -> anyhow::Result<FileReport> {
     let keys: BTreeSet<_> = operations.iter().map(|operation| &operation.key).collect();
     Ok(FileReport {
         limited: false,
+        typed: args.typed(),
+        format: case.format.name(),
         operations: operations.len(),
         keys: keys.len(),
         spec: Judge::Detection.name(),
@@ -406,6 +477,8 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
     Ok(FileReport {
         limited: verdict == Conclusion::Unknown && judged.operations > 0,
         file: case.file.clone(),
+        typed: args.typed(),
+        format: case.format.name(),
         operations: judged.operations,
         keys: judged.keys,
         spec: oracle.name(),
@@ -431,8 +504,10 @@ mod tests {
             level: None,
             negative_balances: false,
             trace: false,
-            from: From::Jsonl,
+            from: None,
             nil: None,
+            failed_cas: None,
+            initial: None,
             timeout: "1m".parse().unwrap(),
             memory: "1GiB".parse().unwrap(),
         }

@@ -120,3 +120,192 @@ fn the_traces_of_a_run_without_any_are_asked_for_in_vain() {
     let done = tribunal(&["verify", "--trace", "--spec", "kv", &path]);
     assert_eq!(done.code, 254, "{}", done.stderr);
 }
+
+/// A folder with this file in it, and its path.
+fn file(name: &str, text: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    fs::write(&path, text).expect("the folder is mine");
+    let path = path.to_string_lossy().into_owned();
+    (folder, path)
+}
+
+/// What is concluded of a file, with these flags, and how it was read.
+fn verdict(path: &str, flags: &[&str]) -> (String, String) {
+    let (_, report, stderr) = json(&[&["verify", path], flags].concat());
+    let of = |field: &str| report["files"][0][field].as_str().map(str::to_owned);
+    let both = of("verdict").zip(of("format"));
+    both.unwrap_or_else(|| panic!("no verdict: {stderr}"))
+}
+
+/// What is said of a file that cannot be judged, with these flags.
+fn refused(path: &str, flags: &[&str]) -> String {
+    let done = tribunal(&[&["verify", path], flags].concat());
+    assert_eq!(done.code, 254, "{}{}", done.stdout, done.stderr);
+    done.stderr
+}
+
+const EDN: &str = "{:process 0, :type :invoke, :f :write, :value 1}
+{:process 0, :type :ok, :f :write, :value 1}
+{:process 1, :type :invoke, :f :read, :value nil}
+{:process 1, :type :ok, :f :read, :value nil}
+";
+
+#[test]
+fn a_read_of_nothing_means_what_the_dialect_says() {
+    let (_folder, path) = file("history.edn", EDN);
+    let is = |flags: &[&str], wanted: &str, format: &str| {
+        let both = (wanted.to_owned(), format.to_owned());
+        assert_eq!(verdict(&path, flags), both, "{flags:?}");
+    };
+    is(&[], "invalid", "edn");
+    is(&["--nil", "unknown"], "valid", "edn");
+    is(&["--from", "knossos"], "valid", "knossos");
+    is(
+        &["--from", "knossos", "--nil", "initial"],
+        "invalid",
+        "knossos",
+    );
+    is(&["--initial", "1", "--nil", "initial"], "valid", "edn");
+    let human = tribunal(&["verify", &path, "--from", "edn"]).stdout;
+    assert!(human.contains("read as"), "{human}");
+    assert!(human.contains("--from edn --format json"), "{human}");
+}
+
+#[test]
+fn a_cas_that_failed_means_what_the_dialect_says() {
+    let log = "INFO  jepsen.util - 0\t:invoke\t:write\t3
+INFO  jepsen.util - 0\t:ok\t:write\t3
+INFO  jepsen.util - 1\t:invoke\t:cas\t[3 4]
+INFO  jepsen.util - 1\t:fail\t:cas\t[3 4]
+INFO  jepsen.util - 2\t:invoke\t:write\t5
+INFO  jepsen.util - 2\t:info\t:write\t:timed-out
+INFO  jepsen.util - 3\t:invoke\t:read\tnil
+INFO  jepsen.util - 3\t:ok\t:read\t5
+";
+    let (_folder, path) = file("etcd.log", log);
+    let is = |flags: &[&str], wanted: &str| {
+        let both = (wanted.to_owned(), "porcupine-etcd".to_owned());
+        assert_eq!(verdict(&path, flags), both, "{flags:?}");
+    };
+    is(&[], "valid");
+    is(&["--failed-cas", "observed"], "invalid");
+    is(&["--failed-cas", "fail"], "valid");
+}
+
+#[test]
+fn flags_of_values_outrank_the_header_and_are_refused_where_they_say_nothing() {
+    let header = HEADER.replace(
+        '}',
+        r#","initial":7,"nil":"unknown","failed_cas":"observed"}"#,
+    );
+    let read = r#"{"index":0,"time":0,"process":0,"type":"invoke","f":"read"}
+{"index":1,"time":1,"process":0,"type":"ok","f":"read","value":VALUE}"#;
+    let (_folder, path) = file(
+        "h.jsonl",
+        &format!("{header}\n{read}").replace("VALUE", "-1"),
+    );
+    let is = |flags: &[&str], wanted: &str| {
+        assert_eq!(verdict(&path, flags).0, wanted, "{flags:?}");
+    };
+    is(&[], "invalid");
+    is(&["--initial", "-1"], "valid");
+    for (flags, about) in [
+        (
+            &["--failed-cas", "fail", "--level", "serializable"][..],
+            "--failed-cas is about",
+        ),
+        (
+            &["--failed-cas", "fail", "--spec", "register"],
+            "--failed-cas is about",
+        ),
+        (&["--nil", "initial", "--spec", "bank"], "--nil is about"),
+        (
+            &["--initial", "1", "--spec", "local-reads"],
+            "--initial is about",
+        ),
+        (&["--initial", "one"], "expected JSON such as"),
+    ] {
+        let why = refused(&path, flags);
+        assert!(why.contains(about), "{flags:?}: {why}");
+    }
+}
+
+#[test]
+fn every_history_is_judged_by_what_its_operations_show() {
+    let (_folder, path) = file(
+        "bank.edn",
+        "{:process 0, :type :invoke, :f :read, :value nil}
+         {:process 0, :type :ok, :f :read, :value {0 5, 1 16}}",
+    );
+    let why = refused(&path, &[]);
+    assert!(why.contains("--initial"), "{why}");
+    let accounts = ["--initial", r#"{"0":10,"1":10}"#];
+    assert_eq!(verdict(&path, &accounts).0, "invalid");
+
+    let (_folder, path) = file(
+        "kv.txt",
+        "{:process 0, :type :invoke, :f :append, :key \"4\", :value \"ab\"}
+{:process 0, :type :ok, :f :append, :key \"4\", :value \"ab\"}
+{:process 1, :type :invoke, :f :get, :key \"4\", :value nil}
+{:process 1, :type :ok, :f :get, :key \"4\", :value \"\"}\n",
+    );
+    let invalid = ("invalid".to_owned(), "porcupine-kv".to_owned());
+    assert_eq!(verdict(&path, &[]), invalid);
+
+    let (_folder, path) = file(
+        "g1a.json",
+        r#"[{"index":0,"process":0,"type":"invoke","value":[["append",1,1]]},
+            {"index":1,"process":0,"type":"fail","value":[["append",1,1]]},
+            {"index":2,"process":1,"type":"invoke","value":[["r",1,null]]},
+            {"index":3,"process":1,"type":"ok","value":[["r",1,[1]]]}]"#,
+    );
+    let invalid = ("invalid".to_owned(), "json".to_owned());
+    assert_eq!(verdict(&path, &[]), invalid);
+
+    let (_folder, path) = file("m.edn", "{:process 0, :type :invoke, :f :acquire}");
+    let why = refused(&path, &[]);
+    assert!(why.contains("judge the workload `acquire`"), "{why}");
+}
+
+#[test]
+fn a_wrong_guess_can_be_mended() {
+    let (_folder, path) = file("history.txt", "[1] {}");
+    let why = refused(&path, &[]);
+    assert!(why.contains("history.txt:1:1: expected a line"), "{why}");
+    assert!(
+        why.contains("read as limo, which is a guess; --from names"),
+        "{why}"
+    );
+    let why = refused(&path, &["--from", "edn"]);
+    assert!(
+        why.contains("history.txt:1:2: expected a map such as"),
+        "{why}"
+    );
+    assert!(!why.contains("guess"), "{why}");
+}
+
+#[test]
+fn a_history_is_the_same_in_another_format() {
+    let (folder, path) = file("history.edn", EDN);
+    let to = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let lines = to("history.jsonl");
+    let convert = [
+        "convert", &path, "--from", "knossos", "--to", "jsonl", "--out", &lines,
+    ];
+    let (code, report, stderr) = json(&convert);
+    assert_eq!((code, &report["events"]), (0, &4.into()), "{stderr}");
+    // What Knossos means by nil went into the header.
+    assert_eq!(
+        verdict(&lines, &[]),
+        ("valid".to_owned(), "jsonl".to_owned())
+    );
+    let again = tribunal(&["convert", &lines, "--to", "edn"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    let edn = to("again.edn");
+    fs::write(&edn, &again.stdout).expect("the folder is mine");
+    assert_eq!(verdict(&edn, &[]), ("valid".to_owned(), "edn".to_owned()));
+    // Nothing is written over, and stdout is one object or a history.
+    assert_eq!(tribunal(&convert).code, 254);
+    assert_eq!(json(&["convert", &lines, "--to", "edn"]).0, 254);
+}

@@ -1,16 +1,11 @@
-//! A whole history: reading it, writing it, and what is wrong with a file.
-//!
-//! A line that cannot be read refuses the file, with one exception: a last
-//! line without its newline is what a harness leaves that was killed while it
-//! wrote, and what stands before it is a history all the same.
+//! A whole history, and what is wrong with a file. How files are written is
+//! the business of [`crate::formats`].
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-
+use crate::formats::{self, Draft, Format, Input, Written};
 use crate::operation::{Expected, Misplaced, pair};
 use crate::{Event, Header, Operation, Process};
 
@@ -86,65 +81,37 @@ impl History {
         }
     }
 
+    /// A history that was read from a file.
+    pub(crate) fn of_file(draft: Draft, path: &Path) -> Self {
+        History {
+            header: draft.header,
+            events: draft.events,
+            truncated: draft.truncated,
+            path: Some(path.to_owned()),
+            lines: draft.lines,
+        }
+    }
+
     /// Reads a file in JSON Lines.
     pub fn open(path: &Path) -> Result<Self, HistoryError> {
-        let failed = |source| HistoryError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(failed)?;
-        History::read(BufReader::new(file), path)
+        Input::open(path)?.read(Format::Jsonl)
     }
 
     /// Reads JSON Lines; `path` is how an error names the source.
-    pub fn read(source: impl BufRead, path: &Path) -> Result<Self, HistoryError> {
-        let mut lines = Lines::new(source, path);
-        let no_header = || format!("a header: {}", Header::new("register").to_line());
-        let header = match lines.next()? {
-            None => return Err(lines.malformed(1, no_header())),
-            Some(()) => lines.parse::<Header>().map_err(|error| {
-                let begins_otherwise = !lines.text().contains("\"format\"");
-                let expected = if begins_otherwise {
-                    no_header()
-                } else {
-                    error.1
-                };
-                lines.malformed(error.0, expected)
-            })?,
-        };
-        if let Err((field, expected)) = header.check() {
-            let column = lines
-                .text()
-                .find(&format!("\"{field}\""))
-                .map_or(1, |at| at + 1);
-            return Err(lines.malformed(column, expected));
-        }
-        let mut history = History::new(header, Vec::new());
-        history.path = Some(path.to_owned());
-        while let Some(()) = lines.next()? {
-            match lines.parse::<Event>() {
-                Ok(event) => {
-                    history.events.push(event);
-                    history.lines.push(lines.number);
-                }
-                Err(_) if lines.is_cut_off() => {
-                    history.truncated = Some(Truncated {
-                        line: lines.number,
-                        bytes: lines.line.len(),
-                    });
-                }
-                Err((column, expected)) => return Err(lines.malformed(column, expected)),
-            }
-        }
-        Ok(history)
+    pub fn read(source: impl Read, path: &Path) -> Result<Self, HistoryError> {
+        formats::read(source, path, Format::Jsonl)
     }
 
     /// Writes JSON Lines.
-    pub fn write(&self, mut sink: impl Write) -> io::Result<()> {
-        writeln!(sink, "{}", self.header.to_line())?;
-        for event in &self.events {
-            serde_json::to_writer(&mut sink, event)?;
-            sink.write_all(b"\n")?;
+    pub fn write(&self, sink: impl Write) -> io::Result<()> {
+        self.write_as(Written::Jsonl, sink)
+    }
+
+    /// Writes it in one of the formats that are written.
+    pub fn write_as(&self, format: Written, mut sink: impl Write) -> io::Result<()> {
+        match format {
+            Written::Jsonl => formats::jsonl::write(self, &mut sink)?,
+            Written::Edn => formats::jepsen_edn::write(self, &mut sink)?,
         }
         sink.flush()
     }
@@ -220,94 +187,6 @@ impl History {
                 self.line(*open)
             ),
         }
-    }
-}
-
-/// The lines of a source, blank ones left out.
-struct Lines<'a, R> {
-    source: R,
-    path: &'a Path,
-    number: usize,
-    line: Vec<u8>,
-}
-
-impl<'a, R: BufRead> Lines<'a, R> {
-    fn new(source: R, path: &'a Path) -> Self {
-        Lines {
-            source,
-            path,
-            number: 0,
-            line: Vec::new(),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<()>, HistoryError> {
-        loop {
-            self.line.clear();
-            let read = self.source.read_until(b'\n', &mut self.line);
-            let count = read.map_err(|source| HistoryError::Io {
-                path: self.path.to_owned(),
-                source,
-            })?;
-            self.number += 1;
-            if count == 0 {
-                return Ok(None);
-            }
-            if !self.line.trim_ascii().is_empty() {
-                return Ok(Some(()));
-            }
-        }
-    }
-
-    /// What the line holds, or the column and what was expected there.
-    fn parse<T: DeserializeOwned>(&self) -> Result<T, (usize, String)> {
-        serde_json::from_slice(self.line.trim_ascii_end())
-            .map_err(|error| (error.column().max(1), explain(&error)))
-    }
-
-    fn is_cut_off(&self) -> bool {
-        !self.line.ends_with(b"\n")
-    }
-
-    fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.line)
-    }
-
-    fn malformed(&self, column: usize, expected: String) -> HistoryError {
-        HistoryError::Malformed {
-            path: self.path.to_owned(),
-            line: self.number,
-            column,
-            expected,
-        }
-    }
-}
-
-/// What a parser expected, in words that follow "expected".
-fn explain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let end = text.rfind(" at line ").unwrap_or(text.len());
-    let said = &text[..end];
-    if let Some((found, expected)) = said.split_once(", expected ") {
-        let found = found.trim_start_matches("invalid type: ");
-        return format!(
-            "{}, found {found}",
-            expected.replace("u64", "a whole number")
-        );
-    }
-    if let Some(field) = said.strip_prefix("missing field ") {
-        return format!("a field {field}");
-    }
-    match said {
-        "expected value" | "expected ident" => "a JSON value".to_owned(),
-        "key must be a string" => "a field's name in double quotes".to_owned(),
-        "trailing characters" => "the end of the line".to_owned(),
-        "trailing comma" => "another field after the comma".to_owned(),
-        _ if said.starts_with("EOF") => "the rest of the line, found its end".to_owned(),
-        _ => match said.strip_prefix("expected ") {
-            Some(expected) => expected.to_owned(),
-            None => format!("a JSON object ({said})"),
-        },
     }
 }
 

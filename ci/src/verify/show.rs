@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tabled::builder::Builder;
 use tabled::settings::Style;
+use tribunal_histories::Format;
 
 use super::{FileReport, Report};
 use crate::exit::Conclusion;
@@ -20,6 +21,10 @@ pub fn report(report: &Report<FileReport>) -> String {
 pub fn files(files: &[FileReport]) -> String {
     let mut rows = Builder::default();
     let mut titles = vec!["file", "operations", "keys", "spec", "time", "verdict"];
+    let are_foreign = files.iter().any(|file| file.format != Format::Jsonl.name());
+    if are_foreign {
+        titles.insert(1, "read as");
+    }
     let are_runs = files.iter().any(|file| file.recorded.is_some());
     titles.extend(are_runs.then_some("in its run"));
     rows.push_record(titles);
@@ -36,6 +41,9 @@ pub fn files(files: &[FileReport]) -> String {
             Human(Duration::from_secs_f64(file.seconds)).to_string(),
             file.verdict.to_string(),
         ];
+        if are_foreign {
+            row.insert(1, file.format.to_owned());
+        }
         row.extend(are_runs.then(|| recorded.unwrap_or("–").to_owned()));
         rows.push_record(row);
     }
@@ -68,14 +76,14 @@ pub fn files(files: &[FileReport]) -> String {
 fn next(files: &[FileReport]) -> String {
     let invalid = |file: &&FileReport| file.verdict == Conclusion::Invalid;
     if let Some(file) = files.iter().find(invalid) {
-        let (name, spec) = (file.file.display(), file.spec);
-        return format!("again:   tribunal verify {name} --spec {spec} --format json");
+        let (name, typed) = (file.file.display(), &file.typed);
+        return format!("again:   tribunal verify {name}{typed} --format json");
     }
     match files.iter().find(|file| file.limited) {
         Some(file) => format!(
-            "again:   tribunal verify {} --spec {} --timeout 1h --memory 16GiB",
+            "again:   tribunal verify {}{} --timeout 1h --memory 16GiB",
             file.file.display(),
-            file.spec
+            file.typed
         ),
         None => String::new(),
     }
