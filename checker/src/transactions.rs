@@ -31,7 +31,9 @@
 //!
 //! Of registers, all that can be said without guessing: which of two versions
 //! came first is known only from who read the one and wrote the other. A valid
-//! verdict says that no anomaly shows, and an invalid one is certain.
+//! verdict says that no anomaly shows, and an invalid one is certain; the
+//! report says of how many keys the order is not known
+//! ([`Report::unordered_keys`]).
 //!
 //! Linear in the history but for sorting, and for the search of a witness,
 //! which is bounded (`cycles` says how).
@@ -146,6 +148,9 @@ pub struct Report {
     pub reads: usize,
     /// Keys.
     pub keys: usize,
+    /// How many of them are registers whose versions have no known order, so
+    /// that what depends on that was not judged.
+    pub unordered_keys: usize,
 }
 
 /// Transactions that cannot all be right.
@@ -205,6 +210,7 @@ pub fn check(history: &History, options: &Options) -> Result<Report, HistoryErro
         completed_ok: count(&all.txns, |txn| txn.fate == Fate::Committed),
         reads: count(&all.micros, |micro| is_read(&micro.does)),
         keys: all.keys.len(),
+        unordered_keys: versions.unordered_keys(),
     })
 }
 

@@ -174,6 +174,17 @@ fn by_cycles(history: &History, level: Level, nil: Option<Nil>) -> Result<Judged
         };
         format!("{witness}{others}\n")
     });
+    let unordered = judged.unordered_keys;
+    let (verdict, reason) = match verdict {
+        Conclusion::Valid if unordered > 0 => {
+            let reason = format!(
+                "the order of versions cannot be told of {unordered} keys, which transactions \
+                 wrote without having read them; no anomaly shows"
+            );
+            (Conclusion::Unknown, Some(reason))
+        }
+        verdict => (verdict, reason),
+    };
     Ok(Judged {
         verdict,
         reason,
@@ -202,12 +213,19 @@ fn by_totals(history: &History, overdrafts: bool) -> Result<Judged, HistoryError
         true => format!("{witness}\n"),
         false => format!("{witness}\ntotals that were read: {}\n", wrong.join(", ")),
     });
+    let (verdict, reason) = match verdict {
+        Conclusion::Valid if judged.reads == 0 => {
+            let reason = "no read of all accounts completed, so there was nothing to judge";
+            (Conclusion::Unknown, Some(reason.to_owned()))
+        }
+        verdict => (verdict, reason),
+    };
     Ok(Judged {
         verdict,
         reason,
         witness,
         about: format!(
-            "{} reads of {} accounts, {} in all",
+            "totals of {} reads of {} accounts, {} in all",
             judged.reads, judged.accounts, judged.total
         ),
         operations: judged.operations,

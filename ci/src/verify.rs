@@ -18,7 +18,7 @@ mod trace;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
 use serde::Serialize;
@@ -36,6 +36,12 @@ use crate::oracle::Oracle;
 use crate::output::{self, Answer};
 use crate::units::{Size, Time};
 use crate::workload::{Judge, WORKLOADS};
+
+/// How long an order is searched for, where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How many bytes the search may hold, where nobody says.
+const MEMORY: usize = 4 << 30;
 
 /// What can be asked of `tribunal verify`.
 #[derive(clap::Args, Debug)]
@@ -76,12 +82,14 @@ pub struct VerifyArgs {
     /// null, where it has none]
     #[arg(long, value_parser = initial, value_name = "VALUE", allow_negative_numbers = true)]
     pub initial: Option<Value>,
-    /// Give up on a file after this time
-    #[arg(long, default_value = "5m", value_name = "TIME")]
-    pub timeout: Time,
-    /// Give up on a file when the search for an order holds so much
-    #[arg(long, default_value = "4GiB", value_name = "SIZE")]
-    pub memory: Size,
+    /// Give up on a file after this time, where an order is searched for
+    /// [default: 5m]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Time>,
+    /// Give up on a file when the search for an order holds so much [default:
+    /// 4GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Size>,
 }
 
 /// What a read of nothing means.
@@ -333,6 +341,13 @@ impl VerifyArgs {
         };
         let is_order = matches!(oracle, Some(Oracle::Order(_)));
         let is_level = matches!(oracle, Some(Oracle::Level(_)));
+        let given = [
+            ("--timeout", self.timeout.is_some()),
+            ("--memory", self.memory.is_some()),
+        ];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given && !is_order) {
+            return refuse(flag, "the search for an order");
+        }
         if self.nil.is_some() && !is_order && !is_level {
             return refuse("--nil", "reads of single keys");
         }
@@ -455,8 +470,11 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
         NilMeans::Unknown => Nil::Unknown,
     });
     let limits = Limits {
-        time: Some(args.timeout.0),
-        memory: Some(usize::try_from(args.memory.0).unwrap_or(usize::MAX)),
+        time: Some(args.timeout.map_or(TIMEOUT, |time| time.0)),
+        memory: Some(
+            args.memory
+                .map_or(MEMORY, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+        ),
         ..Limits::default()
     };
     let judged = oracle
@@ -475,7 +493,9 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
     let idle = (judged.completed_ok == 0)
         .then(|| "no operation took effect for certain: any order explains that".to_owned());
     Ok(FileReport {
-        limited: verdict == Conclusion::Unknown && judged.operations > 0,
+        limited: verdict == Conclusion::Unknown
+            && judged.operations > 0
+            && matches!(oracle, Oracle::Order(_)),
         file: case.file.clone(),
         typed: args.typed(),
         format: case.format.name(),
@@ -508,8 +528,8 @@ mod tests {
             nil: None,
             failed_cas: None,
             initial: None,
-            timeout: "1m".parse().unwrap(),
-            memory: "1GiB".parse().unwrap(),
+            timeout: None,
+            memory: None,
         }
     }
 

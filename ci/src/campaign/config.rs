@@ -17,7 +17,7 @@ use crate::exit::usage;
 use crate::names;
 use crate::systems;
 use crate::units::{Size, Time};
-use crate::workload::{self, Judge, Shape as WorkloadShape, WORKLOADS};
+use crate::workload::{self, Shape as WorkloadShape, WORKLOADS};
 
 /// The stream of randomness that workloads draw from.
 const WORKLOAD_STREAM: u64 = 0x776f_726b_6c6f_6164;
@@ -93,11 +93,13 @@ impl Campaign {
         let usual = entry.runs.map_or(WORKLOADS[0].name, |runs| runs.workload);
         let workload = options.workload.unwrap_or_else(|| usual.to_owned());
         let asked = names::find("workload", &workload, WORKLOADS, |entry| entry.name)?;
-        let suspicion = |entry: &workload::Entry| entry.judge == Judge::Detection;
-        let answers = WORKLOADS.iter().find(|entry| entry.name == usual);
-        if answers.map(suspicion) != Some(suspicion(asked)) {
+        let kind = WORKLOADS.iter().find(|entry| entry.name == usual);
+        if kind.map(|entry| entry.asks) != Some(asked.asks) {
+            let answers = WORKLOADS.iter();
+            let answers = answers.filter(|entry| kind.is_some_and(|kind| kind.asks == entry.asks));
+            let answers = List(answers.map(|entry| entry.name).collect());
             return Err(usage(format!(
-                "{system} does not answer the workload {workload}; it answers {usual}"
+                "{system} does not answer the workload {workload}; it answers {answers}"
             )));
         }
         let nodes = options.nodes.unwrap_or(5);

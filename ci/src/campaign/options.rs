@@ -27,7 +27,8 @@ pub struct Options {
     /// How many nodes the cluster has [default: 5]
     #[arg(long, short = 'n', value_name = "N", value_parser = whole(1..=NODES_MAX))]
     pub nodes: Option<u8>,
-    /// What clients ask (see `tribunal list workloads`) [default: register]
+    /// What clients ask (see `tribunal list workloads`) [default: the
+    /// one that asks for what the system does]
     #[arg(long, short, value_name = "NAME", help_heading = "Clients")]
     pub workload: Option<String>,
     /// Which faults to inject (see `tribunal list faults`), or none [default: kill,pause,partition]

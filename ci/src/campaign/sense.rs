@@ -12,7 +12,7 @@ use super::config::Campaign;
 use super::words::List;
 use crate::exit::usage;
 use crate::units::Time;
-use crate::workload::WORKLOADS;
+use crate::workload::{Asks, WORKLOADS};
 
 impl Campaign {
     /// Refuses times with which nothing could be asked, or no node would start.
@@ -81,7 +81,7 @@ impl Campaign {
                 workload.name
             )));
         }
-        if self.retry && workload.needs == Some(Capability::Transactions) {
+        if self.retry && workload.asks == Asks::Transactions {
             return Err(usage(format!(
                 "a transaction carries no ticket by which a second copy would be told, so that \
                  none is sent twice; leave out --retry, or the workload {}",

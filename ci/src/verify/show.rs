@@ -54,6 +54,8 @@ pub fn files(files: &[FileReport]) -> String {
             let broken = match file.checker {
                 "linearizability" => "is not linearizable",
                 "detection" => "does not keep what it promises",
+                "isolation" => "has no order of its transactions",
+                "bank" => "has a wrong total",
                 _ => "is not what it says",
             };
             let _ = write!(text, "\n{name} {broken}:\n{witness}");

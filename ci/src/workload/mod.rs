@@ -112,12 +112,25 @@ pub struct Entry {
     pub refusable: &'static [&'static str],
     /// What judges it.
     pub judge: Judge,
-    /// What a system must be able to do for it.
+    /// What kind of system it asks.
+    pub asks: Asks,
+    /// What a system must be able to do for it beside.
     pub needs: Option<Capability>,
     /// How a run goes where nobody says.
     pub usual: Usual,
     /// Makes the generator.
     pub make: fn(Shape) -> Box<dyn Workload>,
+}
+
+/// A kind of system, by what its nodes answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// A store of keys, each on its own.
+    Keys,
+    /// A store with transactions.
+    Transactions,
+    /// Failure detectors.
+    Detectors,
 }
 
 /// How a run goes where nobody says.
@@ -176,6 +189,7 @@ pub const WORKLOADS: &[Entry] = &[
         operations: &["read", "write", "cas"],
         refusable: &[],
         judge: Judge::History(Oracle::Order(Spec::CasRegister)),
+        asks: Asks::Keys,
         needs: None,
         usual: Usual::BRIEF,
         make: |shape| Box::new(Register::new(shape)),
@@ -187,6 +201,7 @@ pub const WORKLOADS: &[Entry] = &[
         // A node refuses a client that has seen more than the node has.
         refusable: &[reads::GET],
         judge: Judge::History(Oracle::LocalReads),
+        asks: Asks::Keys,
         needs: Some(Capability::LocalReads),
         usual: Usual::BRIEF,
         make: |shape| Box::new(LocalReads::new(shape)),
@@ -197,7 +212,8 @@ pub const WORKLOADS: &[Entry] = &[
         operations: &[TXN],
         refusable: &[],
         judge: Judge::History(Oracle::Level(Level::StrictSerializable)),
-        needs: Some(Capability::Transactions),
+        asks: Asks::Transactions,
+        needs: None,
         usual: Usual::OF_TRANSACTIONS,
         make: |shape| Box::new(ListAppend::new(shape)),
     },
@@ -207,7 +223,8 @@ pub const WORKLOADS: &[Entry] = &[
         operations: &[TXN],
         refusable: &[],
         judge: Judge::History(Oracle::Level(Level::StrictSerializable)),
-        needs: Some(Capability::Transactions),
+        asks: Asks::Transactions,
+        needs: None,
         usual: Usual::OF_TRANSACTIONS,
         make: |shape| Box::new(WriteSkew::new(shape)),
     },
@@ -217,7 +234,8 @@ pub const WORKLOADS: &[Entry] = &[
         operations: &[banking::TRANSFER, banking::READ],
         refusable: &[],
         judge: Judge::History(Oracle::BANK),
-        needs: Some(Capability::Transactions),
+        asks: Asks::Transactions,
+        needs: None,
         // Every read is of all accounts.
         usual: Usual {
             keys_max: 256,
@@ -231,6 +249,7 @@ pub const WORKLOADS: &[Entry] = &[
         operations: &[SUSPECTS],
         refusable: &[],
         judge: Judge::Detection,
+        asks: Asks::Detectors,
         needs: None,
         // A fault says something if it lasts until it must be noticed.
         usual: Usual {

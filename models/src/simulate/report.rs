@@ -85,6 +85,11 @@ impl Report {
             .filter(|property| !matches!(property.check, Check::Recoverable(_)))
             .map(|property| (property.name, property.about))
             .chain(GENERAL)
+            // Where no core had to, that none failed to says nothing.
+            .filter(|(name, _)| {
+                let is_broken = shown.is_some_and(|shown| shown.broken.property == *name);
+                *name != PROGRESS || ran.counts.healed > 0 || is_broken
+            })
             .map(|(name, about)| always(name, about, &verdict, shown));
         // In the order of the system, then what only some runs may reach.
         let names: Vec<_> = system.goals().iter().map(|goal| goal.name).collect();
