@@ -164,12 +164,10 @@ impl Engines {
     }
 
     fn furthest(&self) -> Option<u32> {
-        let is_refuted = |it: &&Box<dyn KeySearch>| it.progress() == Progress::Refuted;
-        let depth_first = self
-            .relaxed
-            .as_ref()
-            .filter(is_refuted)
-            .or(self.exact.as_ref());
+        let is_refuted = |it: &&dyn KeySearch| it.progress() == Progress::Refuted;
+        let relaxed = self.relaxed.as_deref().map(|it| it as &dyn KeySearch);
+        let exact = self.exact.as_deref().map(|it| it as &dyn KeySearch);
+        let depth_first = relaxed.filter(is_refuted).or(exact);
         match (&self.frontier, depth_first) {
             (Some(frontier), None) => frontier.furthest(),
             (Some(frontier), Some(_)) if frontier.progress() == Progress::Refuted => {
