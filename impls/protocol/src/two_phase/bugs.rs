@@ -40,8 +40,6 @@ wrong_versions! {
 
 /// The hosts of what every model shows.
 const MODELS: &[&str] = &["atomic", "staged"];
-/// The hosts of what takes a persist of its own.
-const STAGED: &[&str] = &["staged"];
 
 /// The hosts of what real processes show, too.
 const EVERYWHERE: &[&str] = &["atomic", "staged", "run"];
