@@ -1,10 +1,14 @@
-//! How many lines a second are recorded: `cargo bench -p tribunal-histories`.
+//! How many lines a second are recorded, and read in each notation:
+//! `cargo bench -p tribunal-histories`.
 
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
 use std::time::Instant;
 
-use tribunal_histories::{Header, History, Kind, Recorder, Value};
+use tribunal_histories::{Format, Header, History, Input, Kind, Recorder, Value, Written};
 
-const OPERATIONS: u64 = 100_000;
+const OPERATIONS: u64 = 500_000;
 const THREADS: u64 = 4;
 
 fn main() {
@@ -19,12 +23,30 @@ fn main() {
         }
     });
     rate("recorded", begun, 2 * OPERATIONS);
+    let history = read("read", &path, Format::Jsonl);
+    let edn = folder.path().join("history.edn");
     let begun = Instant::now();
-    let history = History::open(&path).expect("a history");
-    rate("read", begun, history.events.len() as u64);
+    let file = File::create(&edn).expect("a file");
+    let written = history.write_as(Written::Edn, BufWriter::new(file));
+    written.expect("written");
+    rate("written as EDN", begun, history.events.len() as u64);
+    read("read as EDN", &edn, Format::Edn);
+    let json = folder.path().join("history.json");
+    let text = std::fs::read_to_string(&path).expect("text");
+    let operations = text.split_once('\n').expect("a header").1;
+    std::fs::write(&json, operations).expect("the folder is mine");
+    read("read as JSON without a header", &json, Format::Json);
     let begun = Instant::now();
     let operations = history.operations().expect("operations");
     rate("paired", begun, 2 * operations.len() as u64);
+}
+
+fn read(what: &str, path: &Path, format: Format) -> History {
+    let begun = Instant::now();
+    let input = Input::open(path).expect("the file is there");
+    let history = input.read(format).expect("a history");
+    rate(what, begun, history.events.len() as u64);
+    history
 }
 
 fn record(recorder: &Recorder, process: u64) {

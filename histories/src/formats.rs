@@ -19,16 +19,16 @@
 //! events. Any bytes give a history or an error with its place: nesting, texts,
 //! names and lines are bounded.
 
-pub(crate) mod edn;
-pub(crate) mod jepsen;
-pub(crate) mod jepsen_edn;
-pub(crate) mod json;
-pub(crate) mod jsonl;
-pub(crate) mod limo;
+pub mod edn;
+pub mod jepsen;
+pub mod jepsen_edn;
+pub mod json;
+pub mod jsonl;
+pub mod limo;
 mod lines;
-pub(crate) mod polylin;
-pub(crate) mod porcupine_etcd;
-pub(crate) mod porcupine_kv;
+pub mod polylin;
+pub mod porcupine_etcd;
+pub mod porcupine_kv;
 mod source;
 
 use std::ffi::OsStr;
@@ -221,9 +221,9 @@ impl Input {
 pub fn read(source: impl Read, path: &Path, format: Format) -> Result<History, HistoryError> {
     let draft = match format {
         Format::Jsonl => jsonl::read(BufReader::new(source)),
-        Format::Edn => jepsen_edn::read(source, Nil::Initial),
-        Format::Knossos => jepsen_edn::read(source, Nil::Unknown),
-        Format::Json => jepsen::read(json::Json::new(Source::new(source)), Nil::Initial, None),
+        Format::Edn => jepsen_edn::read(source),
+        Format::Knossos => jepsen_edn::read(source).map(knossos),
+        Format::Json => jepsen::read(json::Json::new(Source::new(source)), None),
         Format::PorcupineKv => porcupine_kv::read(source),
         Format::PorcupineEtcd => porcupine_etcd::read(BufReader::new(source)),
         Format::Limo => limo::read(BufReader::new(source)),
@@ -242,6 +242,12 @@ pub fn read(source: impl Read, path: &Path, format: Format) -> Result<History, H
             expected,
         }),
     }
+}
+
+/// What a file says to Knossos, whatever it says to others.
+fn knossos(mut draft: Draft) -> Draft {
+    draft.header.nil = Nil::Unknown;
+    draft
 }
 
 /// What a reader makes of a file.

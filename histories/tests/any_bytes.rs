@@ -9,12 +9,7 @@ use tribunal_histories::{Format, History, HistoryError, Written, formats};
 /// A file of each format.
 fn sample(format: Format) -> &'static [u8] {
     match format {
-        Format::Jsonl => {
-            br#"{"format":"tribunal-history","version":1,"workload":"register"}
-{"index":0,"time":0,"process":0,"type":"invoke","f":"write","key":3,"value":1}
-{"index":1,"time":7,"process":0,"type":"ok","f":"write","key":3,"value":1,"node":"n1"}
-"#
-        }
+        Format::Jsonl => include_bytes!("formats/ours.jsonl"),
         Format::Edn => include_bytes!("formats/register.edn"),
         Format::Json => include_bytes!("formats/list-append.json"),
         Format::PorcupineKv => include_bytes!("formats/kv.txt"),

@@ -77,6 +77,20 @@ fn reads(name: &str, format: Format, expected: &Expect) {
 }
 
 #[test]
+fn json_lines_of_our_own() {
+    reads(
+        "ours.jsonl",
+        Format::Jsonl,
+        &expect![[r#"
+        register, 0 at first, nil Initial, failed cas Fail
+        0 @0 0 invoke write [3] 1
+        1 @5 nemesis info kill ["n1"]
+        2 @7 0 info write [3] 1 error "timed out" node "n1"
+    "#]],
+    );
+}
+
+#[test]
 fn edn_of_jepsen() {
     reads(
         "register.edn",

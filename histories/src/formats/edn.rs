@@ -111,9 +111,10 @@ impl<R: Read> Edn<R> {
     /// The symbol, keyword or number that begins here, into `token`.
     fn token(&mut self) -> Step<()> {
         self.token.clear();
-        let is_part = |byte: u8| {
-            !byte.is_ascii_whitespace() && !matches!(byte, b',' | b'\x0b') && !is_delimiter(byte)
-        };
+        self.rest_of_token()
+    }
+
+    fn rest_of_token(&mut self) -> Step<()> {
         self.source
             .take_while(&mut self.token, TOKEN_MAX, "a name or number", is_part)
     }
@@ -175,7 +176,20 @@ impl<R: Read> Edn<R> {
 
     fn number(&mut self) -> Step<Value> {
         let place = self.source.place();
-        self.token()?;
+        self.token.clear();
+        let is_digit = |byte: u8| byte.is_ascii_digit();
+        self.source
+            .take_while(&mut self.token, TOKEN_MAX, "a name or number", is_digit)?;
+        let ends = !self.source.peek()?.is_some_and(is_part);
+        if let [first, rest @ ..] = self.token.as_slice()
+            && ends
+            && rest.len() < 18
+            && (*first != b'0' || rest.is_empty())
+        {
+            let number = |so_far, digit: &u8| so_far * 10 + i64::from(digit - b'0');
+            return Ok(Value::Int(self.token.iter().fold(0, number)));
+        }
+        self.rest_of_token()?;
         let text = utf8(&self.token, place)?;
         // N marks a number that may be large; most are not.
         let digits = text.strip_suffix('N').unwrap_or(text);
@@ -197,14 +211,19 @@ impl<R: Read> Edn<R> {
 
     fn string(&mut self) -> Step<String> {
         let begins = self.source.place();
-        self.source.advance();
         let mut bytes = Vec::new();
+        self.string_into(&mut bytes)?;
+        text(bytes, begins)
+    }
+
+    fn string_into(&mut self, bytes: &mut Vec<u8>) -> Step<()> {
+        let begins = self.source.place();
+        self.source.advance();
         loop {
             let plain = |byte| !matches!(byte, b'"' | b'\\' | b'\n');
-            self.source
-                .take_while(&mut bytes, TEXT_MAX, "a string", plain)?;
+            self.source.take_while(bytes, TEXT_MAX, "a string", plain)?;
             match self.source.next()? {
-                Some(b'"') => break,
+                Some(b'"') => return Ok(()),
                 Some(b'\\') => {
                     let place = self.source.place();
                     let escaped = match self.source.next()? {
@@ -230,7 +249,6 @@ impl<R: Read> Edn<R> {
                 }
             }
         }
-        text(bytes, begins)
     }
 
     fn list(&mut self, end: u8) -> Step<Vec<Value>> {
@@ -393,7 +411,7 @@ impl<R: Read> Notation for Edn<R> {
         Ok(Some(place))
     }
 
-    fn field(&mut self, into: &mut String) -> Step<bool> {
+    fn field(&mut self, into: &mut Vec<u8>) -> Step<bool> {
         into.clear();
         match self.blank()? {
             Some(b'}') => {
@@ -420,17 +438,16 @@ impl<R: Read> Notation for Edn<R> {
         self.discard()
     }
 
-    fn name(&mut self, into: &mut String) -> Step<bool> {
+    fn name(&mut self, into: &mut Vec<u8>) -> Step<bool> {
         into.clear();
         match self.blank()? {
             Some(b':') => {
-                let place = self.source.place();
-                self.token()?;
-                into.push_str(utf8(&self.token[1..], place)?);
+                self.source.advance();
+                self.source.take_while(into, TOKEN_MAX, "a name", is_part)?;
                 Ok(true)
             }
             Some(b'"') => {
-                into.push_str(&self.string()?);
+                self.string_into(into)?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -445,6 +462,22 @@ impl<R: Read> Notation for Edn<R> {
     fn odd_mut(&mut self) -> &mut Option<(Place, String)> {
         &mut self.odd
     }
+}
+
+/// Whether a symbol, keyword or number goes on with it.
+#[inline]
+fn is_part(byte: u8) -> bool {
+    const PARTS: [bool; 256] = {
+        let mut parts = [true; 256];
+        let ends = b" \t\n\r\x0b\x0c,()[]{}\";";
+        let mut at = 0;
+        while at < ends.len() {
+            parts[ends[at] as usize] = false;
+            at += 1;
+        }
+        parts
+    };
+    PARTS[byte as usize]
 }
 
 fn is_delimiter(byte: u8) -> bool {

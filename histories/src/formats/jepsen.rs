@@ -19,8 +19,8 @@
 use std::collections::BTreeSet;
 
 use super::Draft;
-use super::source::{Fault, Place, Step};
-use crate::{Event, Header, Kind, Nil, Process, Value};
+use super::source::{Fault, Place, Step, utf8};
+use crate::{Event, Header, Kind, Process, Value};
 
 /// A way to write operations.
 pub(super) trait Notation {
@@ -29,13 +29,13 @@ pub(super) trait Notation {
     /// Goes into the next operation; where it begins, none at the end.
     fn operation(&mut self) -> Step<Option<Place>>;
     /// The name of the operation's next field; false at its end.
-    fn field(&mut self, into: &mut String) -> Step<bool>;
+    fn field(&mut self, into: &mut Vec<u8>) -> Step<bool>;
     /// The value that comes next.
     fn value(&mut self) -> Step<Value>;
     /// Leaves out the value that comes next, whatever it holds.
     fn skip(&mut self) -> Step<()>;
     /// The name that comes next, if it is one.
-    fn name(&mut self, into: &mut String) -> Step<bool>;
+    fn name(&mut self, into: &mut Vec<u8>) -> Step<bool>;
     /// Where the next value begins.
     fn place(&mut self) -> Step<Place>;
     /// The first thing in the operation that is no value, and what was
@@ -51,7 +51,7 @@ pub(super) struct Own {
 }
 
 /// Reads operations; `own` is said by files that we have written.
-pub(super) fn read(mut notation: impl Notation, nil: Nil, own: Option<Own>) -> Step<Draft> {
+pub(super) fn read(mut notation: impl Notation, own: Option<Own>) -> Step<Draft> {
     let mut draft = Draft::default();
     let mut fields = Fields::default();
     while let Some(place) = notation.operation()? {
@@ -72,9 +72,7 @@ pub(super) fn read(mut notation: impl Notation, nil: Nil, own: Option<Own>) -> S
         Some(own) => own.header,
         None => {
             draft.events.iter_mut().for_each(name_as_elle);
-            let mut header = Header::new(&workload(&draft.events));
-            header.nil = nil;
-            header
+            Header::new(&workload(&draft.events))
         }
     };
     Ok(draft)
@@ -83,8 +81,8 @@ pub(super) fn read(mut notation: impl Notation, nil: Nil, own: Option<Own>) -> S
 /// Buffers for the names in an operation.
 #[derive(Default)]
 struct Fields {
-    field: String,
-    name: String,
+    field: Vec<u8>,
+    name: Vec<u8>,
 }
 
 impl Fields {
@@ -94,17 +92,17 @@ impl Fields {
         let (mut time, mut index) = (0, 0);
         let (mut error, mut node, mut fault) = (None, None, None);
         while notation.field(&mut self.field)? {
-            match self.field.as_str() {
-                "process" => process = Some(read_process(notation, &mut self.name)?),
-                "type" => kind = Some(read_kind(notation, &mut self.name)?),
-                "f" => f = self.function(notation)?,
-                "value" => value = Some(notation.value()?),
-                "key" => key = Some(notation.value()?).filter(|key| *key != Value::Null),
-                "time" => time = number(notation)?,
-                "index" if own => index = number(notation)?,
-                "error" => error = lenient(notation)?.map(shown),
-                "node" => node = lenient(notation)?.and_then(text),
-                "fault" if own => fault = Some(number(notation)?),
+            match self.field.as_slice() {
+                b"process" => process = Some(read_process(notation, &mut self.name)?),
+                b"type" => kind = Some(read_kind(notation, &mut self.name)?),
+                b"f" => f = self.function(notation)?,
+                b"value" => value = Some(notation.value()?),
+                b"key" => key = Some(notation.value()?).filter(|key| *key != Value::Null),
+                b"time" => time = number(notation)?,
+                b"index" if own => index = number(notation)?,
+                b"error" => error = lenient(notation)?.map(shown),
+                b"node" => node = lenient(notation)?.and_then(text),
+                b"fault" if own => fault = Some(number(notation)?),
                 _ => notation.skip()?,
             }
         }
@@ -144,7 +142,7 @@ impl Fields {
     fn function(&mut self, notation: &mut impl Notation) -> Step<Option<String>> {
         let place = notation.place()?;
         if notation.name(&mut self.name)? {
-            return Ok(Some(self.name.clone()));
+            return Ok(Some(utf8(&self.name, place)?.to_owned()));
         }
         match notation.value()? {
             Value::Null => Ok(None),
@@ -154,10 +152,10 @@ impl Fields {
 }
 
 /// Who did it; `name` is a buffer.
-pub(super) fn read_process(notation: &mut impl Notation, name: &mut String) -> Step<Process> {
+pub(super) fn read_process(notation: &mut impl Notation, name: &mut Vec<u8>) -> Step<Process> {
     let place = notation.place()?;
     let found = match notation.name(name)? {
-        true => (name == "nemesis").then_some(Process::Nemesis),
+        true => (name == b"nemesis").then_some(Process::Nemesis),
         false => match whole(notation)? {
             Ok(number) => u64::try_from(number).ok().map(Process::Client),
             Err(_) => None,
@@ -168,14 +166,14 @@ pub(super) fn read_process(notation: &mut impl Notation, name: &mut String) -> S
 }
 
 /// Which end of an operation it is; `name` is a buffer.
-pub(super) fn read_kind(notation: &mut impl Notation, name: &mut String) -> Step<Kind> {
+pub(super) fn read_kind(notation: &mut impl Notation, name: &mut Vec<u8>) -> Step<Kind> {
     let place = notation.place()?;
     let kind = match notation.name(name)? {
-        true => match name.as_str() {
-            "invoke" => Some(Kind::Invoke),
-            "ok" => Some(Kind::Ok),
-            "fail" => Some(Kind::Fail),
-            "info" => Some(Kind::Info),
+        true => match name.as_slice() {
+            b"invoke" => Some(Kind::Invoke),
+            b"ok" => Some(Kind::Ok),
+            b"fail" => Some(Kind::Fail),
+            b"info" => Some(Kind::Info),
             _ => None,
         },
         false => None,

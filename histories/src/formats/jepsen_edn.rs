@@ -14,7 +14,7 @@ use super::Draft;
 use super::edn::{self, Edn};
 use super::jepsen::{self, Own};
 use super::source::{Fault, Place, Source, Step};
-use crate::{Event, Header, History, Kind, Nil, Process, Value};
+use crate::{Event, Header, History, Kind, Process, Value};
 
 /// The comment at the beginning.
 #[derive(Serialize, Deserialize)]
@@ -25,14 +25,14 @@ struct Comment<H> {
     tuples: bool,
 }
 
-/// Reads it; `nil` is what a read of nothing means unless a header says so.
-pub(super) fn read(source: impl Read, nil: Nil) -> Step<Draft> {
+/// Reads it.
+pub(super) fn read(source: impl Read) -> Step<Draft> {
     let mut edn = Edn::new(Source::new(source));
     let own = match edn.first_comment()? {
         Some(comment) if comment.starts_with("{\"format\"") => Some(own(&comment)?),
         _ => None,
     };
-    jepsen::read(edn, nil, own)
+    jepsen::read(edn, own)
 }
 
 fn own(comment: &str) -> Step<Own> {

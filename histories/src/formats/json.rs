@@ -108,14 +108,21 @@ impl<R: Read> Json<R> {
 
     fn string(&mut self) -> Step<String> {
         let begins = self.source.place();
-        self.source.advance();
         let mut bytes = Vec::new();
+        self.string_into(&mut bytes)?;
+        text(bytes, begins)
+    }
+
+    fn string_into(&mut self, bytes: &mut Vec<u8>) -> Step<()> {
+        self.source.advance();
         loop {
             let plain = |byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f);
-            self.source
-                .take_while(&mut bytes, TEXT_MAX, "a string", plain)?;
+            self.source.take_while(bytes, TEXT_MAX, "a string", plain)?;
             match self.source.peek()? {
-                Some(b'"') => break self.source.advance(),
+                Some(b'"') => {
+                    self.source.advance();
+                    return Ok(());
+                }
                 Some(b'\\') => {
                     self.source.advance();
                     let escaped = self.escaped()?;
@@ -124,7 +131,6 @@ impl<R: Read> Json<R> {
                 _ => return Err(self.source.expected("the end of a string")),
             }
         }
-        text(bytes, begins)
     }
 
     fn escaped(&mut self) -> Step<char> {
@@ -191,7 +197,9 @@ impl<R: Read> Json<R> {
         let mut map = BTreeMap::new();
         while let Some(first) = self.until(b'}', map.is_empty())? {
             let place = self.source.place();
-            let name = self.field_name(first)?;
+            let mut name = Vec::new();
+            self.field_name(first, &mut name)?;
+            let name = text(name, place)?;
             let value = self.value()?;
             if map.contains_key(&name) {
                 return Err(Fault::At(
@@ -206,16 +214,16 @@ impl<R: Read> Json<R> {
     }
 
     /// A name and its colon.
-    fn field_name(&mut self, first: u8) -> Step<String> {
+    fn field_name(&mut self, first: u8, into: &mut Vec<u8>) -> Step<()> {
         if first != b'"' {
             return Err(self.source.expected("a field's name in double quotes"));
         }
-        let name = self.string()?;
+        self.string_into(into)?;
         if self.blank()? != Some(b':') {
             return Err(self.source.expected("a colon after the field's name"));
         }
         self.source.advance();
-        Ok(name)
+        Ok(())
     }
 }
 
@@ -264,13 +272,13 @@ impl<R: Read> Notation for Json<R> {
         }
     }
 
-    fn field(&mut self, into: &mut String) -> Step<bool> {
+    fn field(&mut self, into: &mut Vec<u8>) -> Step<bool> {
         into.clear();
         let Some(first) = self.until(b'}', !self.has_field)? else {
             return Ok(false);
         };
         self.has_field = true;
-        *into = self.field_name(first)?;
+        self.field_name(first, into)?;
         Ok(true)
     }
 
@@ -286,12 +294,12 @@ impl<R: Read> Notation for Json<R> {
         Ok(())
     }
 
-    fn name(&mut self, into: &mut String) -> Step<bool> {
+    fn name(&mut self, into: &mut Vec<u8>) -> Step<bool> {
         into.clear();
         if self.blank()? != Some(b'"') {
             return Ok(false);
         }
-        *into = self.string()?;
+        self.string_into(into)?;
         Ok(true)
     }
 

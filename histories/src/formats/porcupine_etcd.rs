@@ -16,7 +16,7 @@ use std::io::BufRead;
 use super::edn::Edn;
 use super::jepsen::{self, Notation};
 use super::lines::Lines;
-use super::source::{Fault, Place, Source, Step};
+use super::source::{Fault, Place, Source, Step, utf8};
 use super::{Draft, jepsen::workload};
 use crate::{Event, Header, Kind, Process, Value};
 
@@ -40,7 +40,7 @@ fn operation(line: &str) -> Option<usize> {
 pub(super) fn read(source: impl BufRead) -> Step<Draft> {
     let mut lines = Lines::new(source);
     let mut draft = Draft::default();
-    let mut name = String::new();
+    let mut name = Vec::new();
     while lines.next()? {
         // Other loggers write what they like.
         let line = String::from_utf8_lossy(&lines.line);
@@ -68,14 +68,14 @@ pub(super) fn read(source: impl BufRead) -> Step<Draft> {
     Ok(draft)
 }
 
-fn event(mut edn: Edn<std::io::Empty>, name: &mut String) -> Step<Event> {
+fn event(mut edn: Edn<std::io::Empty>, name: &mut Vec<u8>) -> Step<Event> {
     let process = jepsen::read_process(&mut edn, name)?;
     let kind = jepsen::read_kind(&mut edn, name)?;
     let place = edn.place()?;
     if !edn.name(name)? {
         return Err(Fault::At(place, "an operation such as :read".to_owned()));
     }
-    let f = name.clone();
+    let f = utf8(name, place)?.to_owned();
     let mut value = match edn.has_ended()? {
         true => Value::Null,
         false => edn.value()?,

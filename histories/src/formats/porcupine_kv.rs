@@ -11,7 +11,7 @@ use std::io::Read;
 use super::edn::Edn;
 use super::source::{Fault, Place, Source, Step};
 use super::{Draft, jepsen};
-use crate::{Header, Nil, Value};
+use crate::{Header, Value};
 
 /// Whether a line looks like one of such a log.
 pub(super) fn is_line(line: &str) -> bool {
@@ -21,7 +21,7 @@ pub(super) fn is_line(line: &str) -> bool {
 
 /// Reads it.
 pub(super) fn read(source: impl Read) -> Step<Draft> {
-    let mut draft = jepsen::read(Edn::new(Source::new(source)), Nil::Initial, None)?;
+    let mut draft = jepsen::read(Edn::new(Source::new(source)), None)?;
     for (event, &line) in draft.events.iter().zip(&draft.lines) {
         let is_known = matches!(event.f.as_str(), "get" | "put" | "append");
         let is_text = matches!(event.value, Value::Null | Value::Text(_));

@@ -130,6 +130,7 @@ impl<R: Read> Source<R> {
 
     /// Adds the bytes up to the first that is not `wanted` to `into`; none of
     /// the wanted may end a line. At most `max` are there then.
+    #[inline]
     pub(super) fn take_while(
         &mut self,
         into: &mut Vec<u8>,

@@ -1,0 +1,5 @@
+#![no_main]
+
+use tribunal_histories::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tribunal_histories_fuzz::read(Format::Limo, bytes));
