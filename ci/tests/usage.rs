@@ -225,9 +225,19 @@ fn everything_is_listed_by_the_names_that_flags_take() {
     assert!(names("systems").contains(&"raft".to_owned()));
     let faults = "kill pause partition crash-at membership transfer compact";
     assert_eq!(names("faults").join(" "), faults);
-    assert_eq!(names("workloads"), ["register", "local-reads", "suspects"]);
+    assert_eq!(
+        names("workloads"),
+        [
+            "register",
+            "local-reads",
+            "list-append",
+            "write-skew",
+            "bank",
+            "suspects"
+        ]
+    );
     assert!(names("bugs").len() >= 12);
     assert!(names("specs").contains(&"cas-register".to_owned()));
     assert!(names("properties").contains(&"Election Safety".to_owned()));
-    assert_eq!(names("levels"), [""; 0]);
+    assert_eq!(names("levels"), ["serializable", "strict-serializable"]);
 }
