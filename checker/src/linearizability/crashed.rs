@@ -49,6 +49,21 @@ impl UsedSets {
         Used(self.add_below(used.0, class, self.levels))
     }
 
+    /// Whether no class is used more in one than in the other. What they share
+    /// is not looked at.
+    pub(crate) fn within(&self, one: Used, other: Used) -> bool {
+        self.within_below(one.0, other.0, self.levels)
+    }
+
+    fn within_below(&self, one: u32, other: u32, level: u32) -> bool {
+        if one == other || level == 0 {
+            return one <= other;
+        }
+        let (mine, theirs) = (self.nodes[one as usize], self.nodes[other as usize]);
+        let below = |side: usize| self.within_below(mine[side], theirs[side], level - 1);
+        below(0) && below(1)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<[u32; 2]>()
             + self.numbers.capacity() * (size_of::<([u32; 2], u32)>() + 1)
@@ -95,6 +110,7 @@ mod tests {
             let less = add(&mut sets, &[0, last, last / 2]);
             assert_eq!(one, other);
             assert_ne!(one, less);
+            assert!(sets.within(less, one) && !sets.within(one, less));
             let all: u32 = (0..=last).map(|class| sets.count(one, class)).sum();
             assert_eq!(all, 4);
         }

@@ -512,13 +512,7 @@ impl<S: Specification<State: Copy>> Frontier<S> {
         differs & self.others == 0
             && other.done & !one.done & self.reads == 0
             && differs & self.writes & !optional == 0
-            && self.uses_no_more(one.used, other.used)
-    }
-
-    fn uses_no_more(&self, one: Used, other: Used) -> bool {
-        one == other
-            || (0..self.begun.len() as u32)
-                .all(|class| self.used_sets.count(one, class) <= self.used_sets.count(other, class))
+            && self.used_sets.within(one.used, other.used)
     }
 }
 
