@@ -2,7 +2,7 @@
 
 use super::anomaly::Evidence;
 use super::cycles::Cycle;
-use super::graph::{Edge, Graph, RT, RW, WR};
+use super::graph::{Edge, Graph, RT, RW, WR, WW};
 use super::micro::{Does, Transactions};
 
 /// A step of a cycle: one transaction stands before another.
@@ -13,7 +13,7 @@ struct Step {
 
 /// Why each transaction of a cycle stands before the next.
 pub(super) fn evidence(all: &Transactions<'_>, graph: &Graph, cycle: &Cycle) -> Evidence {
-    let steps = steps(graph, cycle);
+    let steps = shortened(all, steps(graph, cycle));
     let count = steps.len();
     let why = steps
         .iter()
@@ -45,6 +45,29 @@ fn steps(graph: &Graph, cycle: &Cycle) -> Vec<Step> {
             })
         })
         .collect()
+}
+
+/// The same with one step where several go from version to version of one key:
+/// who comes before the next one comes before all after that.
+fn shortened(all: &Transactions<'_>, mut steps: Vec<Step>) -> Vec<Step> {
+    let key = |place: u32| all.micros[place as usize].key;
+    let goes_on = |one: &Step, other: &Step| {
+        [WW, RW].contains(&one.front.kind)
+            && other.front.kind == WW
+            && key(one.back.back) == key(other.front.front)
+    };
+    let count = steps.len();
+    let begins = |place: &usize| !goes_on(&steps[(place + count - 1) % count], &steps[*place]);
+    let first = (0..count).find(begins);
+    steps.rotate_left(first.unwrap_or(0));
+    let mut shorter: Vec<Step> = Vec::new();
+    for step in steps {
+        match shorter.last_mut() {
+            Some(last) if goes_on(last, &step) => last.back = step.back,
+            _ => shorter.push(step),
+        }
+    }
+    shorter
 }
 
 fn explained(all: &Transactions<'_>, step: &Step, one: usize, other: usize) -> String {

@@ -207,6 +207,18 @@ fn cycles_are_named_by_their_edges() {
             r#"G0: T1 appended 1 to key "x" before T2 appended 2; T2 appended 2 to key "y" before T1 appended 1 (T1 began at index 0, T2 began at index 1)"#
         ]],
     );
+    // Who lies between two versions of a key is no part of the proof.
+    said(
+        &[
+            vec![append("x", 1), append("y", 2)],
+            vec![append("x", 2)],
+            vec![append("x", 3), append("y", 1)],
+            vec![list("x", &[1, 2, 3]), list("y", &[1, 2])],
+        ],
+        &expect![[
+            r#"G0: T1 appended 1 to key "x" before T2 appended 3; T2 appended 1 to key "y" before T1 appended 2 (T1 began at index 0, T2 began at index 2)"#
+        ]],
+    );
     said(
         &[
             vec![append("x", 1), list("y", &[1])],
