@@ -50,6 +50,10 @@ pub(crate) fn key_search(
     }
 }
 
+/// One order after the other is quicker where that leads anywhere: all orders at
+/// once have their turn only after so many moves.
+const MOVES_DEPTH_FIRST: u64 = 1 << 20;
+
 /// Decides a key: without a search where that can be, by all orders at once
 /// where there are not too many, or one order after the other.
 pub(crate) enum Judge {
@@ -66,11 +70,13 @@ pub(crate) struct Engines {
     calls: Vec<TimedCallOf<Kv>>,
     /// None if too many calls are open at a time.
     frontier: Option<Frontier<Kv>>,
-    /// Depth first, once the frontier has not decided at once.
+    /// Depth first.
     exact: Option<Box<dyn KeySearch>>,
     /// The same with calls of unknown outcome in any number, where there are
     /// such: it refutes sooner.
     relaxed: Option<Box<dyn KeySearch>>,
+    /// The moves that depth first was given so far.
+    spent: u64,
 }
 
 impl Judge {
@@ -88,6 +94,7 @@ impl Judge {
             frontier: Frontier::new(kv.clone(), timeline),
             exact: None,
             relaxed: None,
+            spent: 0,
             key: kv,
             calls,
         }))
@@ -136,12 +143,6 @@ impl Judge {
 
 impl Engines {
     fn run(&mut self, moves: u64) -> Progress {
-        if let Some(frontier) = &mut self.frontier {
-            let progress = frontier.run(moves);
-            if progress != Progress::Paused {
-                return progress;
-            }
-        }
         let exact = self.exact.get_or_insert_with(|| {
             let some_unknown = self.calls.iter().any(|call| call.completed.is_none());
             let search = |supply| key_search(self.key.clone(), self.calls.clone(), supply, None);
@@ -153,13 +154,15 @@ impl Engines {
             return progress;
         }
         match self.relaxed.as_mut().map(|search| search.run(moves)) {
-            Some(Progress::Refuted) => Progress::Refuted,
+            Some(Progress::Refuted) => return Progress::Refuted,
             // That there is an order if calls count twice says nothing.
-            Some(Progress::Explained) => {
-                self.relaxed = None;
-                Progress::Paused
-            }
-            Some(Progress::Paused) | None => Progress::Paused,
+            Some(Progress::Explained) => self.relaxed = None,
+            Some(Progress::Paused) | None => {}
+        }
+        self.spent = self.spent.saturating_add(moves);
+        match &mut self.frontier {
+            Some(frontier) if self.spent >= MOVES_DEPTH_FIRST => frontier.run(moves),
+            _ => Progress::Paused,
         }
     }
 
