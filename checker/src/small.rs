@@ -123,7 +123,7 @@ impl<S: Specification> Search<'_, S> {
 }
 
 /// The places of the bits that are set, from the lowest.
-fn bits(mut set: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let place = (set != 0).then(|| set.trailing_zeros() as usize)?;
         set &= set - 1;

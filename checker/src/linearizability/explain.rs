@@ -94,10 +94,10 @@ fn shortest_refuted(key: &KeyHistory, from: u32, meter: &Meter<'_>) -> (u32, boo
 /// known.
 fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     let (calls, _) = key.calls(until);
-    let mut search = Judge::new(key, calls);
+    let mut judge = Judge::new(key, calls);
     let mut left = MOVES_MAX;
     while left > 0 {
-        match search.run(MOVES_IN_SLICE) {
+        match judge.run(MOVES_IN_SLICE) {
             Progress::Refuted => return Some(true),
             Progress::Explained => return Some(false),
             Progress::Paused if !meter.goes_on() => return None,
@@ -124,16 +124,16 @@ impl<'a> Refutation<'a> {
     fn new(operations: &'a [Operation], key: &'a KeyHistory, until: u32) -> Self {
         let (calls, whose) = key.calls(until);
         // Only a finished search knows how far an order comes.
-        let mut pair = Judge::new(key, calls.clone());
+        let mut judge = Judge::new(key, calls.clone());
         for _ in 0..MOVES_MAX / MOVES_IN_SLICE {
-            if pair.run(MOVES_IN_SLICE) != Progress::Paused {
+            if judge.run(MOVES_IN_SLICE) != Progress::Paused {
                 break;
             }
         }
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &TimedCallOf<Kv>| call.completed.is_some_and(|(at, _)| at == until);
         let last = || calls.iter().position(ends_it).map(|call| call as u32);
-        let refuted = pair.blamed().or_else(last);
+        let refuted = judge.blamed().or_else(last);
         let exact = |watch| {
             let mut search = key_search(key.specification(), calls.clone(), Supply::Exact, watch);
             search.run(MOVES_TO_SHOW);

@@ -27,6 +27,7 @@ use super::crashed::{Used, UsedSets};
 use super::key_search::Order;
 use super::search::{Progress, Trace};
 use super::timeline::{End, Moment, Timeline};
+use crate::small::bits;
 use crate::specification::{Effect, Specification};
 
 /// So many calls can be open at a time.
@@ -205,13 +206,11 @@ impl<S: Specification<State: Copy>> Frontier<S> {
     }
 
     fn effect(&self, call: u32) -> &Effect<S::State> {
-        &self.timeline.calls[call as usize].effect
+        self.timeline.effect(call)
     }
 
     fn step(&self, call: u32, state: &S::State) -> Option<S::State> {
-        let timed = &self.timeline.calls[call as usize].timed;
-        self.specification
-            .step(state, &timed.call, timed.returned())
+        self.timeline.step(&self.specification, call, state)
     }
 
     fn begin(&mut self, call: u32) {
@@ -640,13 +639,4 @@ impl<T: Copy + Eq + std::hash::Hash> Antichain<T> {
         all.filter_map(|(configuration, alive)| alive.then_some(configuration))
             .collect()
     }
-}
-
-/// The places of the bits that are set, from the lowest.
-fn bits(mut set: Slots) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let place = (set != 0).then(|| set.trailing_zeros() as usize)?;
-        set &= set - 1;
-        Some(place)
-    })
 }

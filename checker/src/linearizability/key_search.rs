@@ -54,8 +54,8 @@ pub(crate) fn key_search(
 /// once have their turn only after so many moves.
 const MOVES_DEPTH_FIRST: u64 = 1 << 20;
 
-/// Decides a key: without a search where that can be, by all orders at once
-/// where there are not too many, or one order after the other.
+/// Decides a key: without a search where that can be, by one order after the
+/// other, or by all at once where that leads nowhere.
 pub(crate) enum Judge {
     /// Decided; an order that was found holds. If there is none, the call that
     /// is to blame, where one alone is.
@@ -68,7 +68,8 @@ pub(crate) enum Judge {
 pub(crate) struct Engines {
     key: Kv,
     calls: Vec<TimedCallOf<Kv>>,
-    /// None if too many calls are open at a time.
+    /// All orders at once: none before its first turn, and none if too many
+    /// calls are open at a time.
     frontier: Option<Frontier<Kv>>,
     /// Depth first.
     exact: Option<Box<dyn KeySearch>>,
@@ -89,9 +90,8 @@ impl Judge {
             }
             Some(Zones::Order(_)) | None => {}
         }
-        let timeline = Timeline::new(&kv, calls.clone());
         Judge::Engines(Box::new(Engines {
-            frontier: Frontier::new(kv.clone(), timeline),
+            frontier: None,
             exact: None,
             relaxed: None,
             spent: 0,
@@ -121,7 +121,7 @@ impl Judge {
     pub(crate) fn blamed(&self) -> Option<u32> {
         match self {
             Judge::Decided(_, call) => *call,
-            Judge::Engines(engines) => engines.furthest(),
+            Judge::Engines(_) => self.furthest(),
         }
     }
 
@@ -159,10 +159,15 @@ impl Engines {
             Some(Progress::Explained) => self.relaxed = None,
             Some(Progress::Paused) | None => {}
         }
+        let had_a_turn = self.spent >= MOVES_DEPTH_FIRST;
         self.spent = self.spent.saturating_add(moves);
+        if !had_a_turn && self.spent >= MOVES_DEPTH_FIRST {
+            let timeline = Timeline::new(&self.key, self.calls.clone());
+            self.frontier = Frontier::new(self.key.clone(), timeline);
+        }
         match &mut self.frontier {
-            Some(frontier) if self.spent >= MOVES_DEPTH_FIRST => frontier.run(moves),
-            _ => Progress::Paused,
+            Some(frontier) => frontier.run(moves),
+            None => Progress::Paused,
         }
     }
 

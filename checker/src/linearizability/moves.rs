@@ -112,13 +112,11 @@ impl<S: Specification, B: Slots> Search<S, B> {
     }
 
     fn effect(&self, call: u32) -> &Effect<S::State> {
-        &self.timeline.calls[call as usize].effect
+        self.timeline.effect(call)
     }
 
     fn step(&self, call: u32, state: &S::State) -> Option<S::State> {
-        let timed = &self.timeline.calls[call as usize].timed;
-        self.specification
-            .step(state, &timed.call, timed.returned())
+        self.timeline.step(&self.specification, call, state)
     }
 
     fn place(

@@ -119,6 +119,17 @@ impl<S: Specification> Timeline<S> {
                 .is_some_and(|&until| until > moment)
     }
 
+    /// What a call does, for all states at once.
+    pub(crate) fn effect(&self, call: u32) -> &Effect<S::State> {
+        &self.calls[call as usize].effect
+    }
+
+    /// What the object holds after a call, if it is possible in `state`.
+    pub(crate) fn step(&self, specification: &S, call: u32, state: &S::State) -> Option<S::State> {
+        let timed = &self.calls[call as usize].timed;
+        specification.step(state, &timed.call, timed.returned())
+    }
+
     /// The last moment at which a call may see `state`; 0 for none.
     pub(crate) fn seen_until(&self, state: &S::State) -> u32 {
         let seen = self.seen_until.get(state).copied().unwrap_or_default();
