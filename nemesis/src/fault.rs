@@ -336,6 +336,12 @@ words! {
 }
 
 impl Role {
+    /// Whether what needs this role, if it needs one, can be where nodes have
+    /// those.
+    pub fn is_had(needed: Option<Role>, known: &[Role]) -> bool {
+        needed.is_none_or(|role| known.contains(&role))
+    }
+
     /// What whoever has it does, in words: `leads`.
     pub(crate) fn does(self) -> &'static str {
         match self {

@@ -278,9 +278,9 @@ impl Running {
     }
 
     /// Waits until every node is ready, one operation can be served, and the
-    /// keys hold what the workload begins with. What
-    /// keeps the system from it is the system's own doing, and is judged; a
-    /// node that refuses what the harness gave it is ours.
+    /// keys hold what the workload begins with. What keeps the system from it
+    /// is the system's own doing, and is judged; a node that refuses what the
+    /// harness gave it is ours.
     async fn until_it_serves(&mut self, trial: &Trial) -> anyhow::Result<Start> {
         let deadline = Instant::now() + START_LIMIT;
         let stage = Arc::clone(&self.stage);

@@ -393,11 +393,11 @@ impl Doubts {
         for (node, name, doubt) in over.chain(open) {
             let until = doubt.until_ns.unwrap_or(doubt.last_ns);
             let lasted = u128::from(until - doubt.from_ns);
-            let apart = |fault: &&FaultReport| {
+            let apart = |fault: &FaultReport| {
                 overlaps(fault, doubt.from_ns, until) && parts(fault, node, doubt.coordinator)
             };
-            let is_cut_off = self.is_silent(doubt.coordinator, doubt.from_ns, until)
-                || faults.iter().any(|fault| apart(&fault));
+            let is_cut_off =
+                self.is_silent(doubt.coordinator, doubt.from_ns, until) || faults.iter().any(apart);
             if lasted < least.as_nanos() || !is_cut_off {
                 continue;
             }

@@ -181,7 +181,7 @@ impl Campaign {
         there_are: String,
         known: &[Role],
     ) -> anyhow::Result<()> {
-        if needed.is_none_or(|role| known.contains(&role)) {
+        if Role::is_had(needed, known) {
             return Ok(());
         }
         let system = &self.system;
@@ -282,14 +282,14 @@ pub(super) fn roles(capabilities: &[Capability]) -> Vec<Role> {
 
 /// Those targets that need no other role than these, in words.
 fn targets(all: &[Target], known: &[Role]) -> String {
-    let has = |target: &Target| target.role().is_none_or(|role| known.contains(&role));
+    let has = |target: &Target| Role::is_had(target.role(), known);
     let all = all.iter().copied().filter(has).collect();
     format!("targets {}", List::<Target>(all))
 }
 
 /// Those shapes that need no other role than these, in words.
 fn shapes(known: &[Role]) -> String {
-    let has = |shape: &Shape| shape.role().is_none_or(|role| known.contains(&role));
+    let has = |shape: &Shape| Role::is_had(shape.role(), known);
     let all = Shape::ALL.iter().copied().filter(has).collect();
     format!("shapes {}", List::<Shape>(all))
 }

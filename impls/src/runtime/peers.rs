@@ -110,11 +110,6 @@ impl Peers {
         self.outboxes.keys().copied()
     }
 
-    /// Where messages to a peer wait for the connection.
-    pub(super) fn outbox(&self, peer: NodeId) -> Option<Arc<Outbox>> {
-        self.outboxes.get(&peer).cloned()
-    }
-
     /// Waits until the kernel has everything that was put on its way, of all
     /// peers.
     pub(super) async fn drained(&self) {

@@ -114,23 +114,18 @@ impl ScheduleOptions {
     /// Whom a kind of fault may hit, as far as the cluster is large enough.
     pub(super) fn allowed_targets(&self, fault: FaultKind) -> Vec<Target> {
         let asked = self.targets.get(&fault).filter(|asked| !asked.is_empty());
-        let there_is = |target: &Target| self.has(target.role());
+        let there_is = |target: &Target| Role::is_had(target.role(), &self.roles);
         let all = fault.targets().iter().copied().filter(there_is);
         asked.cloned().unwrap_or_else(|| all.collect())
     }
 
     /// Which shapes a partition may have, as far as the cluster is large enough.
     pub(super) fn allowed_shapes(&self) -> Vec<Shape> {
-        let there_is = |shape: &Shape| self.has(shape.role());
+        let there_is = |shape: &Shape| Role::is_had(shape.role(), &self.roles);
         match self.shapes.is_empty() {
             true => Shape::ALL.iter().copied().filter(there_is).collect(),
             false => self.shapes.clone(),
         }
-    }
-
-    /// Whether nodes have a role, where one is needed.
-    fn has(&self, needed: Option<Role>) -> bool {
-        needed.is_none_or(|role| self.roles.contains(&role))
     }
 }
 

@@ -46,6 +46,7 @@ impl<M: Service> Departure<M> {
 /// The end of a node that has come to its place.
 pub(super) struct Doom {
     place: CrashPoint,
+    /// Where the answer waits that was the last to leave, if one was.
     last: Option<Arc<Outbox>>,
 }
 
@@ -100,7 +101,7 @@ impl<M: Service> Host<M> {
                 {
                     return;
                 }
-                (CrashAfter::Send, self.peers.outbox(to))
+                (CrashAfter::Send, None)
             }
             Departure::Answer { id, outcome } => {
                 let promises = matches!(outcome, Outcome::Ok(_));
