@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`register`] | read, write, cas; over values of any type |
 //! | [`kv`] | one key of a store: the register, and delete and append |
+//! | [`recorded`] | what the operations of a history are to a specification |
 //!
 //! A specification says what is right and nothing about how to search. What a
 //! search may use to be quick is the [`Effect`] of a call, and only that: a
@@ -15,12 +16,14 @@
 //! the two shared would be invisible.
 
 pub mod kv;
+pub mod recorded;
 pub mod register;
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
 pub use kv::{Kv, KvCall};
+pub use recorded::{Asked, Recorded};
 pub use register::{Register, RegisterCall, RegisterReturn};
 
 /// What one object does when it is used by one client at a time.
@@ -91,6 +94,8 @@ pub enum Effect<T> {
         /// After.
         to: T,
     },
+    /// Is possible in every state.
+    Total,
     /// Anything else.
     Other,
 }

@@ -222,7 +222,7 @@ impl<S: Specification<State: Copy>> Frontier<S> {
         match self.effect(call) {
             Effect::Observe(_) => self.reads |= bit,
             Effect::Replace(_) => self.writes |= bit,
-            Effect::Change { .. } | Effect::Other => {
+            Effect::Change { .. } | Effect::Total | Effect::Other => {
                 self.others |= bit;
                 return;
             }
@@ -248,7 +248,7 @@ impl<S: Specification<State: Copy>> Frontier<S> {
             Effect::Observe(None) => self.step(call, state).is_some(),
             Effect::Replace(to) if is_seen => to == state,
             Effect::Replace(_) => self.timeline.calls[call as usize].seen_until < at,
-            Effect::Change { .. } | Effect::Other => false,
+            Effect::Change { .. } | Effect::Total | Effect::Other => false,
         }
     }
 
@@ -287,7 +287,7 @@ impl<S: Specification<State: Copy>> Frontier<S> {
                 next.seen_until = prepared.seen_until;
             }
             Effect::Observe(_) => return None,
-            Effect::Other => {
+            Effect::Total | Effect::Other => {
                 next.state = self.step(call, &configuration.state)?;
                 next.seen_until = self.timeline.seen_until(&next.state);
             }

@@ -254,7 +254,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
                     Effect::Observe(Some(from)) | Effect::Change { from, .. } => {
                         goals.add(from.clone());
                     }
-                    Effect::Observe(None) | Effect::Other => goals.any = true,
+                    Effect::Observe(None) | Effect::Total | Effect::Other => goals.any = true,
                     Effect::Replace(_) => {}
                 }
             });
@@ -332,7 +332,9 @@ impl<S: Specification, B: Slots> Search<S, B> {
                     && self.makes_a_difference(configuration, to)
             }
             Effect::Change { from, to } => from == state && to != from && self.goals.include(to),
-            Effect::Other => self.step(call, state).is_some_and(|next| next != *state),
+            Effect::Total | Effect::Other => {
+                self.step(call, state).is_some_and(|next| next != *state)
+            }
         }
     }
 
@@ -347,7 +349,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
                 let possible = match self.effect(call) {
                     Effect::Observe(_) => false,
                     Effect::Replace(_) => self.is_of_use(configuration, call),
-                    Effect::Change { .. } | Effect::Other => {
+                    Effect::Change { .. } | Effect::Total | Effect::Other => {
                         self.step(call, &configuration.state).is_some()
                     }
                 };
@@ -388,7 +390,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
             Effect::Replace(to) => {
                 !configuration.unseen && (!optional || self.makes_a_difference(configuration, to))
             }
-            Effect::Change { .. } | Effect::Other => {
+            Effect::Change { .. } | Effect::Total | Effect::Other => {
                 self.step(call, &configuration.state).is_some()
             }
         };

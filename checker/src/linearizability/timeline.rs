@@ -185,13 +185,13 @@ impl<S: Specification> Timeline<S> {
             Moment::Begin(call) | Moment::BeginUnknown(call) => {
                 match &self.calls[call as usize].effect {
                     Effect::Replace(to) | Effect::Change { to, .. } => left.insert(to),
-                    Effect::Observe(_) | Effect::Other => true,
+                    Effect::Observe(_) | Effect::Total | Effect::Other => true,
                 };
                 false
             }
             Moment::End(call) => match &self.calls[call as usize].effect {
                 Effect::Observe(Some(from)) | Effect::Change { from, .. } => !left.contains(from),
-                Effect::Observe(None) | Effect::Replace(_) | Effect::Other => false,
+                Effect::Observe(None) | Effect::Replace(_) | Effect::Total | Effect::Other => false,
             },
         })?;
         // What a call of which nothing is known leaves, only a search can say.
@@ -229,7 +229,7 @@ impl<S: Specification> Timeline<S> {
                     let last = self.seen_until.entry(state.clone()).or_default();
                     *last = until.max(*last);
                 }
-                Effect::Observe(None) | Effect::Other => {
+                Effect::Observe(None) | Effect::Total | Effect::Other => {
                     self.any_seen_until = self.any_seen_until.max(until);
                 }
                 Effect::Replace(_) => {}
@@ -253,7 +253,7 @@ impl<S: Specification> Classes<S> {
                 let leaving = self.leaving.entry(to.clone()).or_default();
                 leaving.push(prepared.class);
             }
-            Effect::Other => self.others.push(prepared.class),
+            Effect::Total | Effect::Other => self.others.push(prepared.class),
             Effect::Observe(_) => {}
         }
     }

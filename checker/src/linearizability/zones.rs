@@ -137,7 +137,9 @@ impl<T: Clone + Eq + std::hash::Hash> Clusters<T> {
                         return None;
                     }
                 }
-                Effect::Observe(None) | Effect::Change { .. } | Effect::Other => return None,
+                Effect::Observe(None) | Effect::Change { .. } | Effect::Total | Effect::Other => {
+                    return None;
+                }
             }
         }
         Some(clusters)

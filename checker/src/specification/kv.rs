@@ -53,7 +53,7 @@ impl Kv {
         match self.effect(&timed.call, timed.returned()) {
             Effect::Observe(from) => from,
             Effect::Change { from, .. } => timed.returned().and(Some(from)),
-            Effect::Replace(_) | Effect::Other => None,
+            Effect::Replace(_) | Effect::Total | Effect::Other => None,
         }
     }
 
