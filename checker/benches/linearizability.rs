@@ -1,176 +1,534 @@
 //! How fast histories are judged: `cargo bench -p tribunal-checker --bench
-//! linearizability`.
+//! linearizability`, or with words after `--` only the rows whose
+//! name and number of operations hold one.
 //!
-//! Long histories first, one thread, best of three (of the longest, one),
-//! without reading them from a file; then small ones that a campaign with
-//! crashes records, and the dozen operations that a model checker asks about at
-//! every state. Clients never pause, which is the hardest they can be.
+//! Processor time of one thread, best of three (of the longest, one), without
+//! reading a file, and how much of it is the pairing of events. `ENGINE=name`
+//! forces one engine. Clients think as long as an operation
+//! takes, on average, unless a row says that they are always busy; a failed cas
+//! is an observation. The last rows are small histories as a campaign with
+//! crashes records them, and the dozen operations that a model checker asks
+//! about at every state.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
 use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
-use tribunal_checker::{Limits, Options, Spec, Verdict, check, is_linearizable_small};
-use tribunal_histories::History;
-use tribunal_histories::generate::{Object, Shape, linearizable, violating};
+use tribunal_checker::{Engine, Limits, Options, Spec, Verdict, check, is_linearizable_small};
+use tribunal_histories::{Event, FailedCas, Header, History, Kind, Process, Value};
+
+/// How clients behave.
+#[derive(Clone, Copy)]
+struct Load {
+    operations: usize,
+    clients: u64,
+    keys: u64,
+    /// How many values are written; all distinct if none.
+    values: Option<u64>,
+    /// Reads, writes, cas and appends, in parts.
+    mix: [u64; 4],
+    /// Mean time between operations, as a share of the mean of one.
+    think: f64,
+    /// How many operations in a thousand crash.
+    crashed: u64,
+    /// Whether a read near the end is corrupted.
+    bad: bool,
+}
+
+const FIVE: Load = Load {
+    operations: 0,
+    clients: 10,
+    keys: 1,
+    values: Some(5),
+    mix: [2, 1, 2, 0],
+    think: 1.0,
+    crashed: 0,
+    bad: false,
+};
+
+const DISTINCT: Load = Load {
+    clients: 50,
+    values: None,
+    mix: [1, 1, 0, 0],
+    ..FIVE
+};
 
 fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    let engine = std::env::var("ENGINE").ok();
+    let engine = engine.map(|name| name.parse().expect("an engine"));
+    let is_asked =
+        |name: &str| words.is_empty() || words.iter().any(|word| format!("{name};").contains(word));
     println!(
-        "{:48} {:>10} {:>9} {:>10}  verdict",
-        "history", "operations", "ms", "ops/s"
+        "{:52} {:>10} {:>10} {:>10} {:>9}  verdict",
+        "history", "operations", "ms", "pairing ms", "bar ms"
     );
-    let five = |clients, crashed| shape(Object::CasRegister, clients, 1, 5, crashed);
-    for operations in [10_000, 100_000, 1_000_000] {
-        large(
-            "one register, 10 clients, 5 values, cas",
-            &five(10, 0),
-            operations,
-            false,
-        );
+    for (name, load, bar) in rows() {
+        if is_asked(&format!("{name}, {}", load.operations)) {
+            row(name, &load, bar, engine);
+        }
     }
-    large(
-        "  with a stale read near the end",
-        &five(10, 0),
-        100_000,
-        true,
-    );
-    large(
-        "  1 in 100 of unknown outcome",
-        &five(10, 100),
-        100_000,
-        false,
-    );
-    large(
-        "  the same with a stale read near the end",
-        &five(10, 100),
-        100_000,
-        true,
-    );
-    large(
-        "one register, 50 clients, 5 values, cas",
-        &five(50, 0),
-        10_000,
-        false,
-    );
-    let distinct = |clients, crashed| shape(Object::Register, clients, 1, 0, crashed);
-    let name = "distinct values, 50 clients, 1 in 20 unknown";
-    large(name, &distinct(50, 20), 1_000_000, false);
-    large(
-        "  with a stale read near the end",
-        &distinct(50, 20),
-        1_000_000,
-        true,
-    );
-    let with_cas = shape(Object::CasRegister, 10, 1, 0, 20);
-    large(
-        "distinct values and cas, 10 clients, 1 in 20",
-        &with_cas,
-        100_000,
-        false,
-    );
-    for operations in [300, 1_000, 3_000] {
-        let name = "10 clients, 1 in 20 unknown, one bad read";
-        large(name, &five(10, 20), operations, true);
-        large(name, &distinct(10, 20), operations, true);
+    if is_asked("80 operations") {
+        many();
     }
-    let keys = shape(Object::CasRegister, 50, 100, 5, 100);
-    large("100 keys, 50 clients, 5 values", &keys, 1_000_000, false);
-    large("  with a stale read near the end", &keys, 100_000, true);
-    many();
     for operations in [4, 6, 8, 10] {
-        small(operations);
+        if is_asked("small") {
+            small(operations);
+        }
     }
 }
 
-fn shape(object: Object, processes: u32, keys: u32, values: u32, info_one_in: u32) -> Shape {
-    Shape {
-        processes,
-        keys,
-        values,
-        info_one_in,
-        ..Shape::small(object)
-    }
+fn rows() -> Vec<(&'static str, Load, Option<f64>)> {
+    let five = |operations| Load { operations, ..FIVE };
+    let distinct = |operations| Load {
+        operations,
+        ..DISTINCT
+    };
+    let crashed = |load: Load, crashed| Load { crashed, ..load };
+    let bad = |load: Load| Load { bad: true, ..load };
+    let clients = |load: Load, clients| Load { clients, ..load };
+    let ten = |operations| crashed(clients(distinct(operations), 10), 50);
+    let keys = Load {
+        keys: 100,
+        clients: 50,
+        mix: [2, 1, 0, 1],
+        values: Some(5),
+        ..FIVE
+    };
+    let busy = Load {
+        think: 0.0,
+        clients: 50,
+        ..five(10_000)
+    };
+    vec![
+        ("five values, cas, 10 clients", five(10_000), None),
+        ("five values, cas, 10 clients", five(100_000), None),
+        ("five values, cas, 10 clients", five(1_000_000), Some(500.0)),
+        (
+            "five values, cas, 10 clients, bad read",
+            bad(five(1_000_000)),
+            None,
+        ),
+        (
+            "five values, cas, 20 clients",
+            clients(five(100_000), 20),
+            None,
+        ),
+        (
+            "five values, cas, 50 clients",
+            clients(five(10_000), 50),
+            None,
+        ),
+        (
+            "five values, cas, 10 clients, 1 % crashed",
+            crashed(five(10_000), 10),
+            None,
+        ),
+        (
+            "five values, cas, 10 clients, 1 % crashed",
+            crashed(five(100_000), 10),
+            None,
+        ),
+        (
+            "five values, cas, 10 clients, 5 % crashed",
+            crashed(five(100_000), 50),
+            None,
+        ),
+        (
+            "distinct, 50 clients, 5 % crashed",
+            crashed(distinct(1_000_000), 50),
+            Some(300.0),
+        ),
+        (
+            "distinct, 50 clients, 5 % crashed, bad read",
+            bad(crashed(distinct(1_000_000), 50)),
+            None,
+        ),
+        (
+            "distinct and cas, 10 clients",
+            Load {
+                mix: [2, 1, 2, 0],
+                ..clients(distinct(100_000), 10)
+            },
+            None,
+        ),
+        (
+            "distinct and cas, 10 clients, 5 % crashed",
+            Load {
+                mix: [2, 1, 2, 0],
+                ..ten(100_000)
+            },
+            None,
+        ),
+        (
+            "distinct, 10 clients, 5 % crashed, one bad read",
+            bad(ten(300)),
+            Some(5.0),
+        ),
+        (
+            "distinct, 10 clients, 5 % crashed, one bad read",
+            bad(ten(1_000)),
+            Some(5.0),
+        ),
+        (
+            "distinct, 10 clients, 5 % crashed, one bad read",
+            bad(ten(3_000)),
+            Some(5.0),
+        ),
+        (
+            "five values, 10 clients, 5 % crashed, one bad read",
+            bad(crashed(five(300), 50)),
+            Some(5.0),
+        ),
+        (
+            "five values, 10 clients, 5 % crashed, one bad read",
+            bad(crashed(five(1_000), 50)),
+            Some(5.0),
+        ),
+        (
+            "five values, 10 clients, 5 % crashed, one bad read",
+            bad(crashed(five(3_000), 50)),
+            Some(5.0),
+        ),
+        (
+            "put, get, append, 100 keys, 50 clients",
+            Load {
+                operations: 1_000_000,
+                ..keys
+            },
+            Some(200.0),
+        ),
+        (
+            "put, get, append, 100 keys, 50 clients, bad read",
+            bad(Load {
+                operations: 100_000,
+                ..keys
+            }),
+            None,
+        ),
+        (
+            "read, write, cas, 100 keys, 50 clients",
+            Load {
+                operations: 1_000_000,
+                mix: FIVE.mix,
+                ..keys
+            },
+            Some(200.0),
+        ),
+        (
+            "always busy, 10 clients",
+            Load {
+                clients: 10,
+                ..busy
+            },
+            None,
+        ),
+        ("always busy, 50 clients", busy, Some(10_000.0)),
+    ]
 }
 
-fn judge(history: &History) -> (Duration, usize, &'static str) {
+/// Processor time that this process has used.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("a clock");
+    Duration::from(time)
+}
+
+fn judge(history: &History, engine: Option<Engine>) -> (Duration, Duration, usize, &'static str) {
     let options = Options {
-        spec: Spec::CasRegister,
-        nil: None,
+        engine,
         limits: Limits {
             time: Some(Duration::from_secs(20)),
             memory: Some(2 << 30),
             threads: 1,
         },
+        ..Options::new(Spec::Kv)
     };
-    let begun = Instant::now();
+    let begun = processor_time();
+    black_box(history.pairs()).expect("a history");
+    let pairing = processor_time() - begun;
+    let begun = processor_time();
     let report = check(history, &options).expect("a history");
+    let all = processor_time() - begun;
     let verdict = match report.verdict {
         Verdict::Valid => "valid",
         Verdict::Invalid(_) => "invalid",
         Verdict::Unknown(_) => "unknown",
     };
-    (begun.elapsed(), report.operations, verdict)
+    (all, pairing, report.operations, verdict)
 }
 
-fn large(name: &str, shape: &Shape, operations: usize, wrong: bool) {
-    let history = generate(shape, operations, wrong);
-    let times = if operations < 1_000_000 { 3 } else { 1 };
-    let judged = (0..times).map(|_| judge(&history));
-    let Some((best, operations, verdict)) = judged.min_by_key(|(time, ..)| *time) else {
+fn row(name: &str, load: &Load, bar: Option<f64>, engine: Option<Engine>) {
+    let history = generate(load);
+    let times = if load.operations < 1_000_000 { 3 } else { 1 };
+    let judged = (0..times).map(|_| judge(&history, engine));
+    let Some((all, pairing, operations, verdict)) = judged.min_by_key(|(time, ..)| *time) else {
         return;
     };
-    let rate = operations as f64 / best.as_secs_f64();
-    let ms = best.as_secs_f64() * 1e3;
-    println!("{name:48} {operations:>10} {ms:>9.2} {rate:>10.0}  {verdict}");
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let bar = bar.map_or(String::new(), |bar| format!("{bar}"));
+    println!(
+        "{name:52} {operations:>10} {:>10.3} {:>10.3} {bar:>9}  {verdict}",
+        ms(all),
+        ms(pairing)
+    );
 }
 
 /// A thousand histories of eighty operations, one in twelve of them of unknown
 /// outcome.
 fn many() {
-    let shape = shape(Object::CasRegister, 5, 1, 5, 12);
-    let mut numbers = numbers();
     let mut times: Vec<Duration> = Vec::new();
     let mut valid = 0;
-    for _ in 0..1_000 {
-        let script: Vec<u32> = numbers.by_ref().take(240).collect();
-        let (time, _, verdict) = judge(&linearizable(&shape, &script));
-        times.push(time);
-        valid += usize::from(verdict == "valid");
+    for seed in 0..1_000 {
+        let load = Load {
+            operations: 80,
+            clients: 5,
+            crashed: 83,
+            bad: seed % 2 == 1,
+            ..FIVE
+        };
+        let history = generate_from(&load, seed);
+        let options = Options {
+            limits: Limits {
+                threads: 1,
+                ..Limits::default()
+            },
+            ..Options::new(Spec::CasRegister)
+        };
+        let begun = processor_time();
+        let report = check(&history, &options).expect("a history");
+        times.push(processor_time() - begun);
+        valid += usize::from(report.verdict == Verdict::Valid);
     }
     times.sort_unstable();
     let us = |time: Duration| time.as_secs_f64() * 1e6;
     println!(
-        "80 operations, 5 clients, crashes: median {:.1} µs, worst {:.1} µs of 1000, {valid} valid",
+        "80 operations, 5 clients, crashes: median {:.1} µs (bar 50), worst {:.1} µs (bar 5000) of 1000, {valid} valid",
         us(times[times.len() / 2]),
         us(times[times.len() - 1])
     );
 }
 
-fn generate(shape: &Shape, operations: usize, wrong: bool) -> History {
-    let script: Vec<u32> = numbers().take(3 * operations).collect();
-    match wrong {
-        // An odd choice asks for a stale read, the half of it says where.
-        true => violating(shape, &script, 2 * (9 * operations as u32 / 10 * 2) + 1),
-        false => linearizable(shape, &script),
+fn generate(load: &Load) -> History {
+    generate_from(load, 1)
+}
+
+/// Random numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 11
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    /// A time with this mean, of what happens at random.
+    fn exponential(&mut self, mean: f64) -> f64 {
+        let share = (self.next() % (1 << 40)) as f64 / (1_u64 << 40) as f64;
+        -mean * (1.0 - share).ln()
     }
 }
 
-fn numbers() -> impl Iterator<Item = u32> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u32
-    })
+/// What happens at a time; times are in billionths.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    Invoke(u64),
+    /// An operation takes effect; whether it crashed.
+    Effect(usize, bool),
+    Complete(usize),
+}
+
+struct Asked {
+    process: u64,
+    key: u64,
+    f: &'static str,
+    value: Value,
+    answer: Option<Value>,
+}
+
+/// An atomic object is stepped at a random moment within each operation.
+fn generate_from(load: &Load, seed: u64) -> History {
+    const UNIT: f64 = 1e9;
+    let mut random = Random(0x2545_f491_4f6c_dd1d ^ (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut queue = BinaryHeap::new();
+    let mut asked: Vec<Asked> = Vec::new();
+    let mut held: Vec<Value> = vec![Value::Null; load.keys as usize];
+    let mut events: Vec<Event> = Vec::new();
+    let mut process_next = load.clients;
+    let mut written = 0;
+    for client in 0..load.clients {
+        let at = random.exponential(load.think.max(0.01));
+        queue.push(Reverse(((at * UNIT) as u64, Happening::Invoke(client))));
+    }
+    while let Some(Reverse((now, happening))) = queue.pop() {
+        let later = |span: f64| now + (span * UNIT) as u64;
+        match happening {
+            Happening::Invoke(_) if asked.len() == load.operations => {}
+            Happening::Invoke(process) => {
+                let operation = draw(load, &mut random, process, &held, &mut written);
+                record(&mut events, now, &operation, Kind::Invoke);
+                let place = asked.len();
+                asked.push(operation);
+                let (first, second) = (random.exponential(0.5), random.exponential(0.5));
+                if random.below(1000) < load.crashed {
+                    if random.below(2) == 0 {
+                        let span = if random.below(2) == 0 { 1.0 } else { 20.0 };
+                        queue.push(Reverse((
+                            later(first * span),
+                            Happening::Effect(place, true),
+                        )));
+                    }
+                    let again = later(first + second + 2.0);
+                    queue.push(Reverse((again, Happening::Invoke(process_next))));
+                    process_next += 1;
+                } else {
+                    queue.push(Reverse((later(first), Happening::Effect(place, false))));
+                    queue.push(Reverse((later(first + second), Happening::Complete(place))));
+                }
+            }
+            Happening::Effect(place, _) => {
+                let operation = &mut asked[place];
+                operation.answer = carry_out(operation, &mut held);
+            }
+            Happening::Complete(place) => {
+                let operation = &asked[place];
+                let kind = match operation.answer {
+                    Some(_) => Kind::Ok,
+                    None => Kind::Fail,
+                };
+                record(&mut events, now, operation, kind);
+                let pause = random.exponential(load.think);
+                queue.push(Reverse((
+                    later(pause),
+                    Happening::Invoke(operation.process),
+                )));
+            }
+        }
+    }
+    if load.bad {
+        corrupt(load, &mut events);
+    }
+    let header = Header {
+        failed_cas: FailedCas::Observed,
+        ..Header::new("kv")
+    };
+    History::new(header, events)
+}
+
+fn draw(
+    load: &Load,
+    random: &mut Random,
+    process: u64,
+    held: &[Value],
+    written: &mut i64,
+) -> Asked {
+    let key = random.below(load.keys);
+    let mut share = random.below(load.mix.iter().sum());
+    let mut value = |random: &mut Random| match load.values {
+        Some(values) => Value::Int(random.below(values) as i64),
+        None => {
+            *written += 1;
+            Value::Int(*written)
+        }
+    };
+    let mut kind = 0;
+    while share >= load.mix[kind] {
+        share -= load.mix[kind];
+        kind += 1;
+    }
+    let appends = load.mix[3] > 0;
+    let (f, value) = match kind {
+        0 => ("read", Value::Null),
+        1 if appends => ("write", Value::List(vec![value(random)])),
+        1 => ("write", value(random)),
+        2 => {
+            let from = match load.values {
+                Some(_) => value(random),
+                None => held[key as usize].clone(),
+            };
+            ("cas", Value::List(vec![from, value(random)]))
+        }
+        _ => ("append", value(random)),
+    };
+    Asked {
+        process,
+        key,
+        f,
+        value,
+        answer: None,
+    }
+}
+
+/// What is answered; none if a cas does not match.
+fn carry_out(operation: &Asked, held: &mut [Value]) -> Option<Value> {
+    let held = &mut held[operation.key as usize];
+    match (operation.f, &operation.value) {
+        ("read", _) => return Some(held.clone()),
+        ("cas", Value::List(pair)) if pair[0] == *held => *held = pair[1].clone(),
+        ("cas", _) => return None,
+        ("append", value) => match held {
+            Value::List(list) => list.push(value.clone()),
+            _ => *held = Value::List(vec![value.clone()]),
+        },
+        (_, value) => *held = value.clone(),
+    }
+    Some(operation.value.clone())
+}
+
+fn record(events: &mut Vec<Event>, now: u64, operation: &Asked, kind: Kind) {
+    let index = events.len() as u64;
+    let value = match (kind, &operation.answer) {
+        (Kind::Ok, Some(answer)) => answer.clone(),
+        _ => operation.value.clone(),
+    };
+    events.push(Event {
+        index,
+        time: now,
+        process: Process::Client(operation.process),
+        kind,
+        f: operation.f.to_owned(),
+        key: Some((operation.key as i64).into()),
+        value,
+        error: None,
+        node: None,
+        fault: None,
+    });
+}
+
+/// Lets a read of the last tenth see what was there long before, or another of
+/// few values.
+fn corrupt(load: &Load, events: &mut [Event]) {
+    let first = events.len() * 9 / 10;
+    let mut reads = events
+        .iter_mut()
+        .skip(first)
+        .filter(|event| event.kind == Kind::Ok && event.f == "read" && event.value != Value::Null);
+    let Some(event) = reads.next() else { return };
+    event.value = match (&event.value, load.values) {
+        (Value::Int(seen), Some(values)) => Value::Int((seen + 2) % values as i64),
+        (Value::Int(seen), None) => Value::Int((seen - 60.max(4 * load.clients as i64)).max(1)),
+        (_, _) => Value::List(vec![9.into()]),
+    };
 }
 
 fn small(operations: usize) {
     const HISTORIES: usize = 20_000;
-    let mut numbers = numbers();
-    let mut draw = |bound: u32| numbers.next().map_or(0, |number| number % bound);
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
     let histories: Vec<_> = (0..HISTORIES)
-        .map(|_| small_history(&mut draw, operations))
+        .map(|_| small_history(&mut random, operations))
         .collect();
     let register = Register { initial: 0 };
     let mut best = Duration::MAX;
@@ -192,16 +550,16 @@ fn small(operations: usize) {
 type Call = TimedCall<RegisterCall<u8>, RegisterReturn<u8>>;
 
 /// Each operation overlaps about two others; some stay open.
-fn small_history(draw: &mut impl FnMut(u32) -> u32, operations: usize) -> Vec<Call> {
+fn small_history(random: &mut Random, operations: usize) -> Vec<Call> {
     let mut held = 0;
     let calls = (0..operations as u32).map(|number| {
-        let (call, returned) = match draw(3) {
+        let (call, returned) = match random.below(3) {
             0 => {
-                held = draw(3) as u8;
+                held = random.below(3) as u8;
                 (RegisterCall::Write(held), RegisterReturn::Done)
             }
             1 => {
-                let from = draw(3) as u8;
+                let from = random.below(3) as u8;
                 let done = from == held;
                 held = if done { 2 - from } else { held };
                 let returned = if done {
@@ -214,10 +572,12 @@ fn small_history(draw: &mut impl FnMut(u32) -> u32, operations: usize) -> Vec<Ca
             _ => (RegisterCall::Read, RegisterReturn::Value(held)),
         };
         let invoked = 4 * number + 1;
+        let completes = random.below(8) > 0;
+        let completed = invoked + 2 * random.below(5) as u32 + 1;
         Call {
             call,
             invoked,
-            completed: (draw(8) > 0).then(|| (invoked + 2 * draw(5) + 1, returned)),
+            completed: completes.then_some((completed, returned)),
         }
     });
     calls.collect()

@@ -4,13 +4,16 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `dialect` | from what a history records to calls of single objects |
+//! | `dialect`, `kv` | from what a history records to calls of single objects |
+//! | `object` | one object's calls and states as numbers |
+//! | [`engine`] | the engines by name |
+//! | `judge` | which engines judge one object, and in which turns |
 //! | `zones` | registers whose values are all distinct: no search at all |
 //! | `timeline` | one object's history moment by moment |
-//! | `search`, `moves` | looking for an order, and the rules that keep it short |
-//! | `slots`, `crashed` | the two parts of a configuration that need care to be small |
-//! | `frontier` | all orders at once, moment by moment |
-//! | `key_search` | what judges one key, and the check of the order that is found |
+//! | `frontier`, `antichain`, `mask`, `sweep` | all orders at once, moment by moment |
+//! | `search`, `moves`, `slots`, `depth_first` | one order after the other |
+//! | `crashed` | which calls of unknown outcome an order has used |
+//! | `order` | the order that an engine found |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
 //! | [`witness`], `lanes` | the witness as data, and as a picture |
@@ -19,16 +22,24 @@
 //! makes a history hard. Keys are judged apart, which changes no verdict and
 //! makes long histories of many keys easy.
 
+mod antichain;
 mod crashed;
+mod depth_first;
 mod dialect;
+pub mod engine;
 mod explain;
 mod frontier;
-mod key_search;
+mod judge;
+mod kv;
 mod lanes;
+mod mask;
 mod moves;
+mod object;
+mod order;
 mod rounds;
 mod search;
 mod slots;
+mod sweep;
 mod timeline;
 pub mod witness;
 mod zones;
@@ -39,18 +50,20 @@ mod history_tests;
 mod oracle_tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tribunal_histories::{History, HistoryError, Nil, Operation, Outcome};
+use tribunal_histories::{History, HistoryError, Kind, Nil, Pair};
 
 use crate::spec::Spec;
 use crate::specification::{Specification, TimedCallOf};
 use crate::verdict::{Limit, Verdict};
 use dialect::KeyHistory;
-use key_search::Judge;
+pub use engine::Engine;
+use judge::Judge;
+use object::{NEVER, Object};
 use rounds::{Job, Meter};
-use search::{Progress, Search, Supply};
-use timeline::Timeline;
+use search::Progress;
 use witness::Witness;
 
 /// How to judge a history.
@@ -60,8 +73,22 @@ pub struct Options {
     pub spec: Spec,
     /// What a read of nothing means, if not what the header says.
     pub nil: Option<Nil>,
+    /// The only engine to use, if not those that are likely to know.
+    pub engine: Option<Engine>,
     /// When to give up.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Judges by `spec`, whatever it takes.
+    pub fn new(spec: Spec) -> Self {
+        Options {
+            spec,
+            nil: None,
+            engine: None,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// When to give up.
@@ -103,10 +130,14 @@ pub struct Report {
 /// specification.
 pub fn check(history: &History, options: &Options) -> Result<Report, HistoryError> {
     let meter = Meter::new(&options.limits);
-    let operations = history.operations()?;
+    let pairs = history.pairs()?;
     let nil = options.nil.unwrap_or(history.header.nil);
-    let keys = dialect::keys(history, &operations, options.spec, nil)?;
-    let judge = || verdict(&operations, &keys, &meter);
+    let keys = dialect::keys(history, &pairs, options.spec, nil)?;
+    let recorded = Recording {
+        history,
+        pairs: &pairs,
+    };
+    let judge = || verdict(&recorded, &keys, options.engine, &meter);
     // A checker that fails has shown nothing, least of all about the system.
     let verdict = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
         Verdict::Unknown(Limit {
@@ -114,13 +145,24 @@ pub fn check(history: &History, options: &Options) -> Result<Report, HistoryErro
             checked: 0,
         })
     });
-    let is_ok = |operation: &&Operation| matches!(operation.outcome, Outcome::Ok(_));
+    let is_ok = |pair: &&Pair| {
+        let completed = pair
+            .completed
+            .map(|place| history.events[place as usize].kind);
+        completed == Some(Kind::Ok)
+    };
     Ok(Report {
-        operations: operations.len(),
-        completed_ok: operations.iter().filter(is_ok).count(),
+        operations: pairs.len(),
+        completed_ok: pairs.iter().filter(is_ok).count(),
         keys: keys.len(),
         verdict,
     })
+}
+
+/// A history, and the ends of its operations.
+pub(crate) struct Recording<'a> {
+    pub(crate) history: &'a History,
+    pub(crate) pairs: &'a [Pair],
 }
 
 /// Whether calls of one object have an order. Without limits.
@@ -128,25 +170,32 @@ pub(crate) fn is_linearizable<S: Specification>(
     specification: &S,
     calls: &[TimedCallOf<S>],
 ) -> bool {
-    let timeline = Timeline::new(&specification, calls.to_vec());
-    let mut search = Search::<&S, Box<[u64]>>::new(specification, timeline, Supply::Exact, None);
-    search.run(u64::MAX) == Progress::Explained
+    let (object, calls) = Object::of_calls(specification.clone(), calls);
+    let mut judge = Judge::new(&Arc::new(object), calls, None);
+    loop {
+        match judge.run(u64::MAX / 64) {
+            Progress::Explained => return true,
+            Progress::Refuted => return false,
+            Progress::Paused => {}
+        }
+    }
 }
 
 fn verdict(
-    operations: &[Operation],
+    recording: &Recording<'_>,
     keys: &[KeyHistory],
+    engine: Option<Engine>,
     meter: &Meter<'_>,
 ) -> Verdict<Box<Witness>> {
-    let whole = |key: &KeyHistory| key.calls(u32::MAX).0;
+    let whole = |key: &KeyHistory| key.calls(NEVER - 1).0;
     let mut jobs: Vec<Job> = keys
         .iter()
-        .map(|key| Job::new(Judge::new(key, whole(key))))
+        .map(|key| Job::new(Judge::new(&key.object, whole(key), engine)))
         .collect();
     rounds::run(&mut jobs, meter);
     let judged = || keys.iter().zip(&jobs);
     let refuted = judged().filter(|(_, job)| job.progress == Progress::Refuted);
-    if let Some(witness) = explain::witness(operations, refuted.collect(), meter) {
+    if let Some(witness) = explain::witness(recording, refuted.collect(), meter) {
         return Verdict::Invalid(Box::new(witness));
     }
     let unsound = |(_, job): &(&KeyHistory, &Job)| !job.sound;
@@ -164,18 +213,12 @@ fn verdict(
     let reached = open
         .map(|(key, job)| key.reached(job.furthest, job.sound))
         .min();
+    let reached = reached.unwrap_or(0);
+    let completed = recording.pairs.iter().filter_map(|pair| pair.completed);
     Verdict::Unknown(Limit {
         reason,
-        checked: completed_before(operations, reached.unwrap_or(0)),
+        checked: completed.filter(|&at| at < reached).count(),
     })
-}
-
-/// How many operations had completed before the event `place`.
-fn completed_before(operations: &[Operation], place: u32) -> usize {
-    let completed = operations
-        .iter()
-        .filter_map(|operation| operation.completed);
-    completed.filter(|&at| at < u64::from(place)).count()
 }
 
 fn describe_time(time: Duration) -> String {

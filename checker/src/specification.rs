@@ -27,13 +27,17 @@ pub use recorded::{Asked, Recorded};
 pub use register::{Register, RegisterCall, RegisterReturn};
 
 /// What one object does when it is used by one client at a time.
-pub trait Specification {
+///
+/// A call of which the answer is not known is carried out as the same call with
+/// any answer that is possible: where `step` allows an answer, it leaves the same
+/// state without it.
+pub trait Specification: Clone + Debug + Send + Sync + 'static {
     /// What the object holds.
-    type State: Clone + Eq + Hash + Debug;
+    type State: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// What it is asked.
-    type Call: Clone + Eq + Hash + Debug;
+    type Call: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// What it answers.
-    type Return: Clone + Eq + Hash + Debug;
+    type Return: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
     /// What it holds at first.
     fn initial(&self) -> Self::State;
@@ -55,31 +59,8 @@ pub trait Specification {
     }
 }
 
-impl<S: Specification> Specification for &S {
-    type State = S::State;
-    type Call = S::Call;
-    type Return = S::Return;
-
-    fn initial(&self) -> S::State {
-        (**self).initial()
-    }
-
-    fn step(
-        &self,
-        state: &S::State,
-        call: &S::Call,
-        returned: Option<&S::Return>,
-    ) -> Option<S::State> {
-        (**self).step(state, call, returned)
-    }
-
-    fn effect(&self, call: &S::Call, returned: Option<&S::Return>) -> Effect<S::State> {
-        (**self).effect(call, returned)
-    }
-}
-
 /// What a call does to an object, for all states at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect<T> {
     /// Changes no state; is possible in this one only, or, if none is given,
     /// in some.
@@ -101,6 +82,20 @@ pub enum Effect<T> {
 }
 
 impl<T> Effect<T> {
+    /// The same of other names for the states.
+    pub fn map<U>(self, mut name: impl FnMut(T) -> U) -> Effect<U> {
+        match self {
+            Effect::Observe(state) => Effect::Observe(state.map(name)),
+            Effect::Replace(to) => Effect::Replace(name(to)),
+            Effect::Change { from, to } => Effect::Change {
+                from: name(from),
+                to: name(to),
+            },
+            Effect::Total => Effect::Total,
+            Effect::Other => Effect::Other,
+        }
+    }
+
     /// Whether it leaves every state as it is.
     pub fn is_read_only(&self) -> bool {
         matches!(self, Effect::Observe(_))

@@ -6,6 +6,9 @@
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
+/// Whole numbers from 0 up to this are looked up without hashing.
+const SMALL: usize = 64;
+
 /// A value's number in a [`Symbols`] table. Equal values have equal numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(u32);
@@ -13,6 +16,16 @@ pub struct Symbol(u32);
 impl Symbol {
     /// The name of [`Value::Null`] in every table.
     pub const NULL: Symbol = Symbol(0);
+    /// The number itself.
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The symbol with this number, which is one.
+    pub(crate) const fn numbered(number: u32) -> Symbol {
+        Symbol(number)
+    }
+
     /// The name of the empty list in every table.
     const EMPTY: Symbol = Symbol(1);
 }
@@ -21,6 +34,8 @@ impl Symbol {
 #[derive(Clone, Debug)]
 pub struct Symbols {
     entries: Vec<Entry>,
+    /// The numbers of small whole numbers.
+    small: Vec<Option<Symbol>>,
     plain: FxHashMap<Value, Symbol>,
     lists: FxHashMap<(Symbol, Symbol), Symbol>,
     texts: FxHashMap<(Symbol, Symbol), Symbol>,
@@ -37,6 +52,7 @@ impl Default for Symbols {
     fn default() -> Self {
         Symbols {
             entries: vec![Entry::Plain(Value::Null), Entry::EmptyList],
+            small: Vec::new(),
             plain: FxHashMap::from_iter([(Value::Null, Symbol::NULL)]),
             lists: FxHashMap::default(),
             texts: FxHashMap::default(),
@@ -53,11 +69,29 @@ impl Symbols {
                 self.push(front, last)
             });
         }
+        let small = match *value {
+            Value::Int(number) => usize::try_from(number).ok(),
+            _ => None,
+        };
+        if let Some(&Some(symbol)) = small.and_then(|place| self.small.get(place)) {
+            return symbol;
+        }
         if let Some(&symbol) = self.plain.get(value) {
             return symbol;
         }
         let symbol = self.add(Entry::Plain(value.clone()));
-        self.plain.insert(value.clone(), symbol);
+        // As long as the table stays about as large as what it holds.
+        match small.filter(|&place| place < SMALL + 4 * self.entries.len()) {
+            Some(place) => {
+                if self.small.len() <= place {
+                    self.small.resize(place + 1, None);
+                }
+                self.small[place] = Some(symbol);
+            }
+            None => {
+                self.plain.insert(value.clone(), symbol);
+            }
+        }
         symbol
     }
 
@@ -68,6 +102,20 @@ impl Symbols {
             Entry::EmptyList => Value::List(Vec::new()),
             Entry::List { .. } => Value::List(self.elements(symbol)),
         }
+    }
+
+    /// Whether it stands for a text.
+    pub(crate) fn is_text(&self, symbol: Symbol) -> bool {
+        matches!(
+            self.entries[symbol.0 as usize],
+            Entry::Plain(Value::Text(_))
+        )
+    }
+
+    /// Whether it stands for a list.
+    pub(crate) fn is_list(&self, symbol: Symbol) -> bool {
+        let entry = &self.entries[symbol.0 as usize];
+        matches!(entry, Entry::EmptyList | Entry::List { .. })
     }
 
     /// `state` with `last` added at its end; nothing if it has no end.

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::formats::{self, Draft, Format, Input, Written};
-use crate::operation::{Expected, Misplaced, pair};
+use crate::operation::{Expected, Misplaced, Pair, pair};
 use crate::{Event, Header, Operation, Process};
 
 /// A recorded history.
@@ -119,17 +119,32 @@ impl History {
     /// The clients' operations, in the order of invocation; an error if the
     /// events do not make any.
     pub fn operations(&self) -> Result<Vec<Operation>, HistoryError> {
-        pair(&self.events).map_err(|Misplaced { place, expected }| HistoryError::Malformed {
-            path: self.path.clone().unwrap_or_else(|| "history".into()),
-            line: self.line(place),
-            column: 1,
-            expected: self.explain(&expected),
+        let pairs = self.pairs()?;
+        let operation = |pair| Operation::of(&self.events, pair);
+        Ok(pairs.into_iter().map(operation).collect())
+    }
+
+    /// The two ends of each of the clients' operations, in the order of
+    /// invocation; an error if the events do not make any. Nothing is copied.
+    pub fn pairs(&self) -> Result<Vec<Pair>, HistoryError> {
+        pair(&self.events).map_err(|Misplaced { place, expected }| {
+            self.malformed_at(place, self.explain(&expected))
         })
+    }
+
+    /// The operation with these ends.
+    pub fn operation(&self, pair: Pair) -> Operation {
+        Operation::of(&self.events, pair)
     }
 
     /// The error that the event with `index` is not what a reader expects.
     pub fn malformed(&self, index: u64, expected: String) -> HistoryError {
         let place = self.events.partition_point(|event| event.index < index);
+        self.malformed_at(place, expected)
+    }
+
+    /// The error that the event at `place` is not what a reader expects.
+    pub fn malformed_at(&self, place: usize, expected: String) -> HistoryError {
         HistoryError::Malformed {
             path: self.path.clone().unwrap_or_else(|| "history".into()),
             line: self.line(place),

@@ -26,6 +26,6 @@ pub mod value;
 pub use event::{Event, FailedCas, Header, Kind, Nil, Process};
 pub use formats::{Format, Input, Written};
 pub use history::{History, HistoryError, Truncated};
-pub use operation::{Operation, Outcome};
+pub use operation::{Operation, Outcome, Pair};
 pub use recorder::{Invoked, Recorder};
 pub use value::Value;

@@ -74,100 +74,151 @@ pub(crate) enum Expected {
     },
 }
 
-/// Pairs the ends of the clients' operations, in the order of invocation.
-pub(crate) fn pair(events: &[Event]) -> Result<Vec<Operation>, Misplaced> {
-    let mut pairing = Pairing::default();
-    for (place, event) in events.iter().enumerate() {
-        pairing
-            .event(place, event)
-            .map_err(|expected| Misplaced { place, expected })?;
-    }
-    Ok(pairing.operations)
+/// The two ends of a client's operation, as places among all events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The event that began it.
+    pub invoked: u32,
+    /// The event that ended it; none if there is none.
+    pub completed: Option<u32>,
 }
 
-#[derive(Default)]
-struct Pairing {
-    operations: Vec<Operation>,
-    clients: HashMap<u64, Client>,
+impl Operation {
+    /// The operation with these ends.
+    pub(crate) fn of(events: &[Event], pair: Pair) -> Operation {
+        let invocation = &events[pair.invoked as usize];
+        let completion = pair.completed.map(|place| &events[place as usize]);
+        let process = match invocation.process {
+            Process::Client(process) => process,
+            Process::Nemesis => u64::MAX,
+        };
+        Operation {
+            process,
+            f: invocation.f.clone(),
+            key: invocation.key.clone(),
+            argument: invocation.value.clone(),
+            outcome: completion.map_or(Outcome::Info, |event| match event.kind {
+                Kind::Ok => Outcome::Ok(event.value.clone()),
+                Kind::Fail => Outcome::Fail,
+                Kind::Info | Kind::Invoke => Outcome::Info,
+            }),
+            invoked: invocation.index,
+            completed: completion.map(|event| event.index),
+            node: invocation.node.clone(),
+        }
+    }
+}
+
+/// Pairs the ends of the clients' operations, in the order of invocation.
+pub(crate) fn pair(events: &[Event]) -> Result<Vec<Pair>, Misplaced> {
+    let mut pairing = Pairing {
+        events,
+        pairs: Vec::with_capacity(events.len() / 2),
+        clients: Clients::default(),
+        index_last: None,
+    };
+    for (place, event) in (0..).zip(events) {
+        pairing.event(place, event).map_err(|expected| Misplaced {
+            place: place as usize,
+            expected,
+        })?;
+    }
+    Ok(pairing.pairs)
+}
+
+struct Pairing<'a> {
+    events: &'a [Event],
+    pairs: Vec<Pair>,
+    clients: Clients,
     index_last: Option<u64>,
 }
 
+#[derive(Clone, Copy, Default)]
 enum Client {
+    #[default]
     Idle,
-    /// Place of the invocation, and of the operation.
-    Open(usize, usize),
+    /// Which of the pairs.
+    Open(u32),
     /// Place of the `info`.
-    Retired(usize),
+    Retired(u32),
 }
 
-impl Pairing {
-    fn event(&mut self, place: usize, event: &Event) -> Result<(), Expected> {
+/// What each client is at; most have small numbers.
+#[derive(Default)]
+struct Clients {
+    small: Vec<Client>,
+    others: HashMap<u64, Client>,
+}
+
+/// Numbers below this are small.
+const SMALL: u64 = 1 << 18;
+
+impl Clients {
+    fn of(&mut self, process: u64) -> &mut Client {
+        if process >= SMALL {
+            return self.others.entry(process).or_default();
+        }
+        let place = process as usize;
+        if self.small.len() <= place {
+            self.small.resize(place + 1, Client::Idle);
+        }
+        &mut self.small[place]
+    }
+}
+
+impl Pairing<'_> {
+    fn event(&mut self, place: u32, event: &Event) -> Result<(), Expected> {
         if let Some(after) = self.index_last.filter(|&last| event.index <= last) {
             let found = event.index;
             return Err(Expected::Index { after, found });
         }
         self.index_last = Some(event.index);
-        match (event.process, event.kind) {
-            (Process::Nemesis, _) => Ok(()),
-            (Process::Client(process), Kind::Invoke) => self.invoke(place, process, event),
-            (Process::Client(process), kind) => self.complete(place, process, kind, event),
-        }
-    }
-
-    fn invoke(&mut self, place: usize, process: u64, event: &Event) -> Result<(), Expected> {
-        match self.clients.get(&process) {
-            None | Some(Client::Idle) => {}
-            Some(&Client::Open(open, operation)) => {
-                let f = self.operations[operation].f.clone();
-                return Err(Expected::Completion { process, f, open });
-            }
-            Some(&Client::Retired(retired)) => {
-                return Err(Expected::Process { process, retired });
-            }
-        }
-        let open = Client::Open(place, self.operations.len());
-        self.clients.insert(process, open);
-        self.operations.push(Operation {
-            process,
-            f: event.f.clone(),
-            key: event.key.clone(),
-            argument: event.value.clone(),
-            outcome: Outcome::Info,
-            invoked: event.index,
-            completed: None,
-            node: event.node.clone(),
-        });
-        Ok(())
-    }
-
-    fn complete(
-        &mut self,
-        place: usize,
-        process: u64,
-        kind: Kind,
-        event: &Event,
-    ) -> Result<(), Expected> {
-        let Some(&Client::Open(open, operation)) = self.clients.get(&process) else {
-            let f = event.f.clone();
-            return Err(Expected::Invocation { process, f });
+        let Process::Client(process) = event.process else {
+            return Ok(());
         };
-        let operation = &mut self.operations[operation];
-        same("f", open, &operation.f, &event.f)?;
+        let client = self.clients.of(process);
+        match (event.kind, *client) {
+            (Kind::Invoke, Client::Idle) => {
+                *client = Client::Open(self.pairs.len() as u32);
+                self.pairs.push(Pair {
+                    invoked: place,
+                    completed: None,
+                });
+                Ok(())
+            }
+            (Kind::Invoke, Client::Open(pair)) => {
+                let open = self.pairs[pair as usize].invoked as usize;
+                let f = self.events[open].f.clone();
+                Err(Expected::Completion { process, f, open })
+            }
+            (Kind::Invoke, Client::Retired(retired)) => Err(Expected::Process {
+                process,
+                retired: retired as usize,
+            }),
+            (kind, Client::Open(pair)) => {
+                *client = match kind {
+                    Kind::Info => Client::Retired(place),
+                    _ => Client::Idle,
+                };
+                self.complete(place, event, pair)
+            }
+            (_, Client::Idle | Client::Retired(_)) => {
+                let f = event.f.clone();
+                Err(Expected::Invocation { process, f })
+            }
+        }
+    }
+
+    fn complete(&mut self, place: u32, event: &Event, pair: u32) -> Result<(), Expected> {
+        let pair = &mut self.pairs[pair as usize];
+        pair.completed = Some(place);
+        let open = pair.invoked as usize;
+        let begun = &self.events[open];
+        same("f", open, &begun.f, &event.f)?;
         // A completion need not repeat the key.
-        if let (Some(begun), Some(found)) = (&operation.key, &event.key) {
+        if let (Some(begun), Some(found)) = (&begun.key, &event.key) {
             same("key", open, begun, found)?;
         }
-        operation.completed = Some(event.index);
-        operation.outcome = match kind {
-            Kind::Ok => Outcome::Ok(event.value.clone()),
-            Kind::Fail => Outcome::Fail,
-            Kind::Info | Kind::Invoke => Outcome::Info,
-        };
-        let client = match kind {
-            Kind::Info => Client::Retired(place),
-            _ => Client::Idle,
-        };
-        self.clients.insert(process, client);
         Ok(())
     }
 }

@@ -28,13 +28,38 @@ pub(crate) struct UsedSets {
     numbers: FxHashMap<[u32; 2], u32>,
 }
 
+impl Default for UsedSets {
+    fn default() -> Self {
+        UsedSets {
+            levels: 1,
+            nodes: vec![[0, 0]],
+            numbers: FxHashMap::from_iter([([0, 0], 0)]),
+        }
+    }
+}
+
 impl UsedSets {
     pub(crate) fn new(classes: usize) -> Self {
         UsedSets {
             levels: classes.next_power_of_two().trailing_zeros().max(1),
-            nodes: vec![[0, 0]],
-            numbers: FxHashMap::from_iter([([0, 0], 0)]),
+            ..UsedSets::default()
         }
+    }
+
+    /// Whether there is room for `class`.
+    pub(crate) fn has_room(&self, class: u32) -> bool {
+        class >> self.levels == 0
+    }
+
+    /// Makes room for twice as many classes; [`UsedSets::raised`] says what
+    /// becomes of what was counted.
+    pub(crate) fn double(&mut self) {
+        self.levels += 1;
+    }
+
+    /// The same counts after the room was doubled.
+    pub(crate) fn raised(&mut self, used: Used) -> Used {
+        Used(self.number([used.0, 0]))
     }
 
     /// How many of `class` are used.
@@ -77,6 +102,10 @@ impl UsedSets {
         let mut halves = self.nodes[node as usize];
         let side = half(class, level - 1);
         halves[side] = self.add_below(halves[side], class, level - 1);
+        self.number(halves)
+    }
+
+    fn number(&mut self, halves: [u32; 2]) -> u32 {
         if let Some(&number) = self.numbers.get(&halves) {
             return number;
         }

@@ -1,173 +1,300 @@
 //! From what a history records to calls of single objects.
 //!
 //! Here is decided what an outcome means: what never took effect and what
-//! says nothing is left out, and a value becomes a small number. Keys do not
-//! influence each other and are judged apart.
+//! says nothing is left out, and calls and values become numbers. Keys do not
+//! influence each other and are judged apart; so are the parts of an object
+//! that has such.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use tribunal_histories::{
-    FailedCas, Header, History, HistoryError, Nil, Operation, Outcome, Value,
+    Event, FailedCas, Header, History, HistoryError, Kind, Nil, Pair, Process, Value,
 };
 
+use super::kv::KvNaming;
+use super::object::{self, Call, NEVER, Naming, Object};
 use crate::spec::Spec;
-use crate::specification::{Kv, KvCall, RegisterCall, RegisterReturn, TimedCall, TimedCallOf};
-use crate::symbols::{Symbol, Symbols};
+use crate::specification::{Asked, KvCall, Recorded, RegisterCall, RegisterReturn};
+
+/// No class.
+const NONE: u32 = u32::MAX;
 
 /// What happened on one key.
 pub(crate) struct KeyHistory {
     pub(crate) key: Option<Value>,
-    initial: Symbol,
-    symbols: Arc<Symbols>,
-    failed_cas: FailedCas,
+    /// Which part of it, if each is judged by itself.
+    pub(crate) part: Option<Value>,
+    pub(crate) object: Arc<Object>,
     /// All operations on the key, in the order of invocation.
-    pub(crate) operations: Vec<Recorded>,
+    pub(crate) operations: Vec<Done>,
 }
 
-/// One operation on the key.
-pub(crate) struct Recorded {
+/// One operation on the key. Its ends are places among all events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done {
     /// Its place among the operations of the whole history.
-    pub(crate) operation: usize,
-    pub(crate) call: KvCall,
-    invoked: u32,
-    pub(crate) completed: Option<u32>,
-    answer: Answer,
+    pub(crate) operation: u32,
+    /// What is asked and answered; [`NONE`] if it says nothing about the object
+    /// and does nothing to it.
+    class: u32,
+    pub(crate) invoked: u32,
+    /// [`NEVER`] if it has not completed.
+    pub(crate) completed: u32,
+    ending: Ending,
 }
 
 /// What a completion says.
-#[derive(Clone, Copy)]
-enum Answer {
-    Returned(RegisterReturn<Symbol>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// The answer, or that the call took effect.
+    Answered,
+    /// That it never took effect, and never will.
     Failed,
-    /// It completed and says nothing about the object.
-    Nothing,
+    /// Nothing.
     Unknown,
+}
+
+impl Done {
+    /// What is asked and answered, if it says or does anything.
+    pub(crate) fn class(&self) -> Option<u32> {
+        (self.class != NONE).then_some(self.class)
+    }
 }
 
 impl KeyHistory {
     /// The calls in the prefix of the history up to the event `until`, with
     /// the operation that each one is. What completes later is open.
-    pub(crate) fn calls(&self, until: u32) -> (Vec<TimedCallOf<Kv>>, Vec<usize>) {
+    pub(crate) fn calls(&self, until: u32) -> (Vec<Call>, Vec<u32>) {
         let begun = self.operations.iter().take_while(|it| it.invoked <= until);
-        begun
-            .filter_map(|recorded| {
-                let call = recorded.timed(until, self.failed_cas)?;
-                Some((call, recorded.operation))
-            })
-            .unzip()
-    }
-
-    /// What judges the key.
-    pub(crate) fn specification(&self) -> Kv {
-        Kv::new(self.initial, Arc::clone(&self.symbols))
-    }
-}
-
-impl Recorded {
-    fn timed(&self, until: u32, failed_cas: FailedCas) -> Option<TimedCallOf<Kv>> {
-        let completed = self.completed.filter(|&completed| completed <= until);
-        let is_cas = matches!(self.call, KvCall::Register(RegisterCall::Cas { .. }));
-        let returned = match (completed, self.answer) {
-            (None, _) | (Some(_), Answer::Unknown) => None,
-            (Some(at), Answer::Returned(returned)) => Some((at, returned)),
-            (Some(at), Answer::Failed) if is_cas && failed_cas == FailedCas::Observed => {
-                Some((at, RegisterReturn::Mismatch))
+        let mut calls = Vec::with_capacity(self.operations.len());
+        let mut whose = Vec::with_capacity(self.operations.len());
+        for done in begun {
+            if let Some(call) = self.call(done, until) {
+                calls.push(call);
+                whose.push(done.operation);
             }
-            (Some(_), Answer::Failed | Answer::Nothing) => return None,
-        };
-        Some(TimedCall {
-            call: self.call,
-            invoked: self.invoked,
-            completed: returned,
+        }
+        (calls, whose)
+    }
+
+    fn call(&self, done: &Done, until: u32) -> Option<Call> {
+        let has_completed = done.completed != NEVER && done.completed <= until;
+        if done.class == NONE || has_completed && done.ending == Ending::Failed {
+            return None;
+        }
+        let is_answered = has_completed && done.ending == Ending::Answered;
+        Some(match is_answered {
+            true => Call {
+                class: done.class,
+                invoked: done.invoked,
+                completed: done.completed,
+            },
+            false => Call {
+                class: self.object.classes[done.class as usize].unknown,
+                invoked: done.invoked,
+                completed: NEVER,
+            },
         })
     }
 }
 
 /// Takes a history apart into its keys, in the order in which they first
 /// occur.
+///
+/// # Errors
+///
+/// If it holds what is no operation of `spec`.
 pub(crate) fn keys(
     history: &History,
-    operations: &[Operation],
+    pairs: &[Pair],
     spec: Spec,
     nil: Nil,
 ) -> Result<Vec<KeyHistory>, HistoryError> {
-    let mut keys: Vec<KeyHistory> = Vec::new();
+    let header = &history.header;
+    let mut keys: Vec<Key> = Vec::new();
     let mut places: FxHashMap<Option<&Value>, usize> = FxHashMap::default();
-    for (number, operation) in operations.iter().enumerate() {
-        let place = *places.entry(operation.key.as_ref()).or_insert_with(|| {
-            keys.push(KeyHistory::new(operation.key.clone(), &history.header));
-            keys.len() - 1
+    for (number, &pair) in (0..).zip(pairs) {
+        let invocation = &history.events[pair.invoked as usize];
+        let key = invocation.key.as_ref();
+        let place = match places.get(&key) {
+            Some(&place) => place,
+            None => {
+                keys.push(Key {
+                    key,
+                    reading: spec.reading(header, nil).map_err(|expected| {
+                        history.malformed_header(format!("initial to be {expected}"))
+                    })?,
+                    operations: Vec::new(),
+                });
+                places.insert(key, keys.len() - 1);
+                keys.len() - 1
+            }
+        };
+        let completion = pair.completed.map(|place| &history.events[place as usize]);
+        let key = &mut keys[place];
+        let (class, ending) = key
+            .read(spec, invocation, completion)
+            .map_err(|expected| history.malformed_at(pair.invoked as usize, expected))?;
+        key.operations.push(Done {
+            operation: number,
+            class,
+            invoked: pair.invoked,
+            completed: pair.completed.unwrap_or(NEVER),
+            ending,
         });
-        keys[place]
-            .record(number, operation, spec, nil)
-            .map_err(|expected| history.malformed(operation.invoked, expected))?;
     }
-    Ok(keys)
+    Ok(keys.into_iter().flat_map(Key::parts).collect())
 }
 
-impl KeyHistory {
-    fn new(key: Option<Value>, header: &Header) -> Self {
-        let mut symbols = Symbols::default();
-        KeyHistory {
-            key,
-            initial: symbols.name(&header.initial),
-            symbols: symbols.into(),
-            failed_cas: header.failed_cas,
-            operations: Vec::new(),
-        }
-    }
+/// A key that is being read.
+struct Key<'a> {
+    key: Option<&'a Value>,
+    reading: Box<dyn Reading>,
+    operations: Vec<Done>,
+}
 
-    fn record(
+impl Key<'_> {
+    /// The class of an operation, and how it ended.
+    fn read(
         &mut self,
-        number: usize,
-        operation: &Operation,
         spec: Spec,
-        nil: Nil,
-    ) -> Result<(), String> {
-        let call = self.call(operation, spec, nil)?;
-        let answer = match (&operation.outcome, call) {
-            (Outcome::Fail, _) => Answer::Failed,
-            (Outcome::Info, _) => Answer::Unknown,
-            (Outcome::Ok(Value::Null), KvCall::Register(RegisterCall::Read))
-                if nil == Nil::Unknown =>
-            {
-                Answer::Nothing
-            }
-            (Outcome::Ok(value), KvCall::Register(RegisterCall::Read)) => {
-                Answer::Returned(RegisterReturn::Value(self.name(value, nil)))
-            }
-            (Outcome::Ok(_), _) => Answer::Returned(RegisterReturn::Done),
-        };
-        self.operations.push(Recorded {
-            operation: number,
-            call,
-            invoked: place(operation.invoked)?,
-            completed: operation.completed.map(place).transpose()?,
-            answer,
-        });
-        Ok(())
-    }
-
-    fn call(&mut self, operation: &Operation, spec: Spec, nil: Nil) -> Result<KvCall, String> {
-        let Some(function) = spec.function(&operation.f) else {
+        invocation: &Event,
+        completion: Option<&Event>,
+    ) -> Result<(u32, Ending), String> {
+        let Some(f) = spec.function(&invocation.f) else {
             return Err(format!(
                 "an operation of {} ({}), found {:?}",
                 spec.name(),
                 spec.functions().join(", "),
-                operation.f
+                invocation.f
             ));
         };
-        let argument = &operation.argument;
-        Ok(KvCall::Register(match function {
+        let process = match invocation.process {
+            Process::Client(process) => process,
+            Process::Nemesis => u64::MAX,
+        };
+        let asked = Asked {
+            process,
+            f,
+            argument: &invocation.value,
+        };
+        let (answer, ending) = match completion.map(|event| (event.kind, &event.value)) {
+            Some((Kind::Ok, value)) => (Answer::Ok(value), Ending::Answered),
+            Some((Kind::Fail, _)) => (Answer::Failed, Ending::Failed),
+            Some((Kind::Info | Kind::Invoke, _)) | None => (Answer::Unknown, Ending::Unknown),
+        };
+        Ok(match self.reading.class(asked, answer)? {
+            Class::Said(class) => (class, Ending::Answered),
+            Class::Unsaid(class) => (class, ending),
+            Class::Nothing => (NONE, ending),
+        })
+    }
+
+    /// The key as a whole, or its parts, if every call is about one.
+    fn parts(self) -> Vec<KeyHistory> {
+        let Key {
+            key,
+            reading,
+            operations,
+        } = self;
+        let (object, parts) = reading.finish();
+        let whole = |part, operations| KeyHistory {
+            key: key.cloned(),
+            part,
+            object: Arc::clone(&object),
+            operations,
+        };
+        let part = |done: &Done| parts.get(done.class as usize).and_then(Option::as_ref);
+        let said = || operations.iter().filter(|done| done.class != NONE);
+        if said().next().is_none() || !said().all(|done| part(done).is_some()) {
+            return vec![whole(None, operations)];
+        }
+        let mut places: FxHashMap<&Value, usize> = FxHashMap::default();
+        let mut apart: Vec<(&Value, Vec<Done>)> = Vec::new();
+        for done in said() {
+            let Some(part) = part(done) else { continue };
+            let place = *places.entry(part).or_insert_with(|| {
+                apart.push((part, Vec::new()));
+                apart.len() - 1
+            });
+            apart[place].1.push(*done);
+        }
+        let apart = apart.into_iter();
+        apart
+            .map(|(part, operations)| whole(Some(part.clone()), operations))
+            .collect()
+    }
+}
+
+/// What a completion says.
+#[derive(Clone, Copy, Debug)]
+enum Answer<'a> {
+    Ok(&'a Value),
+    Failed,
+    Unknown,
+}
+
+/// What an operation is to an object.
+enum Class {
+    /// A call that was answered so.
+    Said(u32),
+    /// A call of this class, of which the completion says no more than how it
+    /// ended.
+    Unsaid(u32),
+    /// Nothing.
+    Nothing,
+}
+
+/// Gives the operations on one key their classes.
+trait Reading {
+    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String>;
+    /// The object, and by class the part of it that a call is about.
+    fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>);
+}
+
+impl Spec {
+    /// What reads the operations on a key.
+    ///
+    /// # Errors
+    ///
+    /// What it can hold at first, if not what the header says.
+    fn reading(self, header: &Header, nil: Nil) -> Result<Box<dyn Reading>, String> {
+        match self {
+            Spec::Register | Spec::CasRegister | Spec::Kv => {
+                Ok(Box::new(KvReading::new(header, nil)))
+            }
+        }
+    }
+}
+
+/// Registers, and stores.
+struct KvReading {
+    naming: KvNaming,
+    nil: Nil,
+    failed_cas: FailedCas,
+}
+
+impl KvReading {
+    fn new(header: &Header, nil: Nil) -> Self {
+        KvReading {
+            naming: KvNaming::new(&header.initial),
+            nil,
+            failed_cas: header.failed_cas,
+        }
+    }
+
+    fn call(&mut self, asked: Asked<'_>) -> Result<KvCall, String> {
+        let argument = asked.argument;
+        Ok(KvCall::Register(match asked.f {
             "read" => RegisterCall::Read,
-            "write" => RegisterCall::Write(self.name(argument, nil)),
-            "delete" => RegisterCall::Write(self.name(&Value::Null, nil)),
-            "append" => return Ok(KvCall::Append(self.name(argument, nil))),
+            "write" => RegisterCall::Write(self.name(argument)),
+            "delete" => RegisterCall::Write(self.name(&Value::Null)),
+            "append" => return Ok(KvCall::Append(self.name(argument))),
             _ => match argument {
                 Value::List(pair) if pair.len() == 2 => RegisterCall::Cas {
-                    from: self.name(&pair[0], nil),
-                    to: self.name(&pair[1], nil),
+                    from: self.name(&pair[0]),
+                    to: self.name(&pair[1]),
                 },
                 other => return Err(format!("a cas value [old, new], found {other}")),
             },
@@ -176,17 +303,86 @@ impl KeyHistory {
 
     /// Nothing is what the key held at first, unless a read of it is said to
     /// mean nothing at all.
-    fn name(&mut self, value: &Value, nil: Nil) -> Symbol {
-        match (value, nil) {
-            (Value::Null, Nil::Initial) => self.initial,
-            _ => Arc::make_mut(&mut self.symbols).name(value),
+    fn name(&mut self, value: &Value) -> crate::symbols::Symbol {
+        match (value, self.nil) {
+            (Value::Null, Nil::Initial) => self.naming.initial,
+            _ => self.naming.symbols.name(value),
         }
     }
 }
 
-fn place(index: u64) -> Result<u32, String> {
-    u32::try_from(index)
-        .ok()
-        .filter(|&place| place < u32::MAX)
-        .ok_or_else(|| format!("an index below {}, found {index}", u32::MAX))
+impl Reading for KvReading {
+    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String> {
+        use RegisterReturn::{Done, Mismatch};
+        let call = self.call(asked)?;
+        let is_read = call == KvCall::Register(RegisterCall::Read);
+        let is_cas = matches!(call, KvCall::Register(RegisterCall::Cas { .. }));
+        let returned = match answer {
+            Answer::Ok(Value::Null) if is_read && self.nil == Nil::Unknown => {
+                return Ok(Class::Nothing);
+            }
+            Answer::Ok(value) if is_read => RegisterReturn::Value(self.name(value)),
+            Answer::Ok(_) => Done,
+            Answer::Failed if is_cas && self.failed_cas == FailedCas::Observed => Mismatch,
+            Answer::Failed | Answer::Unknown => {
+                return Ok(Class::Unsaid(self.naming.class(call, None)));
+            }
+        };
+        Ok(Class::Said(self.naming.class(call, Some(returned))))
+    }
+
+    fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>) {
+        (Arc::new(self.naming.object()), Vec::new())
+    }
+}
+
+/// Objects of any other kind.
+struct RecordedReading<S: Recorded> {
+    naming: Naming<S>,
+    parts: Vec<Option<Value>>,
+    failed_cas: FailedCas,
+}
+
+impl<S: Recorded> RecordedReading<S> {
+    /// # Errors
+    ///
+    /// What it can hold at first, if not what the header says.
+    fn new(header: &Header) -> Result<Self, String> {
+        Ok(RecordedReading {
+            naming: Naming::new(S::holding(&header.initial)?),
+            parts: Vec::new(),
+            failed_cas: header.failed_cas,
+        })
+    }
+}
+
+impl<S: Recorded> Reading for RecordedReading<S> {
+    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String> {
+        let specification = self.naming.specification();
+        let call = specification.call(asked)?;
+        let returned = match answer {
+            Answer::Ok(value) => specification.returned(&call, value)?,
+            Answer::Failed if self.failed_cas == FailedCas::Observed => {
+                specification.refused(&call)
+            }
+            Answer::Failed | Answer::Unknown => None,
+        };
+        let part = specification.part(&call);
+        let completes = matches!(answer, Answer::Ok(_)) || returned.is_some();
+        let class = self.naming.class(object::Asked {
+            call,
+            returned,
+            completes,
+        });
+        self.parts.resize(self.naming.len(), None);
+        self.parts[class as usize] = part;
+        Ok(match completes {
+            true => Class::Said(class),
+            false => Class::Unsaid(class),
+        })
+    }
+
+    fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>) {
+        (Arc::new(self.naming.object(S::show)), self.parts)
+    }
 }

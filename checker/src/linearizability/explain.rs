@@ -8,15 +8,20 @@
 //! ends with that completion is refuted; only where an operation fails later,
 //! and is open in the prefix, the shortest one is longer.
 
-use tribunal_histories::{Operation, Outcome, Value};
+use std::sync::Arc;
 
-use super::dialect::KeyHistory;
-use super::key_search::{Judge, KeySearch, key_search};
+use tribunal_histories::{Kind, Outcome, Value};
+
+use super::Recording;
+use super::depth_first::{DepthFirst, depth_first};
+use super::dialect::{Done, KeyHistory};
+use super::judge::Judge;
+use super::object::{Call, NEVER, Object, State};
 use super::rounds::{Job, Meter};
 use super::search::{Progress, Supply};
+use super::timeline::Timeline;
 use super::witness::{Ending, Prefix, Seen, Shown, Step, Witness};
-use crate::specification::{Kv, KvCall, RegisterCall, TimedCallOf};
-use crate::symbols::Symbol;
+use crate::specification::Effect;
 
 /// A prefix is taken for not refuted if so many moves do not refute it.
 const MOVES_MAX: u64 = 1 << 22;
@@ -34,7 +39,7 @@ const KEYS_COMPARED: usize = 8;
 /// The witness that one of the `refuted` keys is not linearizable, the one
 /// that shows first.
 pub(crate) fn witness(
-    operations: &[Operation],
+    recording: &Recording<'_>,
     refuted: Vec<(&KeyHistory, &Job)>,
     meter: &Meter<'_>,
 ) -> Option<Witness> {
@@ -49,16 +54,15 @@ pub(crate) fn witness(
         (until, shortest, key)
     });
     let (until, shortest, key) = prefixes.min_by_key(|&(until, ..)| until)?;
-    Some(Refutation::new(operations, key, until).witness(shortest))
+    Some(Refutation::new(recording, key, until).witness(shortest))
 }
 
 impl KeyHistory {
     /// The event at which a search is that cannot account for the completion
     /// of `call`; the first if the search is not to be trusted.
     pub(crate) fn reached(&self, call: Option<u32>, trusted: bool) -> u32 {
-        let (calls, _) = self.calls(u32::MAX);
-        let completed = |call: u32| calls[call as usize].completed.as_ref();
-        let place = call.and_then(completed).map(|(place, _)| *place);
+        let (calls, _) = self.calls(NEVER - 1);
+        let place = call.map(|call| calls[call as usize].completed);
         place.filter(|_| trusted).unwrap_or(0)
     }
 }
@@ -66,8 +70,9 @@ impl KeyHistory {
 /// The event that ends the shortest prefix which is refuted, and whether it
 /// is known for the shortest. No prefix that ends before `from` is.
 fn shortest_refuted(key: &KeyHistory, from: u32, meter: &Meter<'_>) -> (u32, bool) {
-    let completed = key.operations.iter().filter_map(|it| it.completed);
-    let mut places: Vec<u32> = completed.filter(|&place| place >= from).collect();
+    let completed = key.operations.iter().map(|it| it.completed);
+    let later = completed.filter(|&place| place != NEVER && place >= from);
+    let mut places: Vec<u32> = later.collect();
     places.sort_unstable();
     let Some(&last) = places.last() else {
         return (from, false);
@@ -94,7 +99,7 @@ fn shortest_refuted(key: &KeyHistory, from: u32, meter: &Meter<'_>) -> (u32, boo
 /// known.
 fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     let (calls, _) = key.calls(until);
-    let mut judge = Judge::new(key, calls);
+    let mut judge = Judge::new(&key.object, calls, None);
     let mut left = MOVES_MAX;
     while left > 0 {
         match judge.run(MOVES_IN_SLICE) {
@@ -109,33 +114,35 @@ fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
 
 /// The refuted prefix, searched once more to keep its furthest order.
 struct Refutation<'a> {
-    operations: &'a [Operation],
+    recording: &'a Recording<'a>,
     key: &'a KeyHistory,
+    object: &'a Object,
     until: u32,
-    calls: Vec<TimedCallOf<Kv>>,
+    calls: Vec<Call>,
     /// The operation that each call is.
-    whose: Vec<usize>,
+    whose: Vec<u32>,
     /// The call that no order has a place for.
     refuted: Option<u32>,
-    search: Box<dyn KeySearch>,
+    search: Box<dyn DepthFirst>,
 }
 
 impl<'a> Refutation<'a> {
-    fn new(operations: &'a [Operation], key: &'a KeyHistory, until: u32) -> Self {
+    fn new(recording: &'a Recording<'a>, key: &'a KeyHistory, until: u32) -> Self {
         let (calls, whose) = key.calls(until);
         // Only a finished search knows how far an order comes.
-        let mut judge = Judge::new(key, calls.clone());
+        let mut judge = Judge::new(&key.object, calls.clone(), None);
         for _ in 0..MOVES_MAX / MOVES_IN_SLICE {
             if judge.run(MOVES_IN_SLICE) != Progress::Paused {
                 break;
             }
         }
         // Without a search it is what the shortest refuted prefix ends with.
-        let ends_it = |call: &TimedCallOf<Kv>| call.completed.is_some_and(|(at, _)| at == until);
+        let ends_it = |call: &Call| call.completed == until;
         let last = || calls.iter().position(ends_it).map(|call| call as u32);
         let refuted = judge.blamed().or_else(last);
+        let timeline = Arc::new(Timeline::new(&key.object, calls.clone()));
         let exact = |watch| {
-            let mut search = key_search(key.specification(), calls.clone(), Supply::Exact, watch);
+            let mut search = depth_first(&key.object, &timeline, Supply::Exact, watch);
             search.run(MOVES_TO_SHOW);
             search
         };
@@ -144,8 +151,9 @@ impl<'a> Refutation<'a> {
             search = exact(search.furthest());
         }
         Refutation {
-            operations,
+            recording,
             key,
+            object: &key.object,
             until,
             calls,
             whose,
@@ -155,11 +163,17 @@ impl<'a> Refutation<'a> {
     }
 
     fn witness(&mut self, shortest: bool) -> Witness {
-        let order = self.search.order();
+        let mut state = self.object.initial;
+        let mut step = |call: u32| {
+            let class = self.calls[call as usize].class;
+            state = self.object.step(class, state).unwrap_or(state);
+            (call, state)
+        };
+        let order: Vec<(u32, State)> = self.search.order().into_iter().map(&mut step).collect();
         let skipped = order.len().saturating_sub(STEPS_SHOWN);
         let before = match skipped.checked_sub(1) {
             Some(last) => order[last].1,
-            None => self.search.specification().value_initial(),
+            None => self.object.initial,
         };
         let steps: Vec<Step> = order[skipped..]
             .iter()
@@ -169,13 +183,12 @@ impl<'a> Refutation<'a> {
             })
             .collect();
         let refuted = self.refuted.map(|call| self.whose[call as usize]);
-        let in_prefix =
-            |it: &&super::dialect::Recorded| it.completed.is_some_and(|at| at <= self.until);
+        let in_prefix = |it: &&Done| it.completed != NEVER && it.completed <= self.until;
         let mut witness = Witness {
             explanation: String::new(),
             key: self.key.key.clone(),
             prefix: Prefix {
-                last: u64::from(self.until),
+                last: self.recording.history.events[self.until as usize].index,
                 completed: self.key.operations.iter().filter(in_prefix).count(),
                 shortest,
             },
@@ -197,13 +210,15 @@ impl<'a> Refutation<'a> {
         witness
     }
 
-    fn value(&self, symbol: Symbol) -> Value {
-        self.search.specification().symbols().value(symbol)
+    fn value(&self, state: State) -> Value {
+        self.object.steps.show(state)
     }
 
-    fn show(&self, operation: usize) -> Shown {
-        let it = &self.operations[operation];
-        let completed = it.completed.filter(|&at| at <= u64::from(self.until));
+    fn show(&self, operation: u32) -> Shown {
+        let pair = self.recording.pairs[operation as usize];
+        let it = self.recording.history.operation(pair);
+        let in_prefix = pair.completed.is_some_and(|at| at <= self.until);
+        let completed = it.completed.filter(|_| in_prefix);
         let ending = match (&it.outcome, completed) {
             (_, None) => Ending::Open,
             (Outcome::Ok(_), _) => Ending::Ok,
@@ -230,50 +245,56 @@ impl<'a> Refutation<'a> {
 
     /// The operations that are open where the prefix ends.
     fn open(&self) -> Vec<Shown> {
-        let begun = self.key.calls(self.until).1;
-        begun
-            .into_iter()
-            .filter(|&operation| {
-                let completed = self.operations[operation].completed;
-                completed.is_none_or(|at| at > u64::from(self.until))
-            })
-            .map(|operation| self.show(operation))
-            .collect()
+        let is_open = |operation: &&u32| {
+            let completed = self.recording.pairs[**operation as usize].completed;
+            completed.is_none_or(|at| at > self.until)
+        };
+        let open = self.whose.iter().filter(is_open);
+        open.map(|&operation| self.show(operation)).collect()
     }
 
     /// The one value with which the refuted operation is possible.
-    fn wanted(&self) -> Option<Symbol> {
+    fn wanted(&self) -> Option<State> {
         let call = self.search.furthest()?;
-        self.search
-            .specification()
-            .wants(&self.calls[call as usize])
+        match self.object.effect(self.calls[call as usize].class) {
+            Effect::Observe(from) => from,
+            Effect::Change { from, .. } => Some(from),
+            Effect::Replace(_) | Effect::Total | Effect::Other => None,
+        }
     }
 
     /// Whether what the refuted operation saw was never written to the key.
     fn never_written(&self) -> bool {
         self.wanted().is_some_and(|wanted| {
-            self.search.specification().value_initial() != wanted
-                && !self.calls.iter().any(|call| writes(&call.call, wanted))
+            self.object.initial != wanted
+                && !self
+                    .calls
+                    .iter()
+                    .any(|call| self.may_leave(call.class, wanted))
         })
     }
 
     /// An operation that failed, if it alone wrote what the refuted one saw.
     fn failed_writer(&self) -> Option<Shown> {
         let wanted = self.wanted().filter(|_| self.never_written())?;
-        let failed = self.key.operations.iter().find(|recorded| {
-            let completed = recorded.completed.is_some_and(|at| at <= self.until);
-            let operation = &self.operations[recorded.operation];
-            completed && operation.outcome == Outcome::Fail && writes(&recorded.call, wanted)
+        let history = self.recording.history;
+        let failed = self.key.operations.iter().find(|done| {
+            let in_prefix = done.completed != NEVER && done.completed <= self.until;
+            in_prefix
+                && history.events[done.completed as usize].kind == Kind::Fail
+                && done
+                    .class()
+                    .is_some_and(|class| self.may_leave(class, wanted))
         });
-        failed.map(|recorded| self.show(recorded.operation))
+        failed.map(|done| self.show(done.operation))
     }
-}
 
-/// Whether the call can leave `wanted`, as far as it tells by itself.
-fn writes(call: &KvCall, wanted: Symbol) -> bool {
-    match *call {
-        KvCall::Register(RegisterCall::Write(to) | RegisterCall::Cas { to, .. }) => to == wanted,
-        KvCall::Register(RegisterCall::Read) => false,
-        KvCall::Append(_) => true,
+    /// Whether a call can leave `wanted`, as far as it tells by itself.
+    fn may_leave(&self, class: u32, wanted: State) -> bool {
+        match self.object.effect(class) {
+            Effect::Replace(to) | Effect::Change { to, .. } => to == wanted,
+            Effect::Observe(_) => false,
+            Effect::Total | Effect::Other => true,
+        }
     }
 }

@@ -10,10 +10,11 @@
 //! §5, breadth first.)
 //!
 //! The rules are those of [`super::search`]: reads are placed as soon as they
-//! are possible; a write that replaces the state makes every other open one
-//! optional, as does one that changes nothing; calls of unknown outcome are
-//! counted; a write that owes nothing is placed only where a call waits for its
-//! value. And two that only a set of configurations allows:
+//! are possible; a write that replaces the state makes every other open call
+//! optional that is possible everywhere, and a call that changes nothing is
+//! optional at once; calls of unknown outcome are counted; a write that owes
+//! nothing is placed only where a call waits for its value. And two that only a
+//! set of configurations allows:
 //!
 //! - One configuration dominates another if whatever can follow the other can
 //!   follow it as well: the same state and the same cas placed, no read less
@@ -21,622 +22,667 @@
 //!   unknown outcome used.
 //! - States that no call can see any more are one.
 
-use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
+use super::antichain::Antichain;
 use super::crashed::{Used, UsedSets};
-use super::key_search::Order;
-use super::search::{Progress, Trace};
-use super::timeline::{End, Moment, Timeline};
-use crate::small::bits;
-use crate::specification::{Effect, Specification};
-
-/// So many calls can be open at a time.
-pub(crate) const OPEN_MAX: usize = 64;
-
-/// Up to so many configurations are looked through one by one.
-const SCANNED_MAX: usize = 24;
+use super::mask::Mask;
+use super::object::{Object, State};
+use crate::specification::Effect;
 
 /// No decision.
 const NONE: u32 = u32::MAX;
 
-/// A set of slots.
-type Slots = u64;
+/// So often two configurations are compared in the time in which one is looked
+/// at.
+const COMPARISONS: u64 = 16;
 
-/// What the orders so far have come to.
-pub(crate) struct Frontier<S: Specification> {
-    specification: S,
-    timeline: Timeline<S>,
-    /// The next moment.
+/// So many decisions are kept before it is looked which still matter.
+const DECISIONS_MAX: usize = 1 << 20;
+
+/// All orders at once, as the calls begin and complete.
+pub(crate) struct Frontier<M> {
+    object: Arc<Object>,
+    /// The number of the next moment.
     at: u32,
-    configurations: Vec<Configuration<S::State>>,
-    /// The slots of open calls: those that change nothing, those that replace
-    /// any state, all others.
-    reads: Slots,
-    writes: Slots,
-    others: Slots,
-    /// The call in each slot that is open.
-    holders: [u32; OPEN_MAX],
-    /// How many calls of each class of unknown outcome have begun.
-    begun: Vec<u32>,
+    configurations: Vec<Configuration<M>>,
+    open: Open<M>,
+    unknown: Unknown,
     used_sets: UsedSets,
+    seen: Box<dyn Seen>,
+    /// Whether decisions are kept, so that an order can be told.
+    keeps_decisions: bool,
     decisions: Vec<Decision>,
-    progress: Progress,
+    decisions_live: usize,
+    /// How many configurations were looked at; comparisons count as well.
+    looked_at: u64,
+    out: Antichain<M>,
+    met: Antichain<M>,
+    stack: Vec<usize>,
+    found: Vec<Configuration<M>>,
+    goals: Vec<State>,
 }
 
+/// Knows when a state can be seen.
+pub(crate) trait Seen: Send {
+    /// The last moment at which a call may see `state`, or what calls that are
+    /// possible everywhere make of it; 0 for none.
+    fn until(&mut self, object: &Object, state: State) -> u32;
+}
+
+/// What the orders so far have come to.
 #[derive(Clone, Copy, Debug)]
-struct Configuration<T> {
-    state: T,
+pub(super) struct Configuration<M> {
+    pub(super) state: State,
     /// The last moment at which a call may see the state; 0 once that is over,
     /// when all states are alike.
-    seen_until: u32,
+    pub(super) seen_until: u32,
     /// The open calls that owe nothing any more.
-    done: Slots,
+    pub(super) done: M,
     /// The open writes that have a place of their own.
-    placed: Slots,
-    used: Used,
+    pub(super) placed: M,
+    pub(super) used: Used,
     /// The last decision that led here.
     decided: u32,
 }
 
 /// That a call is the next in the order.
 #[derive(Clone, Copy, Debug)]
-struct Decision {
+pub(crate) struct Decision {
     before: u32,
-    call: u32,
+    pub(crate) call: u32,
     /// At which completion.
-    moment: u32,
+    pub(crate) moment: u32,
 }
 
-/// Configurations of which none dominates another.
-struct Antichain<T> {
-    list: Vec<Configuration<T>>,
-    alive: Vec<bool>,
-    by_state: FxHashMap<T, Vec<u32>>,
+/// The calls that are open and will complete.
+#[derive(Debug)]
+pub(super) struct Open<M> {
+    /// The slots of those that change nothing.
+    pub(super) reads: M,
+    /// Of those that are possible in every state and may change it.
+    pub(super) writes: M,
+    /// Of the writes those that do not replace the state.
+    totals: M,
+    /// All others.
+    pub(super) others: M,
+    /// By slot.
+    calls: Vec<Held>,
 }
 
-impl<S: Specification<State: Copy>> Frontier<S> {
-    /// The frontier before the first moment; none if too many calls are open
-    /// at a time.
-    pub(crate) fn new(specification: S, timeline: Timeline<S>) -> Option<Self> {
-        if timeline.slots > OPEN_MAX {
-            return None;
-        }
-        let state = specification.initial();
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    call: u32,
+    class: u32,
+    effect: Effect<State>,
+    /// When what it leaves is seen last, as far as that is one state.
+    seen_until: u32,
+}
+
+/// The calls of unknown outcome that have begun.
+#[derive(Debug, Default)]
+struct Unknown {
+    /// By class, its kind.
+    kinds: Vec<u32>,
+    /// By kind.
+    list: Vec<Kind>,
+    /// By state, the kinds that leave it.
+    leaving: Vec<Vec<u32>>,
+    /// Whether there is one of which more is not known.
+    some_other: bool,
+}
+
+#[derive(Debug)]
+struct Kind {
+    held: Held,
+    /// The calls, first to last.
+    calls: Vec<u32>,
+}
+
+/// How a completion was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Some orders account for it.
+    Accounted,
+    /// No order does.
+    Refuted,
+    /// There was not enough left to know.
+    Unfinished,
+}
+
+impl<M: Mask> Frontier<M> {
+    /// The frontier before the first moment.
+    pub(crate) fn new(object: Arc<Object>, mut seen: Box<dyn Seen>, keeps_decisions: bool) -> Self {
         let first = Configuration {
-            state,
-            seen_until: timeline.seen_until(&state),
-            done: 0,
-            placed: 0,
+            state: object.initial,
+            seen_until: seen.until(&object, object.initial),
+            done: M::EMPTY,
+            placed: M::EMPTY,
             used: Used::NONE,
             decided: NONE,
         };
-        Some(Frontier {
+        Frontier {
             at: 0,
             configurations: vec![first],
-            reads: 0,
-            writes: 0,
-            others: 0,
-            holders: [0; OPEN_MAX],
-            begun: vec![0; timeline.classes.calls.len()],
-            used_sets: UsedSets::new(timeline.classes.calls.len()),
+            open: Open {
+                reads: M::EMPTY,
+                writes: M::EMPTY,
+                totals: M::EMPTY,
+                others: M::EMPTY,
+                calls: Vec::new(),
+            },
+            unknown: Unknown::default(),
+            used_sets: UsedSets::default(),
+            seen,
+            keeps_decisions,
             decisions: Vec::new(),
-            progress: Progress::Paused,
-            specification,
-            timeline,
-        })
-    }
-
-    /// Goes on for so many configurations.
-    pub(crate) fn run(&mut self, configurations: u64) -> Progress {
-        let mut left = configurations;
-        while self.progress == Progress::Paused {
-            let Some(&moment) = self.timeline.moments.get(self.at as usize) else {
-                self.progress = Progress::Explained;
-                break;
-            };
-            match moment {
-                Moment::Begin(call) => self.begin(call),
-                Moment::BeginUnknown(call) => {
-                    let class = self.timeline.calls[call as usize].class;
-                    self.begun[class as usize] += 1;
-                }
-                Moment::End(call) => {
-                    if !self.end(call, &mut left) {
-                        break;
-                    }
-                }
-            }
-            if self.progress == Progress::Paused {
-                self.at += 1;
-            }
+            decisions_live: 0,
+            looked_at: 0,
+            out: Antichain::default(),
+            met: Antichain::default(),
+            stack: Vec::new(),
+            found: Vec::new(),
+            goals: Vec::new(),
+            object,
         }
-        self.progress
     }
 
-    /// How it stands.
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress
+    /// The number of the next moment.
+    pub(crate) fn at(&self) -> u32 {
+        self.at
     }
 
-    /// How many bytes it holds, the history itself apart.
+    /// How many configurations were looked at.
+    pub(crate) fn looked_at(&self) -> u64 {
+        self.looked_at
+    }
+
+    /// How many there are.
+    pub(crate) fn width(&self) -> usize {
+        self.configurations.len()
+    }
+
+    /// The states of the configurations, where they can still be seen.
+    pub(crate) fn states(&self) -> impl Iterator<Item = State> {
+        self.configurations.iter().map(|it| it.state)
+    }
+
+    /// How many bytes it holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.configurations.capacity() * size_of::<Configuration<S::State>>()
+        let antichains = self.out.capacity() + self.met.capacity();
+        (self.configurations.capacity() + antichains) * size_of::<Configuration<M>>()
             + self.decisions.capacity() * size_of::<Decision>()
             + self.used_sets.bytes()
     }
 
-    /// The call whose completion no order accounts for, once there is one.
-    pub(crate) fn furthest(&self) -> Option<u32> {
-        match self.timeline.moments.get(self.at as usize) {
-            Some(&Moment::End(call)) => Some(call),
-            _ => None,
-        }
-    }
-
-    /// The calls of one of the orders that come furthest, up to what is owed
-    /// there; the whole of one once there is one.
-    pub(crate) fn order(&self) -> Vec<u32> {
-        let mut decided = Vec::new();
-        let mut last = self.configurations.first().map_or(NONE, |it| it.decided);
-        while let Some(decision) = self.decisions.get(last as usize) {
-            decided.push(*decision);
-            last = decision.before;
-        }
-        decided.reverse();
-        let mut tracing = Tracing {
-            frontier: self,
-            at: 0,
-            state: self.specification.initial(),
-            order: Order::default(),
-            open: Vec::new(),
-        };
-        let mut decided = decided.into_iter().peekable();
-        for (place, moment) in (0..self.at).zip(&self.timeline.moments) {
-            tracing.at = place;
-            while let Some(decision) = decided.next_if(|it| it.moment == place) {
-                tracing.place(decision.call);
+    /// The decisions of the orders that come here, first to last: a few of them.
+    pub(crate) fn decided(&self, orders: usize) -> Vec<Vec<Decision>> {
+        let some = self.configurations.iter().take(orders);
+        some.map(|configuration| {
+            let mut decided = Vec::new();
+            let mut last = configuration.decided;
+            while let Some(decision) = self.decisions.get(last as usize) {
+                decided.push(*decision);
+                last = decision.before;
             }
-            match *moment {
-                Moment::Begin(call) => tracing.begin(call),
-                Moment::BeginUnknown(_) => {}
-                Moment::End(call) => tracing.open.retain(|open| open.call != call),
-            }
-        }
-        tracing.order.calls.into_iter().flatten().collect()
+            decided.reverse();
+            decided
+        })
+        .collect()
     }
 
-    fn effect(&self, call: u32) -> &Effect<S::State> {
-        self.timeline.effect(call)
-    }
-
-    fn step(&self, call: u32, state: &S::State) -> Option<S::State> {
-        self.timeline.step(&self.specification, call, state)
-    }
-
-    fn begin(&mut self, call: u32) {
-        let Some(End { slot, .. }) = self.timeline.calls[call as usize].end else {
+    /// Starts anywhere: in any of `states`.
+    pub(crate) fn start_in(&mut self, states: impl Iterator<Item = State>) {
+        let Some(&first) = self.configurations.first() else {
             return;
         };
-        self.holders[slot as usize] = call;
-        let bit = 1 << slot;
-        match self.effect(call) {
-            Effect::Observe(_) => self.reads |= bit,
-            Effect::Replace(_) => self.writes |= bit,
-            Effect::Change { .. } | Effect::Total | Effect::Other => {
-                self.others |= bit;
+        self.configurations = states
+            .map(|state| Configuration {
+                state,
+                seen_until: self.seen.until(&self.object, state),
+                ..first
+            })
+            .collect();
+    }
+
+    fn held(&mut self, call: u32, class: u32) -> Held {
+        let effect = self.object.effect(class);
+        let seen_until = match effect {
+            Effect::Replace(to) | Effect::Change { to, .. } => self.seen.until(&self.object, to),
+            Effect::Observe(_) | Effect::Total | Effect::Other => 0,
+        };
+        Held {
+            call,
+            class,
+            effect,
+            seen_until,
+        }
+    }
+
+    /// A call begins that will complete.
+    pub(crate) fn begin(&mut self, call: u32, class: u32, slot: u32) {
+        let held = self.held(call, class);
+        let bit = M::of(slot);
+        let open = &mut self.open;
+        if open.calls.len() <= slot as usize {
+            open.calls.resize(slot as usize + 1, held);
+        }
+        open.calls[slot as usize] = held;
+        match held.effect {
+            Effect::Observe(_) => open.reads |= bit,
+            Effect::Replace(_) => open.writes |= bit,
+            Effect::Total => {
+                open.writes |= bit;
+                open.totals |= bit;
+            }
+            Effect::Change { .. } | Effect::Other => open.others |= bit,
+        }
+        if (open.others & bit).is_empty() {
+            for configuration in &mut self.configurations {
+                if owes_nothing(&self.object, &held, configuration, self.at) {
+                    configuration.done |= bit;
+                }
+            }
+        }
+        self.at += 1;
+    }
+
+    /// A call begins whose outcome is not known.
+    pub(crate) fn begin_unknown(&mut self, call: u32, class: u32) {
+        let held = self.held(call, class);
+        let unknown = &mut self.unknown;
+        if unknown.kinds.len() <= class as usize {
+            unknown.kinds.resize(class as usize + 1, NONE);
+        }
+        let kind = unknown.kinds[class as usize];
+        if kind != NONE {
+            unknown.list[kind as usize].calls.push(call);
+        } else {
+            let kind = unknown.list.len() as u32;
+            unknown.kinds[class as usize] = kind;
+            unknown.list.push(Kind {
+                held,
+                calls: vec![call],
+            });
+            while !self.used_sets.has_room(kind) {
+                self.used_sets.double();
+                for configuration in &mut self.configurations {
+                    configuration.used = self.used_sets.raised(configuration.used);
+                }
+            }
+            match held.effect {
+                Effect::Replace(to) | Effect::Change { to, .. } => {
+                    if unknown.leaving.len() <= to as usize {
+                        unknown.leaving.resize(to as usize + 1, Vec::new());
+                    }
+                    unknown.leaving[to as usize].push(kind);
+                }
+                Effect::Total | Effect::Other => unknown.some_other = true,
+                Effect::Observe(_) => {}
+            }
+        }
+        self.at += 1;
+    }
+
+    /// The call in `slot` completes. Looks at no more than `left`
+    /// configurations.
+    pub(crate) fn end(&mut self, slot: u32, left: &mut u64) -> Taken {
+        let bit = M::of(slot);
+        let held = self.open.calls[slot as usize];
+        let is_write = !(self.open.writes & bit).is_empty();
+        // A write that owes nothing may be used before it is over, if what it
+        // leaves is seen.
+        let is_used_up = match held.effect {
+            Effect::Replace(_) => held.seen_until <= self.at,
+            _ => !is_write,
+        };
+        let is_over = |it: &Configuration<M>| {
+            !(it.done & bit).is_empty() && (is_used_up || !(it.placed & bit).is_empty())
+        };
+        if !self.configurations.iter().all(is_over) {
+            let decisions = self.decisions.len();
+            if !self.close(slot, is_used_up, left) {
+                self.decisions.truncate(decisions);
+                return Taken::Unfinished;
+            }
+            if self.out.is_empty() {
+                return Taken::Refuted;
+            }
+            self.configurations.clear();
+            self.out.move_into(&mut self.configurations);
+        }
+        self.leave(slot);
+        if self.decisions.len() > DECISIONS_MAX + 2 * self.decisions_live {
+            self.forget_decisions();
+        }
+        Taken::Accounted
+    }
+
+    /// Goes past the completion of the call in `slot`, which owes nothing:
+    /// forgets it, and states that cannot be seen after this moment.
+    pub(super) fn leave(&mut self, slot: u32) {
+        let bit = M::of(slot);
+        let open = &mut self.open;
+        open.reads &= !bit;
+        open.writes &= !bit;
+        open.totals &= !bit;
+        open.others &= !bit;
+        let is_single = self.configurations.len() == 1;
+        for configuration in &mut self.configurations {
+            configuration.done &= !bit;
+            configuration.placed &= !bit;
+            if configuration.seen_until <= self.at && configuration.seen_until != 0 {
+                configuration.seen_until = 0;
+                // What is not seen any more may be changed by anybody.
+                configuration.done |= self.open.totals;
+            }
+        }
+        self.at += 1;
+        if is_single {
+            return;
+        }
+        self.out.clear();
+        for configuration in self.configurations.drain(..) {
+            self.out.add(configuration, &self.open, &self.used_sets);
+        }
+        self.out.move_into(&mut self.configurations);
+    }
+
+    /// Finds the configurations in which the call in `slot`, which completes,
+    /// owes nothing; false if there was not enough left to find them all.
+    fn close(&mut self, slot: u32, is_used_up: bool, left: &mut u64) -> bool {
+        let bit = M::of(slot);
+        let completing = self.open.calls[slot as usize];
+        self.out.clear();
+        self.met.clear();
+        self.stack.clear();
+        for place in 0..self.configurations.len() {
+            self.take(self.configurations[place], bit, is_used_up);
+        }
+        while let Some(place) = self.stack.pop() {
+            if !self.met.is_alive(place) {
+                continue;
+            }
+            if *left == 0 {
+                return false;
+            }
+            let compared = self.out.take_compared() + self.met.take_compared();
+            let spent = 1 + compared / COMPARISONS;
+            *left = left.saturating_sub(spent);
+            self.looked_at += spent;
+            let configuration = self.met.get(place);
+            if (configuration.placed & bit).is_empty()
+                && let Some(last) = self.placed(&configuration, completing, Some(bit))
+            {
+                self.out.add(last, &self.open, &self.used_sets);
+            }
+            self.list_next(&configuration, bit);
+            let mut found = std::mem::take(&mut self.found);
+            for found in found.drain(..) {
+                self.take(found, bit, is_used_up);
+            }
+            self.found = found;
+        }
+        true
+    }
+
+    /// Keeps a configuration that was found: as one in which the call in `bit`
+    /// owes nothing, and as one from which there may be others.
+    fn take(&mut self, configuration: Configuration<M>, bit: M, is_used_up: bool) {
+        if !(configuration.done & bit).is_empty() {
+            self.out.add(configuration, &self.open, &self.used_sets);
+            if is_used_up || !(configuration.placed & bit).is_empty() {
                 return;
             }
         }
-        let mut configurations = std::mem::take(&mut self.configurations);
-        for configuration in &mut configurations {
-            let Configuration {
-                state, seen_until, ..
-            } = configuration;
-            if self.owes_nothing(state, *seen_until, self.at, call) {
-                configuration.done |= bit;
-            }
-        }
-        self.configurations = configurations;
+        let place = self.met.add(configuration, &self.open, &self.used_sets);
+        self.stack.extend(place);
     }
 
-    /// Whether a call that is a read is possible where the state is seen until
-    /// then, or one that is a write changes nothing that is seen.
-    fn owes_nothing(&self, state: &S::State, seen_until: u32, at: u32, call: u32) -> bool {
-        let is_seen = seen_until >= at;
-        match self.effect(call) {
-            Effect::Observe(Some(wanted)) => is_seen && wanted == state,
-            Effect::Observe(None) => self.step(call, state).is_some(),
-            Effect::Replace(to) if is_seen => to == state,
-            Effect::Replace(_) => self.timeline.calls[call as usize].seen_until < at,
-            Effect::Change { .. } | Effect::Total | Effect::Other => false,
-        }
+    /// Lets a call be the next of the only configuration there is; whether that
+    /// is possible.
+    pub(super) fn follow(&mut self, call: u32, class: u32, slot: Option<u32>) -> bool {
+        let Some(first) = self.configurations.first().copied() else {
+            return false;
+        };
+        let held = self.held(call, class);
+        let Some(next) = self.placed(&first, held, slot.map(M::of)) else {
+            return false;
+        };
+        self.configurations[0] = next;
+        true
     }
 
-    /// Lets open calls be done that owe nothing as things are.
-    fn settle(&self, configuration: &mut Configuration<S::State>) {
-        for slot in bits((self.reads | self.writes) & !configuration.done) {
-            let Configuration {
-                state, seen_until, ..
-            } = configuration;
-            if self.owes_nothing(state, *seen_until, self.at, self.holders[slot]) {
-                configuration.done |= 1 << slot;
-            }
-        }
+    /// The open calls that owe nothing in the first configuration.
+    pub(super) fn done(&self) -> M {
+        let first = self.configurations.first();
+        first.map_or(M::EMPTY, |it| it.done)
     }
 
-    /// The configuration in which `call` is the next in the order, if that is
-    /// possible.
+    /// The configuration in which a call is the next in the order, if that is
+    /// possible; it has a place of its own in `slot`, if any.
     fn placed(
         &mut self,
-        configuration: &Configuration<S::State>,
-        call: u32,
-    ) -> Option<Configuration<S::State>> {
+        configuration: &Configuration<M>,
+        held: Held,
+        slot: Option<M>,
+    ) -> Option<Configuration<M>> {
         let mut next = *configuration;
-        let prepared = &self.timeline.calls[call as usize];
-        match &prepared.effect {
+        match held.effect {
             Effect::Replace(state) => {
-                next.done |= self.writes;
-                next.state = *state;
-                next.seen_until = prepared.seen_until;
+                next.done |= self.open.writes;
+                next.state = state;
+                next.seen_until = held.seen_until;
             }
             Effect::Change { from, to } => {
-                if configuration.seen_until < self.at || *from != configuration.state {
+                if configuration.seen_until < self.at || from != configuration.state {
                     return None;
                 }
-                next.state = *to;
-                next.seen_until = prepared.seen_until;
+                next.state = to;
+                next.seen_until = held.seen_until;
             }
             Effect::Observe(_) => return None,
+            Effect::Total if configuration.seen_until < self.at => {}
             Effect::Total | Effect::Other => {
-                next.state = self.step(call, &configuration.state)?;
-                next.seen_until = self.timeline.seen_until(&next.state);
+                next.state = self.object.step(held.class, configuration.state)?;
+                next.seen_until = self.seen.until(&self.object, next.state);
             }
         }
-        if let Some(End { slot, .. }) = prepared.end {
-            next.done |= 1 << slot;
-            next.placed |= (1 << slot) & self.writes;
+        if let Some(bit) = slot {
+            next.done |= bit;
+            next.placed |= bit & self.open.writes;
         }
-        next.decided = self.decisions.len() as u32;
-        self.decisions.push(Decision {
-            before: configuration.decided,
-            call,
-            moment: self.at,
-        });
+        if next.seen_until < self.at {
+            next.seen_until = 0;
+        }
+        if self.keeps_decisions {
+            next.decided = self.decisions.len() as u32;
+            self.decisions.push(Decision {
+                before: configuration.decided,
+                call: held.call,
+                moment: self.at,
+            });
+        }
         self.settle(&mut next);
         Some(next)
     }
 
-    /// The same of one of a class of unknown outcome.
-    fn used(
-        &mut self,
-        configuration: &Configuration<S::State>,
-        class: u32,
-    ) -> Option<Configuration<S::State>> {
-        let used = self.used_sets.count(configuration.used, class);
-        if self.begun[class as usize] <= used {
-            return None;
+    /// Lets open calls be done that owe nothing as things are.
+    fn settle(&self, configuration: &mut Configuration<M>) {
+        let open = &self.open;
+        for slot in ((open.reads | open.writes) & !configuration.done).slots() {
+            if owes_nothing(
+                &self.object,
+                &open.calls[slot as usize],
+                configuration,
+                self.at,
+            ) {
+                configuration.done |= M::of(slot);
+            }
         }
-        let call = self.timeline.classes.calls[class as usize][used as usize];
-        let mut next = self.placed(configuration, call)?;
-        next.used = self.used_sets.add(configuration.used, class);
+    }
+
+    /// The same of one of a kind of unknown outcome.
+    fn used(&mut self, configuration: &Configuration<M>, kind: u32) -> Option<Configuration<M>> {
+        let used = self.used_sets.count(configuration.used, kind);
+        let Kind { held, calls } = &self.unknown.list[kind as usize];
+        let call = *calls.get(used as usize)?;
+        let held = Held { call, ..*held };
+        let mut next = self.placed(configuration, held, None)?;
+        next.used = self.used_sets.add(configuration.used, kind);
         Some(next)
     }
 
-    /// Goes past the completion of `call`; false if there was not enough left
-    /// to see all that can come before it.
-    fn end(&mut self, call: u32, left: &mut u64) -> bool {
-        let Some(End { slot, .. }) = self.timeline.calls[call as usize].end else {
-            return true;
-        };
-        let bit: Slots = 1 << slot;
-        // A write that owes nothing may be used before it is over.
-        let is_over = |it: &Configuration<S::State>| {
-            it.done & bit != 0 && (self.writes & bit == 0 || it.placed & bit != 0)
-        };
-        if !self.configurations.iter().all(is_over) {
-            let before = self.decisions.len();
-            match self.close(call, bit, left) {
-                Some(next) if next.is_empty() => {
-                    self.progress = Progress::Refuted;
-                    return true;
+    /// Finds what can come next and may be of use, other than the call in `bit`.
+    fn list_next(&mut self, configuration: &Configuration<M>, bit: M) {
+        let any = self.find_goals(configuration);
+        let mut found = std::mem::take(&mut self.found);
+        let others = self.open.others & !configuration.done & !bit;
+        for slot in others.slots() {
+            let held = self.open.calls[slot as usize];
+            found.extend(self.placed(configuration, held, Some(M::of(slot))));
+        }
+        let extended = !self.open.totals.is_empty();
+        for slot in (self.open.writes & !configuration.placed & !bit).slots() {
+            let held = self.open.calls[slot as usize];
+            let wanted = match held.effect {
+                Effect::Replace(to) => {
+                    any || self.goals.contains(&to) || extended && held.seen_until >= self.at
                 }
-                Some(next) => self.configurations = next,
-                None => {
-                    self.decisions.truncate(before);
-                    return false;
-                }
-            }
-        }
-        self.reads &= !bit;
-        self.writes &= !bit;
-        self.others &= !bit;
-        self.leave(bit);
-        true
-    }
-
-    /// Forgets a slot, and states that cannot be seen after this moment.
-    fn leave(&mut self, bit: Slots) {
-        let mut configurations = std::mem::take(&mut self.configurations);
-        for configuration in &mut configurations {
-            configuration.done &= !bit;
-            configuration.placed &= !bit;
-        }
-        if configurations.len() > 1 {
-            let mut kept = Antichain::new();
-            for configuration in configurations {
-                self.add(&mut kept, configuration);
-            }
-            configurations = kept.into_list();
-        }
-        self.configurations = configurations;
-    }
-
-    /// The configurations in which `call`, which completes, owes nothing; none
-    /// if there was not enough left to find them all.
-    fn close(
-        &mut self,
-        call: u32,
-        bit: Slots,
-        left: &mut u64,
-    ) -> Option<Vec<Configuration<S::State>>> {
-        let is_write = self.writes & bit != 0;
-        let mut out = Antichain::new();
-        let mut seen = Antichain::new();
-        let mut stack = Vec::new();
-        for configuration in self.configurations.clone() {
-            if configuration.done & bit != 0 {
-                self.add(&mut out, configuration);
-                if !is_write || configuration.placed & bit != 0 {
-                    continue;
-                }
-            }
-            stack.extend(self.add(&mut seen, configuration));
-        }
-        let mut next = Vec::new();
-        while let Some(place) = stack.pop() {
-            if !seen.alive[place] {
+                _ => configuration.seen_until >= self.at,
+            };
+            if !wanted {
                 continue;
             }
-            if *left == 0 {
-                return None;
-            }
-            *left -= 1;
-            let configuration = seen.list[place];
-            if configuration.placed & bit == 0
-                && let Some(last) = self.placed(&configuration, call)
-            {
-                self.add(&mut out, last);
-            }
-            self.list_next(&configuration, bit, &mut next);
-            for found in next.drain(..) {
-                if found.done & bit != 0 {
-                    self.add(&mut out, found);
-                    if !is_write || found.placed & bit != 0 {
-                        continue;
-                    }
-                }
-                stack.extend(self.add(&mut seen, found));
-            }
-        }
-        Some(out.into_list())
-    }
-
-    /// What can come next and may be of use, other than the call in `bit`.
-    fn list_next(
-        &mut self,
-        configuration: &Configuration<S::State>,
-        bit: Slots,
-        next: &mut Vec<Configuration<S::State>>,
-    ) {
-        let (goals, any) = self.goals(configuration);
-        for slot in bits(self.others & !configuration.done & !bit) {
-            next.extend(self.placed(configuration, self.holders[slot]));
-        }
-        for slot in bits(self.writes & !configuration.placed & !bit) {
-            let call = self.holders[slot];
-            let wanted = matches!(self.effect(call), Effect::Replace(to) if goals.contains(to));
-            if any || wanted {
-                next.extend(self.placed(configuration, call));
-            }
-        }
-        if self.begun.is_empty() {
-            return;
+            let next = self.placed(configuration, held, Some(M::of(slot)));
+            // What nobody sees can wait for its own completion.
+            let is_seen = |it: &Configuration<M>| it.seen_until >= self.at;
+            found.extend(next.filter(is_seen));
         }
         if any {
-            for class in 0..self.begun.len() as u32 {
-                next.extend(self.used(configuration, class));
+            for kind in 0..self.unknown.list.len() as u32 {
+                found.extend(self.used(configuration, kind));
             }
-            return;
-        }
-        for goal in &goals {
-            let classes = self.timeline.classes.leaving.get(goal);
-            for class in classes.cloned().unwrap_or_default() {
-                next.extend(self.used(configuration, class));
+        } else if !self.unknown.list.is_empty() {
+            for place in 0..self.goals.len() {
+                let goal = self.goals[place] as usize;
+                let count = self.unknown.leaving.get(goal).map_or(0, Vec::len);
+                for place in 0..count {
+                    let kind = self.unknown.leaving[goal][place];
+                    found.extend(self.used(configuration, kind));
+                }
             }
         }
+        self.found = found;
     }
 
-    /// The states that an open call waits for, and what leads to them by calls
-    /// of unknown outcome; and whether any state may be waited for.
-    fn goals(&self, configuration: &Configuration<S::State>) -> (Vec<S::State>, bool) {
-        let mut goals = Vec::new();
-        for slot in bits((self.reads | self.others) & !configuration.done) {
-            match self.effect(self.holders[slot]) {
+    /// Finds the states that an open call waits for, and what leads to them by
+    /// calls of unknown outcome; whether any state may be waited for.
+    fn find_goals(&mut self, configuration: &Configuration<M>) -> bool {
+        let goals = &mut self.goals;
+        let unknown = &self.unknown;
+        goals.clear();
+        if unknown.some_other {
+            return true;
+        }
+        let open = &self.open;
+        for slot in ((open.reads | open.others) & !configuration.done).slots() {
+            match open.calls[slot as usize].effect {
                 Effect::Observe(Some(state)) | Effect::Change { from: state, .. } => {
-                    if !goals.contains(state) {
-                        goals.push(*state);
+                    if !goals.contains(&state) {
+                        goals.push(state);
                     }
                 }
-                _ => return (goals, true),
+                _ => return true,
             }
         }
-        let classes = &self.timeline.classes;
-        let begun = |class: &u32| self.begun[*class as usize] > 0;
-        if classes.others.iter().any(begun) {
-            return (goals, true);
-        }
+        // What an open call leaves may be what another waits for.
         let mut place = 0;
-        while let Some(goal) = goals.get(place) {
-            for class in classes.leaving.get(goal).into_iter().flatten() {
-                let call = classes.calls[*class as usize][0];
-                if let Effect::Change { from, .. } = self.effect(call)
-                    && begun(class)
-                    && !goals.contains(from)
+        while let Some(&goal) = goals.get(place) {
+            let leaving = unknown.leaving.get(goal as usize);
+            for &kind in leaving.into_iter().flatten() {
+                if let Effect::Change { from, .. } = unknown.list[kind as usize].held.effect
+                    && !goals.contains(&from)
                 {
-                    goals.push(*from);
+                    goals.push(from);
                 }
             }
             place += 1;
         }
-        (goals, false)
+        !open.totals.is_empty() && !unknown.list.is_empty()
     }
 
-    /// Adds a configuration unless another dominates it; its place.
-    fn add(
-        &self,
-        antichain: &mut Antichain<S::State>,
-        mut configuration: Configuration<S::State>,
-    ) -> Option<usize> {
-        if configuration.seen_until < self.at {
-            configuration.seen_until = 0;
+    /// Drops the decisions that lead to no configuration any more.
+    fn forget_decisions(&mut self) {
+        let mut names = vec![NONE; self.decisions.len()];
+        for configuration in &self.configurations {
+            let mut last = configuration.decided;
+            while let Some(name) = names.get_mut(last as usize) {
+                if *name != NONE {
+                    break;
+                }
+                *name = 0;
+                last = self.decisions[last as usize].before;
+            }
         }
-        antichain.add(configuration, |one, other| self.dominates(one, other))
+        let mut live = 0;
+        for place in 0..names.len() {
+            if names[place] == NONE {
+                continue;
+            }
+            names[place] = live as u32;
+            let mut decision = self.decisions[place];
+            if let Some(&before) = names.get(decision.before as usize) {
+                decision.before = before;
+            }
+            self.decisions[live] = decision;
+            live += 1;
+        }
+        self.decisions.truncate(live);
+        self.decisions_live = live;
+        for configuration in &mut self.configurations {
+            if let Some(&name) = names.get(configuration.decided as usize) {
+                configuration.decided = name;
+            }
+        }
     }
+}
 
-    /// Whether whatever can follow the other can follow this one, of two in the
-    /// same state.
-    fn dominates(&self, one: &Configuration<S::State>, other: &Configuration<S::State>) -> bool {
+/// Whether a call is a read that is possible as things are, or a write that
+/// changes nothing that is seen.
+fn owes_nothing<M>(
+    object: &Object,
+    held: &Held,
+    configuration: &Configuration<M>,
+    at: u32,
+) -> bool {
+    let state = configuration.state;
+    let is_seen = configuration.seen_until >= at;
+    match held.effect {
+        Effect::Observe(Some(wanted)) => is_seen && wanted == state,
+        Effect::Observe(None) => object.step(held.class, state).is_some(),
+        Effect::Replace(to) if is_seen => to == state,
+        Effect::Replace(_) => held.seen_until < at,
+        Effect::Total => !is_seen || object.step(held.class, state) == Some(state),
+        Effect::Change { .. } | Effect::Other => false,
+    }
+}
+
+impl<M: Mask> Open<M> {
+    /// Whether whatever can follow `other` can follow `one`, of two in the same
+    /// state.
+    #[inline]
+    pub(super) fn dominates(
+        &self,
+        one: &Configuration<M>,
+        other: &Configuration<M>,
+        used_sets: &UsedSets,
+    ) -> bool {
         let differs = (one.done ^ other.done) | (one.placed ^ other.placed);
         let optional = one.done & !one.placed;
-        differs & self.others == 0
-            && other.done & !one.done & self.reads == 0
-            && differs & self.writes & !optional == 0
-            && self.used_sets.within(one.used, other.used)
-    }
-}
-
-/// Goes along one line of decisions, to say where every call stands.
-struct Tracing<'a, S: Specification> {
-    frontier: &'a Frontier<S>,
-    at: u32,
-    state: S::State,
-    order: Order,
-    open: Vec<Open>,
-}
-
-/// A call that is open.
-#[derive(Clone, Copy)]
-struct Open {
-    call: u32,
-    /// It stands in the order already, or owes no place.
-    done: bool,
-}
-
-impl<S: Specification<State: Copy>> Tracing<'_, S> {
-    fn begin(&mut self, call: u32) {
-        self.open.push(Open { call, done: false });
-        self.settle();
-    }
-
-    /// Lets `call` be the next.
-    fn place(&mut self, call: u32) {
-        let is_write = |call| matches!(self.frontier.effect(call), Effect::Replace(_));
-        if is_write(call) {
-            for open in self.open.iter_mut() {
-                if !open.done && open.call != call && is_write(open.call) {
-                    self.order.became_optional(open.call);
-                    open.done = true;
-                }
-            }
-        }
-        if let Some(state) = self.frontier.step(call, &self.state) {
-            self.state = state;
-        }
-        self.order.placed(call);
-        for open in self.open.iter_mut().filter(|open| open.call == call) {
-            open.done = true;
-        }
-        self.settle();
-    }
-
-    /// Lets all stand here that owe nothing as things are.
-    fn settle(&mut self) {
-        let seen_until = self.frontier.timeline.seen_until(&self.state);
-        for open in self.open.iter_mut().filter(|open| !open.done) {
-            let frontier = self.frontier;
-            if !frontier.owes_nothing(&self.state, seen_until, self.at, open.call) {
-                continue;
-            }
-            open.done = true;
-            match frontier.effect(open.call).is_read_only() {
-                true => self.order.placed(open.call),
-                // It may be placed later; what it leaves here nobody sees.
-                false => self.order.became_optional(open.call),
-            }
-        }
-    }
-}
-
-impl<T: Copy + Eq + std::hash::Hash> Antichain<T> {
-    fn new() -> Self {
-        Antichain {
-            list: Vec::new(),
-            alive: Vec::new(),
-            by_state: FxHashMap::default(),
-        }
-    }
-
-    fn add(
-        &mut self,
-        configuration: Configuration<T>,
-        dominates: impl Fn(&Configuration<T>, &Configuration<T>) -> bool,
-    ) -> Option<usize> {
-        if self.list.len() == SCANNED_MAX {
-            for (place, configuration) in self.list.iter().enumerate() {
-                let places = self.by_state.entry(configuration.state).or_default();
-                places.push(place as u32);
-            }
-        }
-        let is_alike = |it: &Configuration<T>| match (it.seen_until, configuration.seen_until) {
-            (0, 0) => true,
-            (0, _) | (_, 0) => false,
-            _ => it.state == configuration.state,
-        };
-        let len = self.list.len() as u32;
-        // States that are not seen any more are alike, whatever they were.
-        let indexed = len as usize >= SCANNED_MAX && configuration.seen_until != 0;
-        let places = match indexed {
-            true => self.by_state.get(&configuration.state),
-            false => None,
-        };
-        let places = places.map(Vec::as_slice).unwrap_or_default();
-        let scanned = if indexed { 0..0 } else { 0..len };
-        for place in scanned.chain(places.iter().copied()) {
-            let place = place as usize;
-            let other = &self.list[place];
-            if !self.alive[place] || !is_alike(other) {
-                continue;
-            }
-            if dominates(other, &configuration) {
-                return None;
-            }
-            if dominates(&configuration, other) {
-                self.alive[place] = false;
-            }
-        }
-        let place = self.list.len();
-        if place >= SCANNED_MAX {
-            let places = self.by_state.entry(configuration.state).or_default();
-            places.push(place as u32);
-        }
-        self.list.push(configuration);
-        self.alive.push(true);
-        Some(place)
-    }
-
-    fn into_list(self) -> Vec<Configuration<T>> {
-        let all = self.list.into_iter().zip(self.alive);
-        all.filter_map(|(configuration, alive)| alive.then_some(configuration))
-            .collect()
+        (differs & self.others).is_empty()
+            && (other.done & !one.done & self.reads).is_empty()
+            && (differs & self.writes & !optional).is_empty()
+            && used_sets.within(one.used, other.used)
     }
 }

@@ -25,6 +25,7 @@ fn options(spec: Spec) -> Options {
     Options {
         spec,
         nil: None,
+        engine: None,
         limits,
     }
 }

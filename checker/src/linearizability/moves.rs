@@ -2,15 +2,16 @@
 //!
 //! The rules of [`super::search`], whose header says why no order is missed.
 
+use super::object::State;
 use super::search::{Configuration, Goals, Move, Search, Supply, Trace};
 use super::slots::Slots;
 use super::timeline::{End, Moment};
-use crate::specification::{Effect, Specification};
+use crate::specification::Effect;
 
 /// So many goals are told apart; beyond, anything may be of use.
 const GOALS_MAX: usize = 64;
 
-impl<T: PartialEq> Goals<T> {
+impl Goals {
     pub(super) fn new() -> Self {
         Goals {
             states: Vec::new(),
@@ -18,33 +19,33 @@ impl<T: PartialEq> Goals<T> {
         }
     }
 
-    fn add(&mut self, state: T) {
+    fn add(&mut self, state: State) {
         if !self.states.contains(&state) {
             self.any |= self.states.len() == GOALS_MAX;
             self.states.push(state);
         }
     }
 
-    fn include(&self, state: &T) -> bool {
-        self.any || self.states.contains(state)
+    fn include(&self, state: State) -> bool {
+        self.any || self.states.contains(&state)
     }
 }
 
-impl<S: Specification, B: Slots> Search<S, B> {
+impl<B: Slots> Search<B> {
     /// Carries out `next`, and all that then needs no decision.
     pub(super) fn carry_out(
         &mut self,
-        configuration: &mut Configuration<S::State, B>,
+        configuration: &mut Configuration<B>,
         next: Move,
         trace: &mut impl Trace,
     ) {
         match next {
             Move::Place(call) => self.place(configuration, call, trace),
-            Move::Use(class) => {
-                let used = self.used_sets.count(configuration.used, class) as usize;
-                let call = self.timeline.classes.calls[class as usize][used];
+            Move::Use(kind) => {
+                let used = self.used_sets.count(configuration.used, kind) as usize;
+                let call = self.timeline.unknown.calls[kind as usize][used];
                 if self.supply == Supply::Exact {
-                    configuration.used = self.used_sets.add(configuration.used, class);
+                    configuration.used = self.used_sets.add(configuration.used, kind);
                 }
                 self.replace_state(configuration, call, trace);
                 configuration.unseen = true;
@@ -61,11 +62,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
 
     /// Does all that needs no decision: places the reads that are possible
     /// and goes past the completions that are accounted for.
-    pub(super) fn settle(
-        &mut self,
-        configuration: &mut Configuration<S::State, B>,
-        trace: &mut impl Trace,
-    ) {
+    pub(super) fn settle(&mut self, configuration: &mut Configuration<B>, trace: &mut impl Trace) {
         self.place_reads(configuration, trace);
         while let Some(&moment) = self.timeline.moments.get(self.cursor.at as usize) {
             match moment {
@@ -78,10 +75,9 @@ impl<S: Specification, B: Slots> Search<S, B> {
                     if !self.is_accounted_for(configuration, call) {
                         break;
                     }
-                    if let Some(End { slot, .. }) = self.timeline.calls[call as usize].end {
-                        configuration.placed.remove(slot);
-                        configuration.optional.remove(slot);
-                    }
+                    let End { slot, .. } = self.end(call);
+                    configuration.placed.remove(slot);
+                    configuration.optional.remove(slot);
                     self.cursor.forward(&self.timeline);
                 }
             }
@@ -90,7 +86,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
     }
 
     /// Lists what can be decided; what is listed last is tried first.
-    pub(super) fn list_moves(&mut self, configuration: &Configuration<S::State, B>) {
+    pub(super) fn list_moves(&mut self, configuration: &Configuration<B>) {
         let Some((completing, _)) = self.completing() else {
             return;
         };
@@ -103,74 +99,70 @@ impl<S: Specification, B: Slots> Search<S, B> {
     /// The call that completes at the cursor.
     fn completing(&self) -> Option<(u32, End)> {
         match self.timeline.moments.get(self.cursor.at as usize) {
-            Some(&Moment::End(call)) => {
-                let end = self.timeline.calls[call as usize].end?;
-                Some((call, end))
-            }
+            Some(&Moment::End(call)) => Some((call, self.end(call))),
             _ => None,
         }
     }
 
-    fn effect(&self, call: u32) -> &Effect<S::State> {
-        self.timeline.effect(call)
+    fn effect(&self, call: u32) -> Effect<State> {
+        self.object.effect(self.timeline.class(call))
     }
 
-    fn step(&self, call: u32, state: &S::State) -> Option<S::State> {
-        self.timeline.step(&self.specification, call, state)
+    fn step(&self, call: u32, state: State) -> Option<State> {
+        self.object.step(self.timeline.class(call), state)
     }
 
-    fn place(
-        &mut self,
-        configuration: &mut Configuration<S::State, B>,
-        call: u32,
-        trace: &mut impl Trace,
-    ) {
-        let Some(End { moment, slot }) = self.timeline.calls[call as usize].end else {
-            return;
-        };
+    /// Where a call of known outcome ends.
+    fn end(&self, call: u32) -> End {
+        self.timeline.ends[call as usize]
+    }
+
+    /// Whether a call replaces any state, so that it may stand just before
+    /// another that does.
+    fn is_write(&self, call: u32) -> bool {
+        matches!(self.effect(call), Effect::Replace(_))
+    }
+
+    fn place(&mut self, configuration: &mut Configuration<B>, call: u32, trace: &mut impl Trace) {
+        let End { moment, slot } = self.end(call);
         let owed = !configuration.optional.contains(slot);
         configuration.placed.insert(slot);
         configuration.optional.remove(slot);
         self.replace_state(configuration, call, trace);
-        let is_write = matches!(self.effect(call), Effect::Replace(_));
+        let is_write = self.is_write(call);
         let must_be_here = owed && moment == configuration.at;
         configuration.unseen = is_write && !must_be_here;
     }
 
     fn replace_state(
         &mut self,
-        configuration: &mut Configuration<S::State, B>,
+        configuration: &mut Configuration<B>,
         call: u32,
         trace: &mut impl Trace,
     ) {
-        if matches!(self.effect(call), Effect::Replace(_)) {
+        if self.is_write(call) {
             self.make_writes_optional(configuration, trace);
         }
-        if let Some(state) = self.step(call, &configuration.state) {
+        if let Some(state) = self.step(call, configuration.state) {
             configuration.state = state;
         }
         trace.placed(call);
     }
 
-    fn make_writes_optional(
-        &self,
-        configuration: &mut Configuration<S::State, B>,
-        trace: &mut impl Trace,
-    ) {
+    fn make_writes_optional(&self, configuration: &mut Configuration<B>, trace: &mut impl Trace) {
         let optional = &mut configuration.optional;
         self.cursor
             .open
             .each_without(&configuration.placed, |slot| {
                 let call = self.cursor.holder(slot);
-                let is_write = matches!(self.effect(call), Effect::Replace(_));
-                if is_write && !optional.contains(slot) {
+                if self.is_write(call) && !optional.contains(slot) {
                     optional.insert(slot);
                     trace.became_optional(call);
                 }
             });
     }
 
-    fn place_reads(&self, configuration: &mut Configuration<S::State, B>, trace: &mut impl Trace) {
+    fn place_reads(&self, configuration: &mut Configuration<B>, trace: &mut impl Trace) {
         let before = configuration.placed.clone();
         self.cursor.open.each_without(&before, |slot| {
             self.place_if_read(configuration, self.cursor.holder(slot), trace);
@@ -179,14 +171,12 @@ impl<S: Specification, B: Slots> Search<S, B> {
 
     fn place_if_read(
         &self,
-        configuration: &mut Configuration<S::State, B>,
+        configuration: &mut Configuration<B>,
         call: u32,
         trace: &mut impl Trace,
     ) {
-        let Some(End { slot, .. }) = self.timeline.calls[call as usize].end else {
-            return;
-        };
-        if self.effect(call).is_read_only() && self.step(call, &configuration.state).is_some() {
+        let End { slot, .. } = self.end(call);
+        if self.effect(call).is_read_only() && self.step(call, configuration.state).is_some() {
             configuration.placed.insert(slot);
             configuration.unseen = false;
             trace.placed(call);
@@ -195,10 +185,8 @@ impl<S: Specification, B: Slots> Search<S, B> {
 
     /// Whether the completion of `call`, which is at the cursor, leaves
     /// nothing to decide.
-    fn is_accounted_for(&self, configuration: &Configuration<S::State, B>, call: u32) -> bool {
-        let Some(End { moment, slot }) = self.timeline.calls[call as usize].end else {
-            return true;
-        };
+    fn is_accounted_for(&self, configuration: &Configuration<B>, call: u32) -> bool {
+        let End { moment, slot } = self.end(call);
         if configuration.placed.contains(slot) {
             return true;
         }
@@ -217,33 +205,29 @@ impl<S: Specification, B: Slots> Search<S, B> {
 
     /// Whether a write of `to` changes the state, or hides another write that
     /// still owes its place.
-    fn makes_a_difference(
-        &self,
-        configuration: &Configuration<S::State, B>,
-        to: &S::State,
-    ) -> bool {
+    fn makes_a_difference(&self, configuration: &Configuration<B>, to: State) -> bool {
         let mut owed = false;
         self.cursor
             .open
             .each_without(&configuration.placed, |slot| {
-                let is_write = matches!(self.effect(self.cursor.holder(slot)), Effect::Replace(_));
+                let is_write = self.is_write(self.cursor.holder(slot));
                 owed |= is_write && !configuration.optional.contains(slot);
             });
-        owed || *to != configuration.state
+        owed || to != configuration.state
     }
 
     /// Whether a call is open that must find some state.
-    fn something_waits(&self, configuration: &Configuration<S::State, B>) -> bool {
+    fn something_waits(&self, configuration: &Configuration<B>) -> bool {
         let mut waits = false;
         self.cursor
             .open
             .each_without(&configuration.placed, |slot| {
-                waits |= !matches!(self.effect(self.cursor.holder(slot)), Effect::Replace(_));
+                waits |= !self.is_write(self.cursor.holder(slot));
             });
         waits
     }
 
-    fn find_goals(&mut self, configuration: &Configuration<S::State, B>) {
+    fn find_goals(&mut self, configuration: &Configuration<B>) {
         let mut goals = std::mem::replace(&mut self.goals, Goals::new());
         goals.states.clear();
         goals.any = false;
@@ -252,78 +236,71 @@ impl<S: Specification, B: Slots> Search<S, B> {
             .each_without(&configuration.placed, |slot| {
                 match self.effect(self.cursor.holder(slot)) {
                     Effect::Observe(Some(from)) | Effect::Change { from, .. } => {
-                        goals.add(from.clone());
+                        goals.add(from);
                     }
                     Effect::Observe(None) | Effect::Total | Effect::Other => goals.any = true,
                     Effect::Replace(_) => {}
                 }
             });
-        let others = &self.timeline.classes.others;
-        goals.any |= others
-            .iter()
-            .any(|&class| self.is_left(configuration, class));
+        let others = &self.timeline.unknown.others;
+        goals.any |= others.iter().any(|&kind| self.is_left(configuration, kind));
         self.find_goals_through_unknown(configuration, &mut goals);
         self.goals = goals;
     }
 
     /// What a goal can be reached from by calls of unknown outcome is a goal.
-    fn find_goals_through_unknown(
-        &self,
-        configuration: &Configuration<S::State, B>,
-        goals: &mut Goals<S::State>,
-    ) {
-        let classes = &self.timeline.classes;
+    fn find_goals_through_unknown(&self, configuration: &Configuration<B>, goals: &mut Goals) {
+        let unknown = &self.timeline.unknown;
         let mut place = 0;
-        while let Some(goal) = goals.states.get(place).filter(|_| !goals.any) {
-            let leaving = classes.leaving.get(goal).map_or(&[][..], Vec::as_slice);
-            for &class in leaving {
-                let call = classes.calls[class as usize][0];
-                if let Effect::Change { from, .. } = self.effect(call)
-                    && self.is_left(configuration, class)
+        while let Some(&goal) = goals.states.get(place).filter(|_| !goals.any) {
+            for &kind in unknown.leaving(goal) {
+                if let Effect::Change { from, .. } = self.effect_of_kind(kind)
+                    && self.is_left(configuration, kind)
                 {
-                    goals.add(from.clone());
+                    goals.add(from);
                 }
             }
             place += 1;
         }
     }
 
-    /// Whether a call of this class of unknown outcome has begun and is not
-    /// used.
-    fn is_left(&self, configuration: &Configuration<S::State, B>, class: u32) -> bool {
-        let begun = self.cursor.begun(class);
-        begun > 0 && begun > self.used_sets.count(configuration.used, class)
+    fn effect_of_kind(&self, kind: u32) -> Effect<State> {
+        self.object
+            .effect(self.timeline.unknown.classes[kind as usize])
     }
 
-    fn list_unknown(&mut self, configuration: &Configuration<S::State, B>) {
+    /// Whether a call of this kind of unknown outcome has begun and is not
+    /// used.
+    fn is_left(&self, configuration: &Configuration<B>, kind: u32) -> bool {
+        let begun = self.cursor.begun(kind);
+        begun > 0 && begun > self.used_sets.count(configuration.used, kind)
+    }
+
+    fn list_unknown(&mut self, configuration: &Configuration<B>) {
         let mut moves = std::mem::take(&mut self.moves);
-        let classes = &self.timeline.classes;
-        let mut consider = |class: u32| {
-            if self.is_of_use(configuration, classes.calls[class as usize][0])
-                && self.is_left(configuration, class)
+        let unknown = &self.timeline.unknown;
+        let mut consider = |kind: u32| {
+            if self.is_of_use(configuration, unknown.calls[kind as usize][0])
+                && self.is_left(configuration, kind)
             {
-                moves.push(Move::Use(class));
+                moves.push(Move::Use(kind));
             }
         };
         if self.goals.any {
-            (0..classes.calls.len() as u32)
-                .filter(|&class| !classes.calls[class as usize].is_empty())
-                .for_each(&mut consider);
+            (0..unknown.calls.len() as u32).for_each(&mut consider);
         } else {
-            let leaving = |goal| classes.leaving.get(goal).map_or(&[][..], Vec::as_slice);
-            let goals = self.goals.states.iter().flat_map(leaving);
-            goals
-                .chain(&classes.others)
-                .copied()
-                .for_each(&mut consider);
+            let goals = self.goals.states.iter();
+            let leaving = goals.flat_map(|&goal| unknown.leaving(goal));
+            let kinds = leaving.chain(&unknown.others);
+            kinds.copied().for_each(&mut consider);
         }
         self.moves = moves;
     }
 
     /// Whether a call that owes nothing could be followed by one that sees
     /// what it does.
-    fn is_of_use(&self, configuration: &Configuration<S::State, B>, call: u32) -> bool {
-        let state = &configuration.state;
+    fn is_of_use(&self, configuration: &Configuration<B>, call: u32) -> bool {
+        let state = configuration.state;
         match self.effect(call) {
             Effect::Observe(_) => false,
             Effect::Replace(to) => {
@@ -333,13 +310,13 @@ impl<S: Specification, B: Slots> Search<S, B> {
             }
             Effect::Change { from, to } => from == state && to != from && self.goals.include(to),
             Effect::Total | Effect::Other => {
-                self.step(call, state).is_some_and(|next| next != *state)
+                self.step(call, state).is_some_and(|next| next != state)
             }
         }
     }
 
     /// The open calls other than the one that completes.
-    fn list_open(&mut self, configuration: &Configuration<S::State, B>, completing: u32) {
+    fn list_open(&mut self, configuration: &Configuration<B>, completing: u32) {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
         self.cursor
@@ -350,7 +327,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
                     Effect::Observe(_) => false,
                     Effect::Replace(_) => self.is_of_use(configuration, call),
                     Effect::Change { .. } | Effect::Total | Effect::Other => {
-                        self.step(call, &configuration.state).is_some()
+                        self.step(call, configuration.state).is_some()
                     }
                 };
                 if possible && call != completing && !self.is_equal(call, completing) {
@@ -363,7 +340,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
     }
 
     fn keep_first_to_complete(&self, candidates: &mut Vec<u32>, call: u32) {
-        let moment = |call: u32| self.timeline.calls[call as usize].end.map(|end| end.moment);
+        let moment = |call: u32| self.end(call).moment;
         match candidates
             .iter_mut()
             .find(|other| self.is_equal(**other, call))
@@ -376,14 +353,11 @@ impl<S: Specification, B: Slots> Search<S, B> {
 
     /// Whether two calls that complete are equal.
     fn is_equal(&self, one: u32, other: u32) -> bool {
-        let class = |call: u32| self.timeline.calls[call as usize].class;
-        class(one) == class(other)
+        self.timeline.class(one) == self.timeline.class(other)
     }
 
-    fn list_completing(&mut self, configuration: &Configuration<S::State, B>, call: u32) {
-        let Some(End { slot, .. }) = self.timeline.calls[call as usize].end else {
-            return;
-        };
+    fn list_completing(&mut self, configuration: &Configuration<B>, call: u32) {
+        let End { slot, .. } = self.end(call);
         let optional = configuration.optional.contains(slot);
         let possible = match self.effect(call) {
             Effect::Observe(_) => false,
@@ -391,7 +365,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
                 !configuration.unseen && (!optional || self.makes_a_difference(configuration, to))
             }
             Effect::Change { .. } | Effect::Total | Effect::Other => {
-                self.step(call, &configuration.state).is_some()
+                self.step(call, configuration.state).is_some()
             }
         };
         if optional {
@@ -409,7 +383,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
     /// Whether the next call to begin that waits for a state waits for what
     /// `call` writes rather than for what the object holds. Only a guess at
     /// what to try first.
-    fn is_wanted_next(&self, configuration: &Configuration<S::State, B>, call: u32) -> bool {
+    fn is_wanted_next(&self, configuration: &Configuration<B>, call: u32) -> bool {
         let Effect::Replace(to) = self.effect(call) else {
             return false;
         };
@@ -422,7 +396,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
                 if from == to {
                     return true;
                 }
-                if *from == configuration.state {
+                if from == configuration.state {
                     return false;
                 }
             }

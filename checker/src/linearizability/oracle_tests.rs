@@ -5,16 +5,20 @@
 //! order of completions and invocations. It prunes nothing that the search
 //! prunes.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 
-use super::frontier::Frontier;
-use super::key_search::{Order, replays};
-use super::search::{Progress, Search, Supply};
-use super::slots::Slots;
+use super::depth_first::depth_first;
+use super::object::Object;
+use super::search::{Progress, Supply};
+use super::sweep::sweep;
 use super::timeline::Timeline;
 use super::zones::{self, Zones};
 use crate::small::is_linearizable_small;
-use crate::specification::{Register, RegisterCall, RegisterReturn, Specification, TimedCallOf};
+use crate::specification::{
+    Effect, Register, RegisterCall, RegisterReturn, Specification, TimedCall, TimedCallOf,
+};
 
 type Call = TimedCallOf<Register<u8>>;
 
@@ -110,40 +114,38 @@ fn random_return(random: &mut Random, call: &RegisterCall<u8>, values: u64) -> R
     }
 }
 
-fn search<B: Slots>(specification: Register<u8>, calls: &[Call]) -> bool {
-    let timeline = Timeline::new(&specification, calls.to_vec());
-    let mut search = Search::<_, B>::new(specification, timeline, Supply::Exact, None);
-    match search.run(1_000_000) {
+/// Asserts that every engine says what is expected, with an order if there is
+/// one.
+fn assert_agreed<S: Specification>(specification: &S, calls: &[TimedCallOf<S>], expected: bool) {
+    let (object, numbered) = Object::of_calls(specification.clone(), calls);
+    let object = Arc::new(object);
+    let timeline = Arc::new(Timeline::new(&object, numbered.clone()));
+    let holds = |progress, order: &dyn Fn() -> Vec<u32>| match progress {
         Progress::Explained => {
-            let mut order = Order::default();
-            search.retrace(&search.explanation(), &mut order);
-            let order: Vec<u32> = order.calls.into_iter().flatten().collect();
-            assert!(
-                replays(&specification, calls, &order),
-                "{calls:#?} not by {order:?}"
-            );
+            let order = order();
+            let holds = object.replays(&numbered, &order);
+            assert!(holds, "{calls:#?} not by {order:?}");
             true
         }
         Progress::Refuted => false,
         Progress::Paused => panic!("not decided: {calls:#?}"),
+    };
+    let mut exact = depth_first(&object, &timeline, Supply::Exact, None);
+    let progress = exact.run(1_000_000);
+    let order = (progress == Progress::Explained).then(|| exact.order());
+    let is_valid = holds(progress, &|| order.clone().unwrap_or_default());
+    assert_eq!(is_valid, expected, "depth first: {calls:#?}");
+    if timeline.unknown.others.is_empty() {
+        let mut relaxed = depth_first(&object, &timeline, Supply::Unlimited, None);
+        let refuted = relaxed.run(1_000_000) == Progress::Refuted;
+        assert!(!(refuted && expected), "relaxed: {calls:#?}");
     }
-}
-
-fn by_frontier(specification: Register<u8>, calls: &[Call]) -> bool {
-    let timeline = Timeline::new(&specification, calls.to_vec());
-    let mut frontier = Frontier::new(specification, timeline).expect("few open calls");
-    match frontier.run(1_000_000) {
-        Progress::Explained => {
-            let order = frontier.order();
-            assert!(
-                replays(&specification, calls, &order),
-                "{calls:#?} not by {order:?}"
-            );
-            true
-        }
-        Progress::Refuted => false,
-        Progress::Paused => panic!("not decided: {calls:#?}"),
-    }
+    let mut sweep = sweep(&object, &timeline).expect("few open calls");
+    let progress = sweep.run(1_000_000);
+    let is_valid = holds(progress, &|| sweep.orders(1).remove(0));
+    assert_eq!(is_valid, expected, "sweep: {calls:#?}");
+    let small = is_linearizable_small(specification, calls);
+    assert_eq!(small, expected, "small: {calls:#?}");
 }
 
 /// So many of each shape.
@@ -160,19 +162,94 @@ fn compare(seed: u64, histories: usize, length: u64, processes: u64, values: u64
         let calls = random_calls(&mut random, count, processes, values);
         let expected = brute_force(&register, &calls);
         valid += usize::from(expected);
-        assert_eq!(search::<[u64; 1]>(register, &calls), expected, "{calls:#?}");
-        let relaxed = Timeline::new(&register, calls.clone());
-        let mut relaxed = Search::<_, [u64; 1]>::new(register, relaxed, Supply::Unlimited, None);
-        let refuted = relaxed.run(1_000_000) == Progress::Refuted;
-        assert!(!(refuted && expected), "{calls:#?}");
-        assert_eq!(by_frontier(register, &calls), expected, "{calls:#?}");
-        assert_eq!(
-            is_linearizable_small(&register, &calls),
-            expected,
-            "{calls:#?}"
-        );
+        assert_agreed(&register, &calls, expected);
     }
     valid
+}
+
+/// A list that is written as a whole, or grows.
+#[derive(Clone, Debug)]
+struct Growing;
+
+/// Writes leave a list of one; what is read is the whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Grow {
+    Read,
+    Write(u8),
+    Append(u8),
+}
+
+impl Specification for Growing {
+    type State = Vec<u8>;
+    type Call = Grow;
+    type Return = Vec<u8>;
+
+    fn initial(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn step(&self, state: &Vec<u8>, call: &Grow, seen: Option<&Vec<u8>>) -> Option<Vec<u8>> {
+        match (call, seen) {
+            (Grow::Read, Some(seen)) => (seen == state).then(|| state.clone()),
+            (Grow::Read, None) => Some(state.clone()),
+            (Grow::Write(value), _) => Some(vec![*value]),
+            (Grow::Append(value), _) => Some([state.as_slice(), &[*value]].concat()),
+        }
+    }
+
+    fn effect(&self, call: &Grow, seen: Option<&Vec<u8>>) -> Effect<Vec<u8>> {
+        match call {
+            Grow::Read => Effect::Observe(seen.cloned()),
+            Grow::Write(value) => Effect::Replace(vec![*value]),
+            Grow::Append(_) => Effect::Total,
+        }
+    }
+}
+
+/// Calls of which most reads see a list that may have been there.
+fn random_growing(random: &mut Random, count: usize, processes: u64) -> Vec<TimedCallOf<Growing>> {
+    let mut held: Vec<u8> = Vec::new();
+    let mut shadows: Vec<Vec<u8>> = vec![held.clone()];
+    let calls = random_calls(random, count, processes, 2);
+    let growing = calls.into_iter().map(|call| {
+        let value = random.below(2) as u8;
+        let asked = match random.below(5) {
+            0 | 1 => Grow::Read,
+            2 => Grow::Write(value),
+            _ => Grow::Append(value),
+        };
+        if random.below(4) > 0
+            && let Some(next) = Growing.step(&held, &asked, None)
+        {
+            held = next;
+            shadows.push(held.clone());
+        }
+        let recent = shadows.len() - 1 - random.below(2.min(shadows.len() as u64)) as usize;
+        TimedCall {
+            call: asked,
+            invoked: call.invoked,
+            completed: call.completed.map(|(at, _)| (at, shadows[recent].clone())),
+        }
+    });
+    growing.collect()
+}
+
+#[test]
+fn calls_that_are_possible_everywhere_agree_with_brute_force() {
+    let mut random = Random(21);
+    let mut valid = 0;
+    for _ in 0..2 * HISTORIES {
+        let count = 2 + random.below(8) as usize;
+        let processes = 1 + random.below(5);
+        let calls = random_growing(&mut random, count, processes);
+        let expected = brute_force(&Growing, &calls);
+        valid += usize::from(expected);
+        assert_agreed(&Growing, &calls, expected);
+    }
+    assert!(
+        (HISTORIES / 4..7 * HISTORIES / 4).contains(&valid),
+        "{valid}: a lopsided set"
+    );
 }
 
 #[test]
@@ -225,11 +302,12 @@ fn zones_agree_with_brute_force() {
         let calls = random_distinct(&mut random, count, processes);
         let expected = brute_force(&register, &calls);
         valid += usize::from(expected);
-        match zones::decide(&register, &calls) {
+        let (object, numbered) = Object::of_calls(register, &calls);
+        match zones::decide(&object, &numbered) {
             Some(Zones::Refuted(_)) => assert!(!expected, "{calls:#?}"),
             Some(Zones::Order(order)) => {
                 assert!(expected, "{calls:#?}");
-                assert!(replays(&register, &calls, &order), "{calls:#?} {order:?}");
+                assert!(object.replays(&numbered, &order), "{calls:#?} {order:?}");
             }
             None => panic!("every value is written once: {calls:#?}"),
         }

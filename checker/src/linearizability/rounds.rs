@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::key_search::Judge;
+use super::judge::Judge;
 use super::search::Progress;
 use super::{Limits, describe_bytes, describe_time};
 

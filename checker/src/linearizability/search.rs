@@ -9,7 +9,7 @@
 //! | `at` | the next completion that is not yet accounted for |
 //! | `placed` | which of the calls open there stand in the order already |
 //! | `optional` | which open writes need no place of their own any more |
-//! | `used` | how many calls of each class of unknown outcome stand in it |
+//! | `used` | how many calls of each kind of unknown outcome stand in it |
 //! | `state` | what the object holds |
 //! | `unseen` | the state must be seen before it is replaced |
 //!
@@ -36,12 +36,15 @@
 //! worst; where values are written once it hardly does. What makes it bad is
 //! many clients at once on few values, above all with cas.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 
 use super::crashed::{Used, UsedSets};
+use super::object::{Object, State};
+use super::order::Order;
 use super::slots::Slots;
 use super::timeline::{Cursor, Timeline};
-use crate::specification::Specification;
 
 /// How a search stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,37 +69,37 @@ pub(crate) enum Supply {
 }
 
 /// A search for an order of one object's calls.
-pub(crate) struct Search<S: Specification, B> {
-    pub(super) specification: S,
-    pub(super) timeline: Timeline<S>,
+pub(crate) struct Search<B> {
+    pub(super) object: Arc<Object>,
+    pub(super) timeline: Arc<Timeline>,
     pub(super) cursor: Cursor<B>,
     pub(super) used_sets: UsedSets,
-    seen: FxHashSet<Configuration<S::State, B>>,
-    frames: Vec<Frame<S::State, B>>,
+    seen: FxHashSet<Configuration<B>>,
+    frames: Vec<Frame<B>>,
     /// What is left to try: each frame's from its `moves_from` on.
     pub(super) moves: Vec<Move>,
-    pub(super) goals: Goals<S::State>,
+    pub(super) goals: Goals,
     pub(super) candidates: Vec<u32>,
     progress: Progress,
     pub(super) supply: Supply,
     /// The completion whose furthest order is kept.
     watch: Option<u32>,
-    furthest: Furthest<S::State>,
+    furthest: Furthest,
 }
 
 /// What a configuration is, the table in the module's header says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Configuration<T, B> {
+pub(super) struct Configuration<B> {
     pub(super) placed: B,
     pub(super) optional: B,
     pub(super) at: u32,
     pub(super) used: Used,
-    pub(super) state: T,
+    pub(super) state: State,
     pub(super) unseen: bool,
 }
 
-struct Frame<T, B> {
-    configuration: Configuration<T, B>,
+struct Frame<B> {
+    configuration: Configuration<B>,
     /// The move that led here.
     led_here: Option<Move>,
     moves_from: u32,
@@ -107,7 +110,7 @@ struct Frame<T, B> {
 pub(crate) enum Move {
     /// Let this call be the next.
     Place(u32),
-    /// Let one of this class of unknown outcome be the next.
+    /// Let one of this kind of unknown outcome be the next.
     Use(u32),
     /// Let the write that completes here go unused.
     Pass,
@@ -115,24 +118,34 @@ pub(crate) enum Move {
 
 /// Up to where some order comes.
 #[derive(Clone, Debug)]
-pub(crate) struct Furthest<T> {
+pub(crate) struct Furthest {
     /// The completion that no order accounts for, so far.
     pub(crate) moment: u32,
     /// The moves of an order that comes up to it, the longest such; kept only
     /// where that is the completion that is watched for.
     pub(crate) moves: Vec<Move>,
     /// What the object holds after the orders that come up to it.
-    pub(crate) states: Vec<T>,
+    pub(crate) states: Vec<State>,
 }
 
 /// So many states are kept to explain a refutation.
 const STATES_SHOWN: usize = 8;
 
 /// The states that an open call waits for, so that a write may be of use.
-pub(super) struct Goals<T> {
-    pub(super) states: Vec<T>,
+pub(super) struct Goals {
+    pub(super) states: Vec<State>,
     /// A call is open that may wait for any state.
     pub(super) any: bool,
+}
+
+impl Trace for Order {
+    fn placed(&mut self, call: u32) {
+        self.placed(call);
+    }
+
+    fn became_optional(&mut self, call: u32) {
+        self.became_optional(call);
+    }
 }
 
 /// Is told what an order is made of.
@@ -145,18 +158,18 @@ pub(crate) trait Trace {
 
 impl Trace for () {}
 
-impl<S: Specification, B: Slots> Search<S, B> {
+impl<B: Slots> Search<B> {
     /// Prepares a search. Of the orders that come up to the completion `watch`
     /// the longest is kept.
     pub(crate) fn new(
-        specification: S,
-        timeline: Timeline<S>,
+        object: Arc<Object>,
+        timeline: Arc<Timeline>,
         supply: Supply,
         watch: Option<u32>,
     ) -> Self {
         let mut search = Search {
             cursor: Cursor::new(&timeline),
-            used_sets: UsedSets::new(timeline.classes.calls.len()),
+            used_sets: UsedSets::new(timeline.unknown.calls.len()),
             seen: FxHashSet::default(),
             frames: Vec::new(),
             moves: Vec::new(),
@@ -170,7 +183,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
                 moves: Vec::new(),
                 states: Vec::new(),
             },
-            specification,
+            object,
             timeline,
         };
         let mut configuration = search.start();
@@ -179,15 +192,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
         search
     }
 
-    pub(crate) fn specification(&self) -> &S {
-        &self.specification
-    }
-
-    pub(crate) fn timeline(&self) -> &Timeline<S> {
-        &self.timeline
-    }
-
-    pub(crate) fn furthest(&self) -> &Furthest<S::State> {
+    pub(crate) fn furthest(&self) -> &Furthest {
         &self.furthest
     }
 
@@ -198,12 +203,12 @@ impl<S: Specification, B: Slots> Search<S, B> {
 
     /// How many bytes the search holds, the history itself apart.
     pub(crate) fn bytes(&self) -> usize {
-        let entry = size_of::<Configuration<S::State, B>>() + 1;
+        let entry = size_of::<Configuration<B>>() + 1;
         // A full table is about to be copied to one twice as large.
         let growing = self.seen.capacity() - self.seen.len() < self.seen.capacity() / 64;
         let tables = if growing { 3 } else { 1 };
         tables * self.seen.capacity() * entry
-            + self.frames.capacity() * size_of::<Frame<S::State, B>>()
+            + self.frames.capacity() * size_of::<Frame<B>>()
             + self.moves.capacity() * size_of::<Move>()
             + self.used_sets.bytes()
     }
@@ -237,13 +242,13 @@ impl<S: Specification, B: Slots> Search<S, B> {
         }
     }
 
-    fn start(&self) -> Configuration<S::State, B> {
+    fn start(&self) -> Configuration<B> {
         Configuration {
             placed: B::empty(self.timeline.slots),
             optional: B::empty(self.timeline.slots),
             at: 0,
             used: Used::NONE,
-            state: self.specification.initial(),
+            state: self.object.initial,
             unseen: false,
         }
     }
@@ -277,7 +282,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
         self.cursor.at as usize == self.timeline.moments.len()
     }
 
-    fn enter(&mut self, configuration: Configuration<S::State, B>, led_here: Option<Move>) {
+    fn enter(&mut self, configuration: Configuration<B>, led_here: Option<Move>) {
         let moves_from = self.moves.len() as u32;
         if self.is_at_end() {
             self.progress = Progress::Explained;
@@ -308,7 +313,7 @@ impl<S: Specification, B: Slots> Search<S, B> {
         }
         let states = &mut furthest.states;
         if states.len() < STATES_SHOWN && !states.contains(&configuration.state) {
-            states.push(configuration.state.clone());
+            states.push(configuration.state);
         }
         // Copying the order at every advance would make the search quadratic.
         let is_watched = Some(configuration.at) == self.watch;

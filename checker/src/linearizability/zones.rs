@@ -19,9 +19,8 @@
 //! This judges alone only what is refuted: of what is valid it gives an order,
 //! which is replayed.
 
-use rustc_hash::FxHashMap;
-
-use crate::specification::{Effect, Specification, TimedCallOf};
+use super::object::{Call, NEVER, Object, State};
+use crate::specification::Effect;
 
 /// What the zones show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(crate) enum Zones {
 type Place = i64;
 
 const BEGINNING: Place = -1;
-const NEVER: Place = i64::MAX;
+const NO_END: Place = i64::MAX;
 
 /// No call.
 const NONE: u32 = u32::MAX;
@@ -59,21 +58,19 @@ struct Cluster {
     needed: bool,
 }
 
-struct Clusters<T> {
+struct Clusters {
     list: Vec<Cluster>,
-    places: FxHashMap<T, u32>,
+    /// By state, the cluster of what was written.
+    places: Vec<u32>,
     /// By call, the next read of the same cluster.
     next: Vec<u32>,
 }
 
 /// Decides by zones, if all that there is are reads, and writes of distinct
 /// values other than the first.
-pub(crate) fn decide<S: Specification>(
-    specification: &S,
-    calls: &[TimedCallOf<S>],
-) -> Option<Zones> {
-    let mut clusters = Clusters::of_writes(specification, calls)?;
-    if let Err(read) = clusters.add_reads(specification, calls) {
+pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
+    let mut clusters = Clusters::of_writes(object, calls)?;
+    if let Err(read) = clusters.add_reads(object, calls) {
         return Some(Zones::Refuted(Some(read)));
     }
     let mut forward: Vec<(Place, Place, u32)> = Vec::new();
@@ -111,29 +108,27 @@ pub(crate) fn decide<S: Specification>(
     Some(Zones::Order(clusters.order(&moments)))
 }
 
-impl<T: Clone + Eq + std::hash::Hash> Clusters<T> {
+impl Clusters {
     /// The clusters with their writes alone; none if a value is written twice,
     /// or something else is done.
-    fn of_writes<S: Specification<State = T>>(
-        specification: &S,
-        calls: &[TimedCallOf<S>],
-    ) -> Option<Self> {
+    fn of_writes(object: &Object, calls: &[Call]) -> Option<Self> {
         let mut clusters = Clusters {
             list: Vec::new(),
-            places: FxHashMap::default(),
+            places: Vec::new(),
             next: vec![NONE; calls.len()],
         };
-        clusters.add(specification.initial(), NONE, BEGINNING, BEGINNING, false);
-        for (number, timed) in (0..).zip(calls) {
-            match specification.effect(&timed.call, timed.returned()) {
+        clusters.add(object.initial, NONE, BEGINNING, BEGINNING, false);
+        for (number, call) in (0..).zip(calls) {
+            match object.effect(call.class) {
                 Effect::Observe(Some(_)) => {}
-                Effect::Observe(None) if timed.completed.is_none() => {}
+                Effect::Observe(None) if call.is_unknown() => {}
                 Effect::Replace(value) => {
-                    let completed = timed.completed.as_ref().map(|(at, _)| Place::from(*at));
-                    let begun = Place::from(timed.invoked);
-                    let finish = completed.unwrap_or(NEVER);
-                    let is_new = clusters.add(value, number, begun, finish, completed.is_some());
-                    if !is_new {
+                    let begun = Place::from(call.invoked);
+                    let (finish, needed) = match call.completed {
+                        NEVER => (NO_END, false),
+                        completed => (Place::from(completed), true),
+                    };
+                    if !clusters.add(value, number, begun, finish, needed) {
                         return None;
                     }
                 }
@@ -146,7 +141,7 @@ impl<T: Clone + Eq + std::hash::Hash> Clusters<T> {
     }
 
     /// Whether the value is new.
-    fn add(&mut self, value: T, write: u32, begun: Place, finish: Place, needed: bool) -> bool {
+    fn add(&mut self, value: State, write: u32, begun: Place, finish: Place, needed: bool) -> bool {
         let number = self.list.len() as u32;
         self.list.push(Cluster {
             write,
@@ -157,7 +152,11 @@ impl<T: Clone + Eq + std::hash::Hash> Clusters<T> {
             last: NONE,
             needed,
         });
-        self.places.insert(value, number).is_none()
+        let value = value as usize;
+        if self.places.len() <= value {
+            self.places.resize(value + 1, NONE);
+        }
+        std::mem::replace(&mut self.places[value], number) == NONE
     }
 
     /// Adds the reads to what they saw.
@@ -165,29 +164,21 @@ impl<T: Clone + Eq + std::hash::Hash> Clusters<T> {
     /// # Errors
     ///
     /// A read that ended before what it saw had begun to be written.
-    fn add_reads<S: Specification<State = T>>(
-        &mut self,
-        specification: &S,
-        calls: &[TimedCallOf<S>],
-    ) -> Result<(), u32> {
-        for (number, timed) in (0..).zip(calls) {
-            let Some((completed, returned)) = &timed.completed else {
+    fn add_reads(&mut self, object: &Object, calls: &[Call]) -> Result<(), u32> {
+        for (number, call) in (0..).zip(calls) {
+            let Effect::Observe(Some(value)) = object.effect(call.class) else {
                 continue;
             };
-            let Effect::Observe(Some(value)) = specification.effect(&timed.call, Some(returned))
-            else {
-                continue;
-            };
-            let Some(&place) = self.places.get(&value) else {
+            let place = self.places.get(value as usize).copied().unwrap_or(NONE);
+            let completed = Place::from(call.completed);
+            let Some(cluster) = self.list.get_mut(place as usize) else {
                 return Err(number);
             };
-            let cluster = &mut self.list[place as usize];
-            let completed = Place::from(*completed);
             if completed < cluster.begun {
                 return Err(number);
             }
             cluster.finish = cluster.finish.min(completed);
-            cluster.start = cluster.start.max(timed.invoked.into());
+            cluster.start = cluster.start.max(call.invoked.into());
             cluster.needed = true;
             match cluster.last {
                 NONE => cluster.first = number,

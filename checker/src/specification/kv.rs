@@ -8,19 +8,26 @@
 //! that holds nothing counts as the empty list or, for a text, the empty text.
 //! Anything else refuses it, and stays as it is.
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Effect, Register, RegisterCall, RegisterReturn, Specification, TimedCallOf};
+use super::{Effect, Register, RegisterCall, RegisterReturn, Specification};
 use crate::symbols::{Symbol, Symbols};
 
 /// One key of a key-value store.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Kv {
     register: Register<Symbol>,
-    /// Names what appends make; a step can make a value nobody wrote down. Of
-    /// one's own from then on.
-    symbols: RefCell<Arc<Symbols>>,
+    /// Names what appends make; a step can make a value nobody wrote down.
+    symbols: Mutex<Symbols>,
+}
+
+impl Clone for Kv {
+    fn clone(&self) -> Self {
+        Kv {
+            register: self.register,
+            symbols: Mutex::new(self.symbols().clone()),
+        }
+    }
 }
 
 /// What a key is asked.
@@ -36,30 +43,16 @@ pub enum KvCall {
 impl Kv {
     /// A key that at first holds `initial`; `symbols` names every value in
     /// its history.
-    pub fn new(initial: Symbol, symbols: impl Into<Arc<Symbols>>) -> Self {
+    pub fn new(initial: Symbol, symbols: Symbols) -> Self {
         Kv {
             register: Register { initial },
-            symbols: RefCell::new(symbols.into()),
-        }
-    }
-
-    /// What the key holds at first.
-    pub(crate) fn value_initial(&self) -> Symbol {
-        self.register.initial
-    }
-
-    /// The one state in which `timed` is possible, if there is one.
-    pub(crate) fn wants(&self, timed: &TimedCallOf<Self>) -> Option<Symbol> {
-        match self.effect(&timed.call, timed.returned()) {
-            Effect::Observe(from) => from,
-            Effect::Change { from, .. } => timed.returned().and(Some(from)),
-            Effect::Replace(_) | Effect::Total | Effect::Other => None,
+            symbols: Mutex::new(symbols),
         }
     }
 
     /// What the symbols stand for.
-    pub fn symbols(&self) -> std::cell::Ref<'_, Symbols> {
-        std::cell::Ref::map(self.symbols.borrow(), |symbols| &**symbols)
+    pub fn symbols(&self) -> MutexGuard<'_, Symbols> {
+        self.symbols.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,8 +75,7 @@ impl Specification for Kv {
         match call {
             KvCall::Register(call) => self.register.step(state, call, returned),
             KvCall::Append(last) => {
-                let mut symbols = self.symbols.borrow_mut();
-                let appended = Arc::make_mut(&mut symbols).append(*state, *last);
+                let appended = self.symbols().append(*state, *last);
                 match returned {
                     None => Some(appended.unwrap_or(*state)),
                     Some(RegisterReturn::Done) => appended,

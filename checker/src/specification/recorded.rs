@@ -3,8 +3,6 @@
 //! A history names what is done (`f`) and has values for what is asked and
 //! answered. [`Recorded`] says what those are to a specification.
 
-use std::fmt::Debug;
-
 use tribunal_histories::Value;
 
 use super::Specification;
@@ -21,9 +19,7 @@ pub struct Asked<'a> {
 }
 
 /// A specification for the operations of recorded histories.
-pub trait Recorded:
-    Specification<State: Send, Call: Send, Return: Send> + Clone + Debug + Send + 'static
-{
+pub trait Recorded: Specification {
     /// The operations that it allows.
     const FUNCTIONS: &'static [&'static str];
 

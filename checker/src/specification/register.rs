@@ -39,7 +39,7 @@ pub enum RegisterReturn<V> {
     Mismatch,
 }
 
-impl<V: Clone + Eq + Hash + Debug> Specification for Register<V> {
+impl<V: Clone + Eq + Hash + Debug + Send + Sync + 'static> Specification for Register<V> {
     type State = V;
     type Call = RegisterCall<V>;
     type Return = RegisterReturn<V>;

@@ -1,0 +1,287 @@
+//! One object's calls as numbers.
+//!
+//! Every engine works on these: a state and a call are four bytes each, however
+//! large the values are, and what a call does to a state is looked up rather
+//! than carried out again.
+//!
+//! Calls that ask the same and are answered the same are of one *class*.
+
+use std::fmt::Debug;
+use std::sync::{Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+use tribunal_histories::Value;
+
+use crate::specification::{Effect, Specification, TimedCallOf};
+
+/// The number of a state.
+pub(crate) type State = u32;
+
+/// The completion of what does not complete.
+pub(crate) const NEVER: u32 = u32::MAX;
+
+/// One call of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// What is asked and answered.
+    pub(crate) class: u32,
+    /// When it was asked: a place in the order of all events. Two ends in one
+    /// place overlap.
+    pub(crate) invoked: u32,
+    /// When it completed; [`NEVER`] if its outcome is not known.
+    pub(crate) completed: u32,
+}
+
+impl Call {
+    /// Whether it may have taken effect, may still, and may never.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.completed == NEVER
+    }
+}
+
+/// Calls that ask the same and are answered the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Class {
+    /// What it does, for all states at once.
+    pub(crate) effect: Effect<State>,
+    /// Whether the answer is known.
+    pub(crate) is_known: bool,
+    /// The class of the same call where the answer is not known.
+    pub(crate) unknown: u32,
+}
+
+/// What a specification does, in numbers.
+pub(crate) trait Steps: Debug + Send + Sync {
+    /// What the object holds after a call of `class` in `state`; none if it is
+    /// not possible there.
+    fn step(&self, state: State, class: u32) -> Option<State>;
+    /// What a state is.
+    fn show(&self, state: State) -> Value;
+}
+
+/// One object: what it does with the classes of calls that are asked of it.
+#[derive(Debug)]
+pub(crate) struct Object {
+    /// What it holds at first.
+    pub(crate) initial: State,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) steps: Box<dyn Steps>,
+}
+
+impl Object {
+    /// An object with this specification, and its calls.
+    pub(crate) fn of_calls<S: Specification>(
+        specification: S,
+        calls: &[TimedCallOf<S>],
+    ) -> (Object, Vec<Call>) {
+        let mut naming = Naming::new(specification);
+        let calls = calls.iter().map(|timed| Call {
+            class: naming.class(Asked {
+                call: timed.call.clone(),
+                returned: timed.returned().cloned(),
+                completes: timed.completed.is_some(),
+            }),
+            invoked: timed.invoked,
+            completed: timed.completed.as_ref().map_or(NEVER, |(at, _)| *at),
+        });
+        let calls = calls.collect();
+        let show = |_: &S, state: &S::State| Value::Text(format!("{state:?}"));
+        (naming.object(show), calls)
+    }
+
+    /// What calls of `class` do, for all states at once.
+    #[inline]
+    pub(crate) fn effect(&self, class: u32) -> Effect<State> {
+        self.classes[class as usize].effect
+    }
+
+    /// What the object holds after a call of `class`, if it is possible in
+    /// `state`.
+    #[inline]
+    pub(crate) fn step(&self, class: u32, state: State) -> Option<State> {
+        let it = &self.classes[class as usize];
+        match it.effect {
+            Effect::Observe(Some(wanted)) => (wanted == state).then_some(state),
+            Effect::Replace(to) => Some(to),
+            Effect::Change { from, to } if from == state => Some(to),
+            Effect::Change { .. } => (!it.is_known).then_some(state),
+            Effect::Observe(None) | Effect::Total | Effect::Other => self.steps.step(state, class),
+        }
+    }
+
+    /// Whether `order` is whole, respects what completed before what was
+    /// invoked, and is as specified. This is all that a valid verdict rests on;
+    /// it knows nothing of what found the order.
+    pub(crate) fn replays(&self, calls: &[Call], order: &[u32]) -> bool {
+        let mut left = vec![true; calls.len()];
+        let mut invoked_last = 0;
+        let mut state = self.initial;
+        for &place in order {
+            let call = &calls[place as usize];
+            if call.completed < invoked_last || !std::mem::take(&mut left[place as usize]) {
+                return false;
+            }
+            invoked_last = invoked_last.max(call.invoked);
+            match self.step(call.class, state) {
+                Some(next) => state = next,
+                None => return false,
+            }
+        }
+        let mut left = left.into_iter().zip(calls);
+        left.all(|(left, call)| !left || call.is_unknown())
+    }
+}
+
+/// A call, as far as its class goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Asked<C, R> {
+    pub(crate) call: C,
+    /// What was answered, if that is known.
+    pub(crate) returned: Option<R>,
+    /// Whether it took effect for certain.
+    pub(crate) completes: bool,
+}
+
+type AskedOf<S> = Asked<<S as Specification>::Call, <S as Specification>::Return>;
+
+/// Gives the calls and states of a specification their numbers.
+#[derive(Debug)]
+pub(crate) struct Naming<S: Specification> {
+    specification: S,
+    numbers: FxHashMap<AskedOf<S>, u32>,
+    asked: Vec<AskedOf<S>>,
+    classes: Vec<Class>,
+    states: States<S::State>,
+}
+
+impl<S: Specification> Naming<S> {
+    pub(crate) fn new(specification: S) -> Self {
+        let mut states = States::default();
+        states.number(&specification.initial());
+        Naming {
+            specification,
+            numbers: FxHashMap::default(),
+            asked: Vec::new(),
+            classes: Vec::new(),
+            states,
+        }
+    }
+
+    pub(crate) fn specification(&self) -> &S {
+        &self.specification
+    }
+
+    /// How many classes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// The class of a call.
+    pub(crate) fn class(&mut self, asked: AskedOf<S>) -> u32 {
+        if let Some(&class) = self.numbers.get(&asked) {
+            return class;
+        }
+        let unknown = match asked.completes {
+            true => self.class(Asked {
+                call: asked.call.clone(),
+                returned: None,
+                completes: false,
+            }),
+            false => self.classes.len() as u32,
+        };
+        let effect = self
+            .specification
+            .effect(&asked.call, asked.returned.as_ref());
+        let is_known = asked.returned.is_some();
+        let effect = match effect.map(|state| self.states.number(&state)) {
+            // It changes nothing in another state, and yet owes its place.
+            Effect::Change { .. } if asked.completes && !is_known => Effect::Other,
+            effect => effect,
+        };
+        let class = self.classes.len() as u32;
+        self.classes.push(Class {
+            effect,
+            is_known,
+            unknown,
+        });
+        self.asked.push(asked.clone());
+        self.numbers.insert(asked, class);
+        class
+    }
+
+    /// The object, once all its calls have their classes; `show` says what a
+    /// state is.
+    pub(crate) fn object(self, show: fn(&S, &S::State) -> Value) -> Object {
+        Object {
+            initial: 0,
+            classes: self.classes,
+            steps: Box::new(Named {
+                specification: self.specification,
+                asked: self.asked,
+                states: Mutex::new(self.states),
+                show,
+            }),
+        }
+    }
+}
+
+/// A specification whose states and calls have numbers.
+#[derive(Debug)]
+struct Named<S: Specification> {
+    specification: S,
+    /// By class.
+    asked: Vec<AskedOf<S>>,
+    states: Mutex<States<S::State>>,
+    show: fn(&S, &S::State) -> Value,
+}
+
+/// The states that were met, and the steps between them.
+#[derive(Debug)]
+struct States<T> {
+    list: Vec<T>,
+    numbers: FxHashMap<T, State>,
+    /// By state and class.
+    steps: FxHashMap<(State, u32), Option<State>>,
+}
+
+impl<T> Default for States<T> {
+    fn default() -> Self {
+        States {
+            list: Vec::new(),
+            numbers: FxHashMap::default(),
+            steps: FxHashMap::default(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> States<T> {
+    fn number(&mut self, state: &T) -> State {
+        if let Some(&number) = self.numbers.get(state) {
+            return number;
+        }
+        let number = self.list.len() as State;
+        self.list.push(state.clone());
+        self.numbers.insert(state.clone(), number);
+        number
+    }
+}
+
+impl<S: Specification> Steps for Named<S> {
+    fn step(&self, state: State, class: u32) -> Option<State> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&next) = states.steps.get(&(state, class)) {
+            return next;
+        }
+        let Asked { call, returned, .. } = &self.asked[class as usize];
+        let before = &states.list[state as usize];
+        let next = self.specification.step(before, call, returned.as_ref());
+        let next = next.map(|next| states.number(&next));
+        states.steps.insert((state, class), next);
+        next
+    }
+
+    fn show(&self, state: State) -> Value {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.show)(&self.specification, &states.list[state as usize])
+    }
+}

@@ -1,0 +1,237 @@
+//! A frontier that goes over one object's history, and the order it finds.
+
+use std::sync::Arc;
+
+use super::frontier::{Decision, Frontier, Seen, Taken};
+use super::mask::Mask;
+use super::object::{Object, State};
+use super::order::Order;
+use super::search::Progress;
+use super::timeline::{Moment, Timeline};
+use crate::specification::Effect;
+
+/// So many moments are gone past for each configuration that may be looked at.
+const MOMENTS_FREE: u64 = 64;
+
+/// A frontier that goes over a history.
+pub(crate) struct Sweep<M> {
+    object: Arc<Object>,
+    timeline: Arc<Timeline>,
+    frontier: Frontier<M>,
+    progress: Progress,
+}
+
+/// What a sweep shows, whatever its width.
+pub(crate) trait Sweeping: Send {
+    /// Goes on for so many configurations.
+    fn run(&mut self, configurations: u64) -> Progress;
+    /// How it stands.
+    fn progress(&self) -> Progress;
+    /// How many bytes it holds.
+    fn bytes(&self) -> usize;
+    /// Whether it costs little more than reading the history.
+    fn is_quick(&self) -> bool;
+    /// The completion that no order accounts for so far, as a moment.
+    fn moment(&self) -> u32;
+    /// The calls of some of the orders that come furthest, up to what is owed
+    /// there; the whole of one once there is one.
+    fn orders(&self, count: usize) -> Vec<Vec<u32>>;
+}
+
+/// A sweep of a history, as wide as that is concurrent; none if too many calls
+/// are open at a time.
+pub(crate) fn sweep(object: &Arc<Object>, timeline: &Arc<Timeline>) -> Option<Box<dyn Sweeping>> {
+    match timeline.slots {
+        0..=64 => Some(Box::new(Sweep::<u64>::new(object, timeline))),
+        65..=128 => Some(Box::new(Sweep::<u128>::new(object, timeline))),
+        _ => None,
+    }
+}
+
+impl<M: Mask + 'static> Sweep<M> {
+    fn new(object: &Arc<Object>, timeline: &Arc<Timeline>) -> Self {
+        Sweep {
+            frontier: frontier(object, timeline, true),
+            object: Arc::clone(object),
+            timeline: Arc::clone(timeline),
+            progress: Progress::Paused,
+        }
+    }
+
+    /// The calls in the order that the decisions make of them.
+    fn order(&self, decided: &[Decision]) -> Vec<u32> {
+        let mut telling = Telling {
+            frontier: frontier::<M>(&self.object, &self.timeline, false),
+            holders: vec![0; self.timeline.slots],
+            done: M::EMPTY,
+            order: Order::default(),
+            object: &self.object,
+            timeline: &self.timeline,
+        };
+        let mut decided = decided.iter().peekable();
+        let moments = &self.timeline.moments;
+        for (place, &moment) in (0..=self.frontier.at()).zip(moments) {
+            while let Some(decision) = decided.next_if(|it| it.moment == place) {
+                telling.place(decision.call);
+            }
+            if place == self.frontier.at() {
+                break;
+            }
+            telling.pass(moment);
+        }
+        telling.order.calls()
+    }
+}
+
+impl<M: Mask + 'static> Sweeping for Sweep<M> {
+    fn run(&mut self, configurations: u64) -> Progress {
+        let mut left = configurations;
+        let mut moments = configurations.saturating_mul(MOMENTS_FREE);
+        while self.progress == Progress::Paused && moments > 0 {
+            moments -= 1;
+            let Some(&moment) = self.timeline.moments.get(self.frontier.at() as usize) else {
+                self.progress = Progress::Explained;
+                break;
+            };
+            match moment {
+                Moment::Begin(call) => {
+                    let slot = self.timeline.ends[call as usize].slot;
+                    self.frontier.begin(call, self.timeline.class(call), slot);
+                }
+                Moment::BeginUnknown(call) => {
+                    self.frontier.begin_unknown(call, self.timeline.class(call));
+                }
+                Moment::End(call) => {
+                    let slot = self.timeline.ends[call as usize].slot;
+                    match self.frontier.end(slot, &mut left) {
+                        Taken::Accounted => {}
+                        Taken::Refuted => self.progress = Progress::Refuted,
+                        Taken::Unfinished => break,
+                    }
+                }
+            }
+        }
+        self.progress
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn bytes(&self) -> usize {
+        self.frontier.bytes()
+    }
+
+    fn is_quick(&self) -> bool {
+        const CONFIGURATIONS_MIN: u64 = 1 << 12;
+        self.frontier.looked_at() <= CONFIGURATIONS_MIN + 4 * u64::from(self.frontier.at())
+    }
+
+    fn moment(&self) -> u32 {
+        self.frontier.at()
+    }
+
+    fn orders(&self, count: usize) -> Vec<Vec<u32>> {
+        let decided = self.frontier.decided(count);
+        decided.iter().map(|decided| self.order(decided)).collect()
+    }
+}
+
+/// A frontier that knows what is seen later in a history.
+fn frontier<M: Mask>(
+    object: &Arc<Object>,
+    timeline: &Arc<Timeline>,
+    keeps_decisions: bool,
+) -> Frontier<M> {
+    let seen = Box::new(SeenLater(Arc::clone(timeline)));
+    Frontier::new(Arc::clone(object), seen, keeps_decisions)
+}
+
+/// What is seen later is in the timeline.
+struct SeenLater(Arc<Timeline>);
+
+impl Seen for SeenLater {
+    fn until(&mut self, _object: &Object, state: State) -> u32 {
+        self.0.seen_until(state)
+    }
+}
+
+/// Goes along one line of decisions, to say where every call stands.
+struct Telling<'a, M> {
+    object: &'a Object,
+    timeline: &'a Timeline,
+    /// Of one configuration.
+    frontier: Frontier<M>,
+    /// The call in each slot.
+    holders: Vec<u32>,
+    /// The open calls that are in the order or owe nothing.
+    done: M,
+    order: Order,
+}
+
+impl<M: Mask> Telling<'_, M> {
+    fn pass(&mut self, moment: Moment) {
+        let slot = |call: u32| self.timeline.ends[call as usize].slot;
+        match moment {
+            Moment::Begin(call) => {
+                self.holders[slot(call) as usize] = call;
+                let class = self.timeline.class(call);
+                self.frontier.begin(call, class, slot(call));
+            }
+            Moment::BeginUnknown(call) => {
+                self.frontier.begin_unknown(call, self.timeline.class(call));
+            }
+            Moment::End(call) => {
+                self.frontier.leave(slot(call));
+                self.done &= !M::of(slot(call));
+            }
+        }
+        self.tell(M::EMPTY);
+    }
+
+    /// Lets `call` be the next.
+    fn place(&mut self, call: u32) {
+        let slot = self.timeline.ends[call as usize].slot;
+        let slot = (!self.timeline.calls[call as usize].is_unknown()).then_some(slot);
+        let own = slot.map_or(M::EMPTY, M::of);
+        let class = self.timeline.class(call);
+        self.frontier.follow(call, class, slot);
+        match self.object.effect(class) {
+            // What it hides could have stood just before.
+            Effect::Replace(_) => {
+                let writes = self.newly_done(|effect| !effect.is_read_only()) & !own;
+                self.done = self.done | writes;
+                for slot in writes.slots() {
+                    self.order.became_optional(self.holders[slot as usize]);
+                }
+                self.order.placed(call);
+            }
+            _ => self.order.placed(call),
+        }
+        self.tell(own);
+    }
+
+    /// Those that owe nothing any more, of which this is so.
+    fn newly_done(&self, is_so: impl Fn(Effect<State>) -> bool) -> M {
+        let new = self.frontier.done() & !self.done;
+        let effect = |slot: u32| {
+            self.object
+                .effect(self.timeline.class(self.holders[slot as usize]))
+        };
+        let some = new.slots().filter(|&slot| is_so(effect(slot)));
+        some.fold(M::EMPTY, |all, slot| all | M::of(slot))
+    }
+
+    /// Lets all stand here that owe nothing as things are; `own` stands already.
+    fn tell(&mut self, own: M) {
+        self.done |= own;
+        for slot in self.newly_done(|effect| effect.is_read_only()).slots() {
+            self.order.placed(self.holders[slot as usize]);
+        }
+        // They may be placed later; what they leave here nobody sees.
+        for slot in self.newly_done(|effect| !effect.is_read_only()).slots() {
+            self.order.became_optional(self.holders[slot as usize]);
+        }
+        self.done = self.frontier.done();
+    }
+}
