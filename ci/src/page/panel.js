@@ -53,16 +53,20 @@ function tellContaining() {
   const { operation, order } = followed;
   const section = byId('containing');
   if (!order) {
-    const why = operation
-      ? 'None of the orders that come furthest has a place for it.'
-      : 'No order is known.';
-    section.replaceChildren(html('p', { class: 'muted' }, why));
+    section.replaceChildren(html('p', { class: 'muted' }, whyNone(operation)));
     return;
   }
   const title = orders.length > 1 ? `Order ${order.number + 1} of ${orders.length}` : 'The furthest order';
   section.replaceChildren(html('h2', {}, title), html('p', { class: 'muted' }, whyShown(operation, order)), stepList(order));
   const current = section.querySelector('[aria-current]');
   if (current) keepInView(section, current);
+}
+
+function whyNone(operation) {
+  if (!operation) return 'No order is known.';
+  if (operation.ending === 'fail') return 'It had no effect, and stands in no order.';
+  if (isDefinite(operation)) return 'None of the orders that come furthest has a place for it.';
+  return 'The orders that come furthest do without it: it need not have taken effect.';
 }
 
 function whyShown(operation, order) {
