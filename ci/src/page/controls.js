@@ -18,7 +18,7 @@ function follow({ operation = null, order } = {}) {
 function meant(element) {
   const number = element.closest?.('[data-operation]')?.dataset.operation;
   const order = element.closest?.('[data-order]')?.dataset.order;
-  return number === undefined ? null : { operation: operations[number], order: orders[order] };
+  return number === undefined ? null : { operation: all[number], order: orders[order] };
 }
 
 document.addEventListener('pointerover', event => {
@@ -41,7 +41,8 @@ document.addEventListener('focusin', event => {
 // neighbours; zoom; let go.
 function neighbour(operation, key) {
   const beside = { ArrowLeft: -1, ArrowRight: 1 }[key];
-  if (beside) return operations[operation.number + beside];
+  const { operations, lanes } = drawing;
+  if (beside) return operations[operations.indexOf(operation) + beside];
   const lane = lanes.findIndex(({ process }) => process === operation.process);
   const step = key === 'ArrowDown' ? 1 : -1;
   for (let place = lane + step; lanes[place]; place += step) {
@@ -129,7 +130,7 @@ onClick('to-all', showAll);
 // Keeps what is in the middle there when the measure changes.
 function measure(byTime) {
   const ranks = [];
-  for (let rank = 0; rank < END; rank += 1) {
+  for (let rank = 0; rank < drawing.end; rank += 1) {
     if (position(rank) >= view.from && position(rank) <= view.until) ranks.push(rank);
   }
   view.byTime = byTime;
@@ -144,6 +145,11 @@ onClick('by-time', () => measure(true));
 
 dimBox.addEventListener('change', redraw);
 staleBox.addEventListener('change', redraw);
+byId('silent').addEventListener('change', event => {
+  arrange(event.target.checked);
+  showWindow();
+});
+new ResizeObserver(redraw).observe(scroller);
 window.addEventListener('resize', redraw);
 
 // The system's colours, unless the page's address or the button says others.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tribunal_checker::linearizability::witness::{Prefix, Shown, Witness};
-use tribunal_histories::{Event, History, HistoryError, Operation, Outcome};
+use tribunal_histories::{Event, FailedCas, History, HistoryError, Operation, Outcome};
 
 use super::faults::{Fault, faults};
 use super::words::{brief, cut, full, label, seen};
@@ -113,6 +113,9 @@ struct Bar {
     answered_by: Option<String>,
     /// How it ended, as far as the prefix knows: `ok`, `fail`, `info`, `open`.
     ending: &'static str,
+    /// Whether it had no effect and says nothing of the key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    silent: bool,
     invoked: u64,
     invoked_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,6 +266,8 @@ impl Bar {
             (Outcome::Info, _) => Some("info"),
         };
         let answered_by = completion.and_then(|event| event.node.as_ref());
+        let failed_cas = history.header.failed_cas;
+        let observes = operation.f == "cas" && failed_cas == FailedCas::Observed;
         // What it is told later, the prefix does not know.
         let known = match in_prefix {
             true => operation.clone(),
@@ -282,6 +287,7 @@ impl Bar {
                 .filter(|node| operation.node.as_ref() != Some(node))
                 .cloned(),
             ending: became.filter(|_| in_prefix).unwrap_or("open"),
+            silent: in_prefix && operation.outcome == Outcome::Fail && !observes,
             invoked: operation.invoked,
             invoked_ns: event(operation.invoked).map_or(0, |event| event.time),
             completed: operation.completed,

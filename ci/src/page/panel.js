@@ -20,7 +20,7 @@ const showEvent = (index, ns) => `event ${index}${hasTimes ? `, ${showTime(ns, 6
 
 // Where none is followed, the refuted one.
 function tellOperation() {
-  const operation = followed.operation ?? operations[page.refuted];
+  const operation = followed.operation ?? all[page.refuted];
   const section = byId('details');
   const hint = html('p', { class: 'muted' }, 'Point at an operation, or walk with Tab and the arrow keys. A click keeps it; Esc lets go.');
   if (!operation) {
@@ -98,16 +98,16 @@ function stepList(order) {
   const before = order.skipped > 0 ? `after ${order.skipped} more in order` : 'at first';
   line('muted', '', '', before, order.before);
   for (const step of order.steps) {
-    const operation = operations[step.operation];
+    const operation = all[step.operation];
     const drawn = line(undefined, step.place, operation.process, operation.label, step.state);
     if (step.whole) drawn.lastChild.title = step.whole;
     follows(drawn, operation);
   }
   for (const number of order.missing) {
-    const operation = operations[number];
+    const operation = all[number];
     follows(line('refuted', '✕', operation.process, operation.label, 'no place'), operation);
   }
-  const head = html('tr', {}, ...['place', 'process', 'operation', 'then holds'].map(name => html('th', { scope: 'col' }, name)));
+  const head = html('tr', {}, ...['place', 'process', 'operation', 'holds'].map(name => html('th', { scope: 'col' }, name)));
   return html('table', { class: 'steps', 'data-order': order.number }, html('thead', {}, head), body);
 }
 
@@ -131,8 +131,10 @@ function tellOrders() {
 function tellStatus(seen, stale) {
   const shown = seen.reduce((sum, lane) => sum + lane.operations.length, 0);
   const { before, after } = page.left_out;
-  const elsewhere = operations.length - shown - (staleBox.checked ? 0 : stale);
-  const parts = [`${count(shown, 'operation', 'operations')} drawn of ${count(operations.length, 'operation', 'operations')} on this page`];
+  const elsewhere = drawing.operations.length - shown - (staleBox.checked ? 0 : stale);
+  const failed = all.length - drawing.operations.length;
+  const parts = [`${count(shown, 'operation', 'operations')} drawn of ${count(all.length, 'operation', 'operations')} on this page`];
+  if (failed > 0) parts.push(`${failed.toLocaleString('en')} without effect`);
   if (elsewhere > 0) parts.push(`${elsewhere.toLocaleString('en')} outside of what is seen`);
   if (stale > 0 && !staleBox.checked) parts.push(`${stale.toLocaleString('en')} of unknown outcome, begun before`);
   if (before > 0) parts.push(`${before.toLocaleString('en')} earlier on the key left out of the page`);
@@ -148,7 +150,7 @@ function tellLegend() {
     ['refuted', 'no place'],
   ];
   const used = entries.filter(([kind]) =>
-    kind === 'refuted' ? page.refuted !== null : operations.some(operation => operation.ending === kind));
+    kind === 'refuted' ? page.refuted !== null : all.some(operation => operation.ending === kind));
   byId('legend').replaceChildren(...used.map(([kind, label]) =>
     html('li', {}, html('span', { class: `swatch ${kind}` }), label)));
 }
@@ -164,6 +166,8 @@ function tellAround() {
     html('li', {}, html('span', { class: 'muted' }, about), html('code', {}, command)));
   if (next.length > 0) byId('next').append(html('h2', {}, 'What to type next'), html('ul', {}, ...next));
   byId('dim-label').hidden = needed.size === 0;
+  byId('silent-label').hidden = silent.length === 0;
+  byId('silent-label').lastElementChild.textContent = `show ${silent.length.toLocaleString('en')} that failed`;
   tellLegend();
   tellOrders();
 }

@@ -9,16 +9,20 @@ const HEADER: &str = r#"{"format":"tribunal-history","version":1,"workload":"reg
 fn page(lines: &str, about: About) -> Page {
     let text = format!("{HEADER}\n{lines}");
     let history = History::read(text.as_bytes(), Path::new("h.jsonl")).expect("a history");
+    page_of(&history, about)
+}
+
+fn page_of(history: &History, about: About) -> Page {
     let options = Options {
         spec: Spec::CasRegister,
         nil: None,
         limits: Limits::default(),
     };
-    let report = tribunal_checker::check(&history, &options).expect("a history of registers");
+    let report = tribunal_checker::check(history, &options).expect("a history of registers");
     let Verdict::Invalid(witness) = report.verdict else {
         panic!("not refuted: {:?}", report.verdict)
     };
-    Page::new(&history, &witness, about).expect("it was judged")
+    Page::new(history, &witness, about).expect("it was judged")
 }
 
 /// A write of `value`, and then a read that saw something else.
@@ -157,4 +161,23 @@ fn only_a_page_is_written_over() {
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read_to_string(&other).expect("it is there"), HEADER);
     assert!(write(folder.path(), &page).is_err());
+}
+
+#[test]
+fn what_failed_is_silent_unless_it_observed_something() {
+    let failed = r#"{"index":7,"time":7000,"process":3,"type":"invoke","f":"cas","value":[9,2]}
+{"index":8,"time":8000,"process":3,"type":"fail","f":"cas","value":[9,2]}
+{"index":9,"time":9000,"process":4,"type":"invoke","f":"read"}
+{"index":10,"time":9500,"process":4,"type":"ok","f":"read","value":-1}
+"#;
+    let first = lost("1").replace(r#""value":null"#, r#""value":1"#);
+    let lines = format!("{first}{failed}");
+    let is_silent = |header: &str| {
+        let text = format!("{header}\n{lines}");
+        let history = History::read(text.as_bytes(), Path::new("h.jsonl")).expect("a history");
+        embedded(&render(&page_of(&history, About::default())))["operations"][3]["silent"].clone()
+    };
+    assert_eq!(is_silent(HEADER), true);
+    let observed = HEADER.replace('}', r#","failed_cas":"observed"}"#);
+    assert_eq!(is_silent(&observed), serde_json::Value::Null);
 }

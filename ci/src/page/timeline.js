@@ -47,7 +47,7 @@ const isStale = operation =>
 function seenLanes() {
   let stale = 0;
   const seen = [];
-  for (const { process, operations } of lanes) {
+  for (const { process, operations } of drawing.lanes) {
     const own = operations.filter(isSeen);
     const drawn = own.filter(operation => staleBox.checked || !isStale(operation));
     stale += own.filter(isStale).length;
@@ -104,21 +104,21 @@ function roundStep(least) {
 
 function ticks() {
   if (view.byTime) {
-    const perPosition = (last_ns - first_ns) / (END - 1);
-    const step = roundStep(90 / scale() * perPosition);
+    const { first, each } = clock();
+    const step = roundStep(90 / scale() * each);
     const digits = Math.min(Math.max(0, Math.ceil(-Math.log10(step / 1e9))), 9);
-    const begin = Math.ceil((first_ns + Math.max(view.from, 0) * perPosition) / step) * step;
-    const end = Math.min(first_ns + view.until * perPosition, last_ns);
+    const begin = Math.ceil((first + Math.max(view.from, 0) * each) / step) * step;
+    const end = first + Math.min(view.until, drawing.end - 1) * each;
     const marks = [];
     for (let ns = begin; ns <= end; ns += step) {
-      marks.push({ x: GUTTER + ((ns - first_ns) / perPosition - view.from) * scale(), label: showTime(ns, digits) });
+      marks.push({ x: GUTTER + ((ns - first) / each - view.from) * scale(), label: showTime(ns, digits) });
     }
     return marks;
   }
   const step = Math.max(roundStep(100 / scale()), 1);
   const marks = [];
-  for (let rank = Math.max(Math.ceil(view.from / step) * step, 0); rank < END && rank <= view.until; rank += step) {
-    const { index, ns } = events[rank];
+  for (let rank = Math.max(Math.ceil(view.from / step) * step, 0); rank < drawing.end && rank <= view.until; rank += step) {
+    const { index, ns } = drawing.events[rank];
     marks.push({ x: x(rank), label: `event ${index}`, ns });
   }
   if (!hasTimes) return marks;
@@ -130,9 +130,9 @@ function ticks() {
 
 // Spans behind the lanes, clipped to what is seen.
 function spans() {
-  const window = { kind: 'window', label: page.window.label, from: rankOf(page.window.first), until: END - 0.5 };
-  const all = [window, ...faults.map(fault => ({ kind: fault.moment ? 'moment' : 'fault', ...fault }))];
-  return all.map(span => ({ ...span, left: x(span.from), right: x(span.until) }))
+  const window = { kind: 'window', label: page.window.label, ...drawing.pointed };
+  const faults = drawing.faults.map(fault => ({ kind: fault.moment ? 'moment' : 'fault', ...fault }));
+  return [window, ...faults].map(span => ({ ...span, left: x(span.from), right: x(span.until) }))
     .filter(({ left, right }) => right >= GUTTER && left <= view.width)
     .map(span => ({
       ...span,
@@ -200,7 +200,7 @@ function drawBars(seen) {
     lane.operations.forEach((operation, place) => {
       gone.delete(operation.number);
       const next = lane.operations[place + 1];
-      drawBar(operation, lane.y, next ? x(next.from) : view.width);
+      drawBar(operation, lane.y, next ? labelBegin(next) : view.width);
     });
   }
   for (const number of gone) {
@@ -230,17 +230,25 @@ function outline(operation, left, right, y) {
   return `M${left},${y}H${right - 6}L${right},${y + BAR / 2}L${right - 6},${bottom}H${left}Z`;
 }
 
+const fontOf = operation => (operation.number === page.refuted ? '700 12px' : '12px');
+
+// Where an operation's label begins. What it is all about is readable whatever
+// stands beside it.
+function labelBegin(operation) {
+  const left = Math.max(x(operation.from), GUTTER);
+  if (operation.number !== page.refuted) return left;
+  return Math.min(left, view.width - widthOf(operation.label, fontOf(operation)) - 6);
+}
+
 function drawBar(operation, y, roomUntil) {
   const group = drawnBars.get(operation.number) ?? makeBar(operation);
   const [hit, bar, text] = group.children;
   const left = Math.max(x(operation.from), GUTTER);
   const right = Math.max(Math.min(x(operation.until), view.width + 8), left + 3);
   bar.setAttribute('d', outline(operation, left, right, y + BAR_TOP));
+  const [begin, font] = [labelBegin(operation), fontOf(operation)];
   const isRefuted = operation.number === page.refuted;
-  const font = isRefuted ? '700 12px' : '12px';
-  // What it is about is readable whatever stands beside it.
-  const begin = isRefuted ? Math.min(left, view.width - widthOf(operation.label, font) - 6) : left;
-  const label = isRefuted ? operation.label : fitting(operation.label, roomUntil - left - 5, font);
+  const label = isRefuted ? operation.label : fitting(operation.label, roomUntil - begin - 5, font);
   if (text.textContent !== label) text.textContent = label;
   text.setAttribute('x', begin);
   text.setAttribute('y', y + BAR_TOP - 4);
@@ -254,7 +262,7 @@ function drawBar(operation, y, roomUntil) {
 
 // One operation at a time can be reached by the Tab key; arrow keys go on.
 function tabStop() {
-  return (followed.operation ?? operations[page.refuted] ?? operations.at(-1))?.number;
+  return (followed.operation ?? all[page.refuted] ?? drawing.operations.at(-1))?.number;
 }
 
 function drawOrder() {
@@ -286,7 +294,7 @@ function placeMarks(points) {
   const marked = points.map(({ step, x, y }) => {
     const width = widthOf(String(step.place), '600 10px') + 8;
     const isFollowed = step.operation === followed.operation?.number;
-    const { ending } = operations[step.operation];
+    const { ending } = all[step.operation];
     const marks = svg('g', { class: `place ${ending}${isFollowed ? ' followed' : ''}` });
     if ((ends.get(y) ?? 0) > x - width / 2) {
       marks.append(svg('circle', { cx: x, cy: y, r: 3.5 }));
@@ -307,7 +315,7 @@ function placeMarks(points) {
 function crossesOf(order, middle) {
   const last = order.steps.at(-1)?.at ?? 0;
   const missing = order.missing.filter(number => laneOf.has(number)).map(number => {
-    const { from, until } = operations[number];
+    const { from, until } = all[number];
     return { x: (x(Math.max(from, Math.min(last, until))) + x(until)) / 2, y: middle(number) };
   });
   return missing.filter(({ x }) => x >= GUTTER && x <= view.width);

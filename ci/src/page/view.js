@@ -21,7 +21,7 @@ const widthOf = (() => {
 })();
 
 // Left of the lanes stand their names.
-const GUTTER = Math.max(64, ...lanes.map(({ process }) => widthOf(`process ${process}`) + 16));
+const GUTTER = Math.max(64, ...all.map(({ process }) => widthOf(`process ${process}`) + 16));
 
 const ruler = document.getElementById('ruler');
 const lanesSvg = document.getElementById('lanes');
@@ -48,9 +48,14 @@ function html(name, attributes = {}, ...children) {
 }
 
 // Times are shown as distances only where they are those of a clock.
-const first_ns = events[0]?.ns ?? 0;
-const last_ns = events.at(-1)?.ns ?? 0;
-const hasTimes = last_ns > first_ns && events.every(({ ns }, rank) => rank === 0 || ns >= events[rank - 1].ns);
+const hasTimes = drawing.events.length > 1 && drawing.events.at(-1).ns > drawing.events[0].ns
+  && drawing.events.every(({ ns }, rank) => rank === 0 || ns >= drawing.events[rank - 1].ns);
+
+// The first time of what is drawn, and how much of it goes by in a position.
+function clock() {
+  const { events, end } = drawing;
+  return { first: events[0].ns, each: (events.at(-1).ns - events[0].ns) / (end - 1) };
+}
 
 const view = { from: 0, until: 1, width: 900, byTime: false };
 
@@ -58,9 +63,10 @@ const view = { from: 0, until: 1, width: 900, byTime: false };
 // page is as long as its number of events in either measure.
 function position(rank) {
   if (!view.byTime) return rank;
-  const timed = whole => (events[whole].ns - first_ns) / (last_ns - first_ns) * (END - 1);
-  if (rank >= END - 1) return rank;
-  if (rank <= 0) return rank;
+  const { events, end } = drawing;
+  if (rank <= 0 || rank >= end - 1) return rank;
+  const { first, each } = clock();
+  const timed = whole => (events[whole].ns - first) / each;
   const whole = Math.floor(rank);
   return timed(whole) + (rank - whole) * (timed(whole + 1) - timed(whole));
 }
@@ -72,12 +78,13 @@ const x = rank => GUTTER + (position(rank) - view.from) * scale();
 // The place under a pixel, as `position` gives it.
 const positionAt = pixel => view.from + (pixel - GUTTER) / scale();
 
-const ENDS = { from: -1, until: END + 1 };
+// The most that can be seen.
+const ends = () => ({ from: -1, until: drawing.end + 1 });
 
 function show(from, until) {
-  const whole = ENDS.until - ENDS.from;
-  const span = Math.min(Math.max(until - from, SPAN_MIN), whole);
-  view.from = Math.min(Math.max(from, ENDS.from), ENDS.until - span);
+  const most = ends();
+  const span = Math.min(Math.max(until - from, SPAN_MIN), most.until - most.from);
+  view.from = Math.min(Math.max(from, most.from), most.until - span);
   view.until = view.from + span;
   redraw();
 }
@@ -88,15 +95,15 @@ function zoom(factor, around = (view.from + view.until) / 2) {
 
 const pan = positions => show(view.from + positions, view.until + positions);
 
-const showAll = () => show(ENDS.from, ENDS.until);
+const showAll = () => show(ends().from, ends().until);
 
 // What is pointed out, with the steps that lead to it as far as they can be
 // read.
 function showWindow() {
-  const steps = orders.flatMap(order => order.steps.map(step => operations[step.operation].from));
-  const window = position(rankOf(page.window.first));
+  const steps = orders.flatMap(order => order.steps.map(step => all[step.operation].from));
+  const window = position(drawing.pointed.from);
   const from = Math.min(window, ...steps.map(position));
-  const end = position(END);
+  const end = position(drawing.end);
   const readable = (view.width - GUTTER) / EVENT_WIDTH;
   const wanted = Math.min(Math.max(end - from, end - window), view.byTime ? Infinity : Math.max(readable, end - window));
   show(end - wanted - 1, end + 1);
