@@ -197,11 +197,13 @@ const drawnBars = new Map();
 function drawBars(seen) {
   const gone = new Set(drawnBars.keys());
   for (const lane of seen) {
-    lane.operations.forEach((operation, place) => {
+    // From the right, since each label may go on to where the next begins.
+    let roomUntil = view.width;
+    for (const operation of [...lane.operations].reverse()) {
       gone.delete(operation.number);
-      const next = lane.operations[place + 1];
-      drawBar(operation, lane.y, next ? labelBegin(next) : view.width);
-    });
+      drawBar(operation, lane.y, roomUntil);
+      roomUntil = Math.min(roomUntil, labelBegin(operation));
+    }
   }
   for (const number of gone) {
     drawnBars.get(number).remove();
