@@ -10,6 +10,7 @@
 //! | [`workload`] | what clients ask in a campaign |
 //! | [`verify`] | `tribunal verify`: recorded histories |
 //! | [`convert`] | `tribunal convert`: a history in another format |
+//! | [`page`] | a refuted history as a page to look at |
 //! | [`node`] | `tribunal node`: one node process |
 //! | [`systems`] | the systems and their wrong versions, by name |
 //! | [`input`] | histories in files, however they are written |
@@ -30,6 +31,7 @@ mod names;
 mod node;
 mod oracle;
 mod output;
+mod page;
 mod progress;
 mod simulate;
 mod systems;

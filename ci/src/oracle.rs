@@ -1,6 +1,7 @@
 //! What judges a recorded history: by its name, as the command line takes it.
 
 use serde_json::Value as Json;
+use tribunal_checker::linearizability::witness::Witness;
 use tribunal_checker::transactions::{self, Level, bank};
 use tribunal_checker::{Limits, Options, Spec, Verdict, check, local_reads};
 use tribunal_histories::{History, HistoryError, Nil};
@@ -33,6 +34,8 @@ pub struct Judged {
     pub reason: Option<String>,
     /// The proof, as data and as text.
     pub witness: Option<(Json, String)>,
+    /// The proof that there is no order, for a page of it.
+    pub unordered: Option<Box<Witness>>,
     /// What was judged, in a few words.
     pub about: String,
     /// Operations of clients.
@@ -143,6 +146,10 @@ fn by_order(history: &History, options: &Options) -> Result<Judged, HistoryError
         operations: judged.operations,
         completed_ok: judged.completed_ok,
         keys: judged.keys,
+        unordered: match judged.verdict {
+            Verdict::Invalid(witness) => Some(witness),
+            Verdict::Valid | Verdict::Unknown(_) => None,
+        },
     })
 }
 
@@ -153,6 +160,7 @@ fn by_position(history: &History) -> Result<Judged, HistoryError> {
         verdict,
         reason,
         witness,
+        unordered: None,
         about: format!(
             "{} operations on {} keys; of {} reads {} missed a write that had completed",
             judged.operations, judged.keys, judged.reads, judged.stale
@@ -189,6 +197,7 @@ fn by_cycles(history: &History, level: Level, nil: Option<Nil>) -> Result<Judged
         verdict,
         reason,
         witness,
+        unordered: None,
         about: format!(
             "{} transactions on {} keys, {} reads, {level}",
             judged.operations, judged.keys, judged.reads
@@ -224,6 +233,7 @@ fn by_totals(history: &History, overdrafts: bool) -> Result<Judged, HistoryError
         verdict,
         reason,
         witness,
+        unordered: None,
         about: format!(
             "totals of {} reads of {} accounts, {} in all",
             judged.reads, judged.accounts, judged.total

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -73,5 +74,29 @@ pub fn line(text: &str) -> anyhow::Result<()> {
             Err(error).context("write to stdout")
         }
         _ => Ok(()),
+    }
+}
+
+/// A path as a shell takes it back.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match text.chars().all(plain) && !text.is_empty() {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_typed_again() {
+        assert_eq!(
+            shell_word(Path::new("runs/raft-0001-seed5")),
+            "runs/raft-0001-seed5"
+        );
+        assert_eq!(shell_word(Path::new("my runs/it's")), "'my runs/it'\\''s'");
     }
 }

@@ -8,10 +8,12 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`pages`] | where the pages of refuted histories go |
 //! | [`recorded`] | what a run concluded, from its folder |
 //! | [`show`] | the report for people |
 //! | [`trace`] | what the nodes of a run did, held against their machine |
 
+mod pages;
 mod recorded;
 mod show;
 mod trace;
@@ -62,7 +64,7 @@ pub struct VerifyArgs {
     pub negative_balances: bool,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "failed_cas", "initial", "timeout", "memory"])]
+    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "failed_cas", "initial", "timeout", "memory", "html"])]
     pub trace: bool,
     /// How the files are written [default: what each seems to be]
     #[arg(long, value_parser = input::format_parser(), value_name = "FORMAT")]
@@ -90,6 +92,10 @@ pub struct VerifyArgs {
     /// 4GiB]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
+    /// Draw what has no order on a page to look at, in this file; of several
+    /// histories each on its own, in this folder
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
 }
 
 /// What a read of nothing means.
@@ -192,6 +198,9 @@ struct FileReport {
     /// The witness for people.
     #[serde(skip)]
     shown: Option<String>,
+    /// The witness as a page to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<PathBuf>,
     /// What the run concluded whose folder this is.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<Recorded>,
@@ -224,6 +233,8 @@ struct Case {
     /// How it is written.
     format: Format,
     judge: Judge,
+    /// Where its page goes, if one is asked for.
+    page: Option<PathBuf>,
 }
 
 /// Judges the histories and prints what was concluded.
@@ -235,15 +246,24 @@ pub fn run(args: VerifyArgs, format: output::Format) -> anyhow::Result<Conclusio
     let oracle = args.oracle()?;
     let mut set_aside = SetAside::of(args.files.len());
     let mut cases = Vec::new();
-    for file in &args.files {
-        cases.extend(set_aside.unless_read(read(file, &args, oracle))?);
+    let html = args.html.as_deref();
+    let pages = html.map(|html| pages::targets(html, &args.files));
+    let pages = pages.transpose()?.unwrap_or_default();
+    for (number, file) in args.files.iter().enumerate() {
+        if let Some(mut case) = set_aside.unless_read(read(file, &args, oracle))? {
+            case.page = pages.get(number).cloned();
+            cases.push(case);
+        }
     }
     let mut files = Vec::new();
     for case in &cases {
         files.extend(set_aside.unless_read(judge(case, &args))?);
     }
     let report = of_all(begun, files);
-    finish(format, &report, &set_aside, show::report, show::files)
+    let rows =
+        |files: &[FileReport]| format!("{}\n{}", show::files(files), show::pages(files, html));
+    let shown = |report: &Report<FileReport>| show::report(report, html);
+    finish(format, &report, &set_aside, shown, rows)
 }
 
 /// Files that could not be read, while others are judged.
@@ -311,6 +331,7 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
         history,
         format,
         judge,
+        page: None,
     })
 }
 
@@ -344,6 +365,7 @@ impl VerifyArgs {
         let given = [
             ("--timeout", self.timeout.is_some()),
             ("--memory", self.memory.is_some()),
+            ("--html", self.html.is_some()),
         ];
         if let Some((flag, _)) = given.iter().find(|(_, given)| *given && !is_order) {
             return refuse(flag, "the search for an order");
@@ -456,6 +478,7 @@ fn judge_detection(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport>
         seconds: begun.elapsed().as_secs_f64(),
         witness: check.witness,
         shown: check.shown.map(|shown| format!("{shown}\n")),
+        page: None,
         recorded: Recorded::of(&case.file, check.verdict),
         verdict: check.verdict,
         warning: case.history.truncated.as_ref().map(ToString::to_string),
@@ -480,6 +503,7 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
     let judged = oracle
         .judge(&case.history, nil, limits)
         .map_err(unreadable)?;
+    let page = pages::write(case, &judged, args)?;
     let (verdict, reason) = match judged.verdict {
         Conclusion::Valid if judged.operations == 0 => {
             let reason = "it holds no operation, so there was nothing to judge";
@@ -508,6 +532,7 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
         seconds: begun.elapsed().as_secs_f64(),
         witness,
         shown,
+        page,
         recorded,
         warning: truncated.or(idle),
     })
@@ -530,6 +555,7 @@ mod tests {
             initial: None,
             timeout: None,
             memory: None,
+            html: None,
         }
     }
 

@@ -174,6 +174,26 @@ fn every_workload_of_transactions_tells_a_right_version_from_a_wrong_one() {
 }
 
 #[test]
+fn a_run_without_an_order_is_drawn_in_its_folder() {
+    let (_out, path) = folder();
+    let bug = ["run", "raft", "--bug", "local-read-at-follower"];
+    let calm = ["--time", "3s", "--faults", "none", "--seed", "7"];
+    let done = tribunal(&[&bug[..], &calm, &["--out", &path]].concat());
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    let page = format!("{path}/raft-0001-seed7/linearizability.html");
+    let said = format!("\npage:    {page}\nagain:");
+    assert!(done.stdout.contains(&said), "{}", done.stdout);
+    let text = fs::read_to_string(&page).expect("a page");
+    for fact in ["tribunal replay", "local-read-at-follower", "linearizable"] {
+        assert!(text.contains(fact), "{fact}");
+    }
+    let verdict = format!("{path}/raft-0001-seed7/verdict.json");
+    let verdict = fs::read_to_string(verdict).expect("a verdict");
+    let verdict: Value = serde_json::from_str(&verdict).expect("JSON");
+    assert_eq!(verdict["checks"][0]["page"], page.as_str());
+}
+
+#[test]
 fn a_replay_has_the_same_schedule_and_campaign() {
     let (_out, path) = folder();
     let (_, first, stderr) = run(&["--time", "3s", "--seed", "77", "--out", &path]);

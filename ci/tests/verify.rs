@@ -231,6 +231,77 @@ fn flags_of_values_outrank_the_header_and_are_refused_where_they_say_nothing() {
     }
 }
 
+/// A read of what was overwritten before it began, as `seen` has it.
+fn stale(seen: &str) -> String {
+    let read = r#"{"index":2,"time":2,"process":1,"type":"invoke","f":"read"}
+{"index":3,"time":3,"process":1,"type":"ok","f":"read","value":"#;
+    format!("{HEADER}\n{WRITE}{read}{seen}}}\n")
+}
+
+/// The data that a page embeds.
+fn drawn(page: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(page).expect("a page");
+    assert!(text.starts_with("<!doctype html>"), "{text}");
+    let data = text.split_once(r#"id="data">"#).expect("data").1;
+    let data = data.split_once("</script>").expect("their end").0;
+    serde_json::from_str(data).expect("the data are JSON")
+}
+
+#[test]
+fn what_is_refuted_is_drawn_on_a_page() {
+    let (folder, path) = file("h.jsonl", &stale(r#""</script>""#));
+    let page = folder.path().join("h.html");
+    let html = page.to_string_lossy().into_owned();
+    let done = tribunal(&["verify", &path, "--html", &html]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    let place = format!("\npage:    {html}\nagain:");
+    assert!(done.stdout.contains(&place), "{}", done.stdout);
+    let data = drawn(&page);
+    assert_eq!(data["operations"][0]["label"], "write 1");
+    assert_eq!(data["operations"][1]["label"], r#"read -> "</script>""#);
+    assert_eq!(data["refuted"], 1);
+    // One's own page is written over, and nothing else.
+    let (code, report, stderr) = json(&["verify", &path, "--html", &html]);
+    assert_eq!(code, 1, "{stderr}");
+    assert_eq!(report["files"][0]["page"], html.as_str());
+    let why = refused(&path, &["--html", &path]);
+    assert!(why.contains("no page of this program"), "{why}");
+    assert!(drawn(&page)["next"].to_string().contains("tribunal verify"));
+    let why = refused(&path, &["--html", "/no/such/folder/h.html"]);
+    assert!(why.contains("cannot write the page /no/such"), "{why}");
+    let why = refused(&path, &["--html", &html, "--spec", "bank"]);
+    assert!(why.contains("--html is about"), "{why}");
+}
+
+#[test]
+fn no_page_is_written_of_what_is_valid() {
+    let (folder, path) = file("h.jsonl", &stale("1"));
+    let page = folder.path().join("h.html");
+    let done = tribunal(&["verify", &path, "--html", &page.to_string_lossy()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.contains("page:    none"), "{}", done.stdout);
+    assert!(!page.exists());
+}
+
+#[test]
+fn of_several_histories_each_has_its_own_page() {
+    let (_runs, runs) = runs();
+    let (_one, one) = file("h.jsonl", &stale("2"));
+    let (other, same_name) = file("h.jsonl", &stale("3"));
+    let run = format!("{runs}/latest");
+    let pages = other.path().join("pages");
+    let html = pages.to_string_lossy().into_owned();
+    let (code, report, stderr) = json(&["verify", &one, &run, &same_name, "--html", &html]);
+    assert_eq!(code, 1, "{stderr}");
+    let page = |file: usize| report["files"][file]["page"].as_str();
+    assert_eq!(page(0), pages.join("h.html").to_str());
+    assert_eq!(page(1), None);
+    assert_eq!(page(2), pages.join("h-2.html").to_str());
+    let seen = |name: &str| drawn(&pages.join(name))["operations"][1]["seen"].clone();
+    assert_eq!((seen("h.html"), seen("h-2.html")), ("2".into(), "3".into()));
+    assert_eq!(fs::read_dir(&pages).expect("it was made").count(), 2);
+}
+
 #[test]
 fn every_history_is_judged_by_what_its_operations_show() {
     let (_folder, path) = file(

@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::report::{Check, Phase, Report, conclude};
 use super::{detection, history, judge};
 use crate::interrupt::Interrupt;
+use crate::output::shell_word;
 use crate::systems;
 use crate::workload::Judge;
 
@@ -208,30 +209,6 @@ fn notes(record: &Record) -> Vec<String> {
     notes
 }
 
-/// A path as a shell takes it back.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    match text.chars().all(plain) && !text.is_empty() {
-        true => text,
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
-}
-
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_can_be_typed_again() {
-        assert_eq!(
-            shell_word(Path::new("runs/raft-0001-seed5")),
-            "runs/raft-0001-seed5"
-        );
-        assert_eq!(shell_word(Path::new("my runs/it's")), "'my runs/it'\\''s'");
-    }
 }

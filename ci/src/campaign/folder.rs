@@ -18,6 +18,9 @@ pub const HISTORY: &str = "history.jsonl";
 /// What was concluded.
 pub const VERDICT: &str = "verdict.json";
 
+/// What was refuted, as a page to look at.
+const PAGE: &str = "linearizability.html";
+
 /// Points to the newest run.
 const LATEST: &str = "latest";
 
@@ -33,6 +36,8 @@ const NAMED: usize = 8;
 ///       schedule.json    which faults, when; written before the run
 ///       history.jsonl    what clients and the nemesis did
 ///       verdict.json     what was concluded, as `--format json` prints it
+///       linearizability.html
+///                        why no order fits, as a page to look at
 ///       nodes/1/         data, log and, if asked for, trace of node n1
 ///     latest             points to the newest
 /// ```
@@ -96,6 +101,11 @@ impl Folder {
     /// `verdict.json`.
     pub fn verdict(&self) -> PathBuf {
         self.absolute.join(VERDICT)
+    }
+
+    /// `linearizability.html`, as the user would name it.
+    pub fn page(&self) -> PathBuf {
+        self.shown.join(PAGE)
     }
 
     /// A node's folder, which holds its data folder and its log.

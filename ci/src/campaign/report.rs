@@ -79,6 +79,9 @@ pub struct Check {
     /// The same, for people.
     #[serde(skip)]
     pub shown: Option<String>,
+    /// The same as a page to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<PathBuf>,
     /// What it measured beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<Figures>,
@@ -135,6 +138,7 @@ impl Check {
             about: about.into(),
             witness: None,
             shown: None,
+            page: None,
             figures: None,
         }
     }

@@ -47,7 +47,8 @@ pub fn show(report: &Report) -> String {
     text + &closing(report)
 }
 
-/// The last lines: figures, verdict, folder, and how to repeat it.
+/// The last lines: figures, verdict, folder, the page of what was refuted, and
+/// how to repeat it.
 fn closing(report: &Report) -> String {
     let seconds = |seconds: f64| Human(Duration::from_secs_f64(seconds.max(0.0)));
     let mut text = String::new();
@@ -68,6 +69,9 @@ fn closing(report: &Report) -> String {
         None => writeln!(text, "verdict: {}", report.verdict),
     };
     let _ = writeln!(text, "run:     {}", report.run.display());
+    for page in report.checks.iter().filter_map(|check| check.page.as_ref()) {
+        let _ = writeln!(text, "page:    {}", page.display());
+    }
     let _ = write!(text, "again:   {}", report.replay);
     text
 }

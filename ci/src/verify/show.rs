@@ -1,6 +1,7 @@
 //! What was concluded about histories, for people.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use tabled::builder::Builder;
@@ -11,10 +12,31 @@ use super::{FileReport, Report};
 use crate::exit::Conclusion;
 use crate::units::Human;
 
-/// The files, the verdict of all, and what to type next.
-pub fn report(report: &Report<FileReport>) -> String {
+/// The files, the verdict of all, where their pages are if `html` asked for
+/// some, and what to type next.
+pub fn report(report: &Report<FileReport>, html: Option<&Path>) -> String {
     let (verdict, of) = (report.verdict, &report.own.files);
-    format!("{}\nverdict: {verdict}\n{}", files(of), next(of))
+    let (files, pages, next) = (files(of), pages(of, html), next(of));
+    format!("{files}\nverdict: {verdict}\n{pages}{next}")
+}
+
+/// Where the pages are that `html` asked for.
+pub fn pages(files: &[FileReport], html: Option<&Path>) -> String {
+    if html.is_none() {
+        return String::new();
+    }
+    let mut written = files
+        .iter()
+        .filter_map(|file| file.page.as_ref())
+        .peekable();
+    if written.peek().is_none() {
+        return "page:    none was written, as nothing was refuted\n".to_owned();
+    }
+    let mut text = String::new();
+    for page in written {
+        let _ = writeln!(text, "page:    {}", page.display());
+    }
+    text
 }
 
 /// Each file with what was concluded of it.
