@@ -30,7 +30,8 @@
 //! # Calls of unknown outcome
 //!
 //! As with [`super::fenced_lock`], an acquire is taken to have got the smallest
-//! term there can be. A `renew` and a `guarded` are taken to have changed
+//! term there can be; if it was refused, it might as well not have been carried
+//! out, and need not be. A `renew` and a `guarded` are taken to have changed
 //! nothing: had they been refused, the lease would be over, after which less is
 //! possible. Either way all that other processes can see after any answer they
 //! can see after none, and the process itself does nothing more.
