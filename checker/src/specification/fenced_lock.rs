@@ -15,12 +15,11 @@
 //!
 //! # Acquires of unknown outcome
 //!
-//! Which token one got, no state says: they grow, by no fixed step. It is taken
-//! to be the smallest there can be, and whatever larger one it was in truth,
-//! all that other processes can see after it they can see after the smallest:
-//! only the order of tokens is judged, and the process itself does nothing
-//! more. So a call of unknown outcome allows whatever each of its answers
-//! allows, which is what is asked of a specification, though not in one state.
+//! Which token one got, no state says: they grow, by no fixed step. Nobody
+//! sees it either: its process does nothing more, and so the lock stays held.
+//! The last token that is known stays in its place. So a call of unknown
+//! outcome allows whatever each of its answers allows, which is what is asked
+//! of a specification, though not in one state.
 
 use tribunal_histories::Value;
 
@@ -37,7 +36,7 @@ pub struct FencedLock {
 /// What a lock with tokens is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fenced {
-    /// The last token that it gave out, or the least that it can be.
+    /// The last token that it gave out, as far as that is known.
     pub token: i128,
     /// The process that holds it.
     pub holder: Option<u64>,
@@ -84,7 +83,7 @@ impl Specification for FencedLock {
             Acquire(process) => state.holder.is_none().then_some(Fenced {
                 token: match returned {
                     Some(Token(token)) => i128::from(*token),
-                    _ => state.token + 1,
+                    _ => state.token,
                 },
                 holder: Some(process),
             }),
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_acquire_takes_a_token_of_its_own() {
+    fn an_open_acquire_may_hold_the_lock_for_good() {
         let refused = "
             0 acquire null -> 5
             0 release null -> null

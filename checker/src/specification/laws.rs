@@ -294,6 +294,13 @@ fn effects<S: Recorded>(specification: &S, calls: &[Call<S>], states: &[S::State
                 assert_eq!(after.as_ref(), Some(from), "{what}");
             }
             let changes_nothing = steps().all(|(state, after)| after.is_none_or(|it| it == *state));
+            let mut possible = steps().filter(|(_, after)| after.is_some());
+            if let (Some((only, _)), None) = (possible.next(), possible.next())
+                && effect.is_read_only()
+            {
+                let named = Effect::Observe(Some(only.clone()));
+                assert_eq!(effect, named, "{what} is possible in one state");
+            }
             let happens = steps().any(|(_, after)| after.is_some());
             // Where it leaves another state, none of these is where it begins.
             let moves = matches!(&effect, Effect::Change { from, to } if from != to);
