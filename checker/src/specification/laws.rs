@@ -97,7 +97,7 @@ pub(super) fn check_covering<S: Recorded>(initials: &[&str], samples: &[Sample<'
 }
 
 fn laws<S: Recorded>(initials: &[&str], samples: &[Sample<'_>], depth: u32) {
-    let mut all = Vec::new();
+    let mut all = FxHashSet::default();
     for (place, initial) in initials.iter().enumerate() {
         let specification = holds::<S>(initial).expect("it can be held");
         if *initial != "null" {
@@ -117,6 +117,7 @@ fn laws<S: Recorded>(initials: &[&str], samples: &[Sample<'_>], depth: u32) {
         }
         all.extend(states);
     }
+    let all: Vec<_> = all.into_iter().collect();
     // What an effect says it says of all states, whatever was held at first.
     for initial in initials {
         let specification = holds::<S>(initial).expect("it can be held");

@@ -219,6 +219,8 @@ mod tests {
             "5",
             "0 read null -> null\n0 read null -> 5"
         ));
+        assert!(judge::<Register<Value>>("5", "0 cas [1,2] -> false"));
+        assert!(!judge::<Register<Value>>("1", "0 cas [1,2] -> false"));
         let failed = "0 invoke cas [1,2]\n0 fail cas [1,2]";
         assert!(judge::<Register<Value>>("5", failed));
         assert!(!judge::<Register<Value>>("1", failed));
