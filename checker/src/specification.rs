@@ -5,7 +5,23 @@
 //! |---|---|
 //! | [`register`] | read, write, cas; over values of any type |
 //! | [`kv`] | one key of a store: the register, and delete and append |
+//! | [`key_value`] | the same over values as they are recorded |
+//! | [`versioned_register`] | a register that counts its writes, as etcd does |
+//! | [`multi_register`] | several registers, read and written by transactions |
+//! | [`log`] | a list that only grows |
+//! | [`set`], [`multiset`] | elements without an order; `elements` has what they share |
+//! | [`counter`] | add, read |
+//! | [`queue`], [`stack`], [`deque`] | elements in a row; `sequence` has what they share |
+//! | [`priority_queue`] | elements of which the largest goes first |
+//! | [`mutex`] | a lock without owners, and one with |
+//! | [`fenced_lock`] | a lock that gives out growing tokens |
+//! | [`lease`] | a lock that may be lost at any time |
+//! | [`semaphore`] | a number of permits |
 //! | [`recorded`] | what the operations of a history are to a specification |
+//! | `reading` | what their values say, where several agree on it |
+//!
+//! Each says in a table which operations it has, what they ask and answer.
+//! `laws` holds what tests ask of all of them.
 //!
 //! A specification says what is right and nothing about how to search. What a
 //! search may use to be quick is the [`Effect`] of a call, and only that: a
@@ -15,16 +31,52 @@
 //! Deliberately apart from the object that the machines replicate: a mistake
 //! the two shared would be invisible.
 
+pub mod counter;
+pub mod deque;
+pub mod elements;
+pub mod fenced_lock;
+pub mod key_value;
 pub mod kv;
+pub mod lease;
+pub mod log;
+pub mod multi_register;
+pub mod multiset;
+pub mod mutex;
+pub mod priority_queue;
+pub mod queue;
+mod reading;
 pub mod recorded;
 pub mod register;
+pub mod semaphore;
+pub mod sequence;
+pub mod set;
+pub mod stack;
+pub mod versioned_register;
+
+#[cfg(test)]
+mod laws;
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
+pub use counter::Counter;
+pub use deque::Deque;
+pub use fenced_lock::FencedLock;
+pub use key_value::KeyValue;
 pub use kv::{Kv, KvCall};
+pub use lease::Lease;
+pub use log::Log;
+pub use multi_register::MultiRegister;
+pub use multiset::Multiset;
+pub use mutex::{Mutex, OwnedMutex};
+pub use priority_queue::PriorityQueue;
+pub use queue::Queue;
 pub use recorded::{Asked, Recorded};
 pub use register::{Register, RegisterCall, RegisterReturn};
+pub use semaphore::Semaphore;
+pub use set::Set;
+pub use stack::Stack;
+pub use versioned_register::VersionedRegister;
 
 /// What one object does when it is used by one client at a time.
 ///

@@ -1,9 +1,24 @@
 //! A register: read, write, and cas (compare and set).
+//!
+//! Of recorded histories:
+//!
+//! | operation | argument | answer |
+//! |---|---|---|
+//! | `read` | null | what it holds |
+//! | `write` | the value | any: it was written |
+//! | `cas` | `[old, new]` | any but false: it was written; false: it held something else |
+//!
+//! Null is what the register held at first, wherever it stands. Knossos'
+//! `register` and `cas-register`; a read of null that says nothing, as Knossos
+//! has it, is left out before a specification sees it.
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use super::{Effect, Specification};
+use tribunal_histories::Value;
+
+use super::reading::unknown;
+use super::{Asked, Effect, Recorded, Specification};
 
 /// A register that at first holds `initial`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,6 +93,8 @@ impl<V: Clone + Eq + Hash + Debug + Send + Sync + 'static> Specification for Reg
             (Read, Some(Value(seen))) => Effect::Observe(Some(seen.clone())),
             (Read, _) | (Cas { .. }, Some(Mismatch)) => Effect::Observe(None),
             (Write(value), None | Some(Done)) => Effect::Replace(value.clone()),
+            (Cas { from, to }, None) if from == to => Effect::Observe(None),
+            (Cas { from, to }, Some(Done)) if from == to => Effect::Observe(Some(from.clone())),
             (Cas { from, to }, None | Some(Done)) => Effect::Change {
                 from: from.clone(),
                 to: to.clone(),
@@ -87,9 +104,63 @@ impl<V: Clone + Eq + Hash + Debug + Send + Sync + 'static> Specification for Reg
     }
 }
 
+impl Register<Value> {
+    fn named(&self, value: &Value) -> Value {
+        match value {
+            Value::Null => self.initial.clone(),
+            _ => value.clone(),
+        }
+    }
+}
+
+impl Recorded for Register<Value> {
+    const FUNCTIONS: &'static [&'static str] = &["read", "write", "cas"];
+
+    fn holding(initial: &Value) -> Result<Self, String> {
+        let initial = initial.clone();
+        Ok(Register { initial })
+    }
+
+    fn call(&self, asked: Asked<'_>) -> Result<RegisterCall<Value>, String> {
+        match asked.f {
+            "read" => Ok(RegisterCall::Read),
+            "write" => Ok(RegisterCall::Write(self.named(asked.argument))),
+            "cas" => match asked.argument {
+                Value::List(pair) if pair.len() == 2 => Ok(RegisterCall::Cas {
+                    from: self.named(&pair[0]),
+                    to: self.named(&pair[1]),
+                }),
+                other => Err(format!("a cas value [old, new], found {other}")),
+            },
+            _ => Err(unknown(asked, Self::FUNCTIONS)),
+        }
+    }
+
+    fn returned(
+        &self,
+        call: &RegisterCall<Value>,
+        value: &Value,
+    ) -> Result<Option<RegisterReturn<Value>>, String> {
+        Ok(Some(match call {
+            RegisterCall::Read => RegisterReturn::Value(self.named(value)),
+            RegisterCall::Cas { .. } if *value == Value::Bool(false) => RegisterReturn::Mismatch,
+            RegisterCall::Write(_) | RegisterCall::Cas { .. } => RegisterReturn::Done,
+        }))
+    }
+
+    fn refused(&self, call: &RegisterCall<Value>) -> Option<RegisterReturn<Value>> {
+        matches!(call, RegisterCall::Cas { .. }).then_some(RegisterReturn::Mismatch)
+    }
+
+    fn show(&self, state: &Value) -> Value {
+        state.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::specification::laws::{check, judge, refusals};
 
     const REGISTER: Register<u8> = Register { initial: 0 };
 
@@ -121,6 +192,47 @@ mod tests {
         assert_eq!(
             REGISTER.step(&1, &RegisterCall::Read, Some(&RegisterReturn::Done)),
             None
+        );
+    }
+
+    #[test]
+    fn a_register_keeps_the_laws() {
+        check::<Register<Value>>(
+            &["null", "5", "[1]"],
+            &[
+                (0, "read", "null", "[null,1,2]"),
+                (0, "write", "1", "[null,1]"),
+                (0, "write", "null", "[null]"),
+                (0, "cas", "[1,2]", "[null,[1,2],false]"),
+                (0, "cas", "[2,2]", "[true]"),
+                (0, "cas", "[null,1]", "[true]"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_recorded_register_is_judged() {
+        let stale = "0 write 1 -> 1\n1 cas [1,2] -> [1,2]\n0 read null -> ";
+        assert!(judge::<Register<Value>>("null", &format!("{stale}2")));
+        assert!(!judge::<Register<Value>>("null", &format!("{stale}1")));
+        assert!(judge::<Register<Value>>(
+            "5",
+            "0 read null -> null\n0 read null -> 5"
+        ));
+        assert!(judge::<Register<Value>>("5", "0 cas [1,2] -> false"));
+        assert!(!judge::<Register<Value>>("1", "0 cas [1,2] -> false"));
+        let failed = "0 invoke cas [1,2]\n0 fail cas [1,2]";
+        assert!(judge::<Register<Value>>("5", failed));
+        assert!(!judge::<Register<Value>>("1", failed));
+    }
+
+    #[test]
+    fn what_is_no_register_is_refused() {
+        refusals::<Register<Value>>(
+            &["cas [1]", "append 1"],
+            "
+            cas [1]: expected a cas value [old, new], found [1]
+            append 1: expected an operation (read, write, cas), found \"append\"",
         );
     }
 }

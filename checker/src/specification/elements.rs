@@ -1,0 +1,225 @@
+//! Elements without an order: what sets and multisets share.
+//!
+//! An element is neither null nor true or false: those are what an answer has
+//! to say. States are lists of elements in the order of values.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use tribunal_histories::Value;
+
+use super::reading::{list, natural, unknown};
+use super::{Asked, Effect, Recorded, Specification};
+
+/// A kind of elements without an order.
+pub trait Kind: Clone + Debug + Send + 'static {
+    /// Whether an element can be there more than once.
+    const REPEATS: bool;
+    /// The operations.
+    const FUNCTIONS: &'static [&'static str];
+}
+
+/// Elements without an order.
+#[derive(Clone, Debug)]
+pub struct Elements<K> {
+    /// What is there at first, in order.
+    initial: Vec<Value>,
+    kind: PhantomData<K>,
+}
+
+/// What is asked of elements.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ElementsCall {
+    /// Let this be there; once more, if elements repeat.
+    Add(Value),
+    /// Let this not be there; once less, if elements repeat.
+    Remove(Value),
+    /// Is this there?
+    Contains(Value),
+    /// How many times is this there?
+    Count(Value),
+    /// What is there?
+    Read,
+    /// How many are there?
+    Size,
+}
+
+/// What is answered of elements.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ElementsReturn {
+    /// It was done, whatever it changed.
+    Done,
+    /// Whether an add or a remove changed something; whether the element is
+    /// there.
+    Whether(bool),
+    /// So many.
+    Number(u64),
+    /// These, in order.
+    All(Vec<Value>),
+}
+
+/// How many times `element` is there.
+fn count(state: &[Value], element: &Value) -> u64 {
+    state.iter().filter(|it| *it == element).count() as u64
+}
+
+impl<K: Kind> Elements<K> {
+    /// What is there after an add, or if nothing was added, nothing.
+    fn added(state: &[Value], element: &Value) -> Option<Vec<Value>> {
+        let place = match state.binary_search(element) {
+            Ok(_) if !K::REPEATS => return None,
+            Ok(place) | Err(place) => place,
+        };
+        let mut after = state.to_vec();
+        after.insert(place, element.clone());
+        Some(after)
+    }
+
+    /// What is there after a remove, or if nothing was removed, nothing.
+    fn removed(state: &[Value], element: &Value) -> Option<Vec<Value>> {
+        let place = state.binary_search(element).ok()?;
+        let mut after = state.to_vec();
+        after.remove(place);
+        Some(after)
+    }
+}
+
+impl<K: Kind> Specification for Elements<K> {
+    type State = Vec<Value>;
+    type Call = ElementsCall;
+    type Return = ElementsReturn;
+
+    fn initial(&self) -> Vec<Value> {
+        self.initial.clone()
+    }
+
+    fn step(
+        &self,
+        state: &Vec<Value>,
+        call: &ElementsCall,
+        returned: Option<&ElementsReturn>,
+    ) -> Option<Vec<Value>> {
+        use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
+        use ElementsReturn::{All, Done, Number, Whether};
+        let changed = match call {
+            Add(element) => Self::added(state, element),
+            Remove(element) => Self::removed(state, element),
+            Contains(_) | Count(_) | Read | Size => None,
+        };
+        let possible = match (call, returned) {
+            (_, None) | (Add(_) | Remove(_), Some(Done)) => true,
+            (Add(_) | Remove(_), Some(Whether(told))) => *told == changed.is_some(),
+            (Contains(element), Some(Whether(told))) => *told == (count(state, element) > 0),
+            (Count(element), Some(Number(told))) => *told == count(state, element),
+            (Size, Some(Number(told))) => *told == state.len() as u64,
+            (Read, Some(All(told))) => told == state,
+            (Add(_) | Remove(_), Some(Number(_) | All(_)))
+            | (Contains(_), Some(Done | Number(_) | All(_)))
+            | (Count(_) | Size, Some(Done | Whether(_) | All(_)))
+            | (Read, Some(Done | Whether(_) | Number(_))) => false,
+        };
+        possible.then(|| changed.unwrap_or_else(|| state.clone()))
+    }
+
+    fn effect(&self, call: &ElementsCall, returned: Option<&ElementsReturn>) -> Effect<Vec<Value>> {
+        use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
+        use ElementsReturn::{All, Done, Number, Whether};
+        match (call, returned) {
+            (Add(_) | Remove(_), None | Some(Done)) => Effect::Total,
+            (Add(_), Some(Whether(true))) if K::REPEATS => Effect::Total,
+            (Add(_) | Remove(_), Some(Whether(false))) => Effect::Observe(None),
+            (Size, Some(Number(0))) => Effect::Observe(Some(Vec::new())),
+            (Read, Some(All(all))) if K::REPEATS || all.is_sorted_by(|one, next| one < next) => {
+                Effect::Observe(Some(all.clone()))
+            }
+            (Contains(_) | Count(_) | Read | Size, _) => Effect::Observe(None),
+            (Add(_) | Remove(_), Some(_)) => Effect::Other,
+        }
+    }
+}
+
+impl<K: Kind> Recorded for Elements<K> {
+    const FUNCTIONS: &'static [&'static str] = K::FUNCTIONS;
+
+    fn holding(initial: &Value) -> Result<Self, String> {
+        let elements = list(initial)?.iter().map(element);
+        let mut initial = elements.collect::<Result<Vec<Value>, String>>()?;
+        initial.sort_unstable();
+        match initial.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) if !K::REPEATS => {
+                let twice = &pair[0];
+                Err(format!("each element once, found {twice} twice"))
+            }
+            _ => Ok(Elements {
+                initial,
+                kind: PhantomData,
+            }),
+        }
+    }
+
+    fn call(&self, asked: Asked<'_>) -> Result<ElementsCall, String> {
+        if !K::FUNCTIONS.contains(&asked.f) {
+            return Err(unknown(asked, K::FUNCTIONS));
+        }
+        Ok(match asked.f {
+            "add" | "insert" => ElementsCall::Add(element(asked.argument)?),
+            "remove" => ElementsCall::Remove(element(asked.argument)?),
+            "contains" => ElementsCall::Contains(element(asked.argument)?),
+            "count" => ElementsCall::Count(element(asked.argument)?),
+            "read" => ElementsCall::Read,
+            "size" => ElementsCall::Size,
+            _ => return Err(unknown(asked, K::FUNCTIONS)),
+        })
+    }
+
+    fn returned(
+        &self,
+        call: &ElementsCall,
+        value: &Value,
+    ) -> Result<Option<ElementsReturn>, String> {
+        use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
+        Ok(Some(match (call, value) {
+            (Add(_) | Remove(_) | Contains(_), Value::Bool(told)) => ElementsReturn::Whether(*told),
+            (Add(_) | Remove(_), Value::Null) => ElementsReturn::Done,
+            (Add(element) | Remove(element), _) if value == element => ElementsReturn::Done,
+            (Add(element) | Remove(element), _) => {
+                return Err(format!("true, false, null or {element}, found {value}"));
+            }
+            (Contains(_), _) => return Err(format!("true or false, found {value}")),
+            (Count(_) | Size, _) => {
+                ElementsReturn::Number(natural(value, "how many there are, from 0")?)
+            }
+            (Read, _) => {
+                let mut all = list(value)?.to_vec();
+                all.sort_unstable();
+                ElementsReturn::All(all)
+            }
+        }))
+    }
+
+    /// Elements do not influence each other; only what is asked of all of them
+    /// has no part.
+    fn part(&self, call: &ElementsCall) -> Option<Value> {
+        use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
+        match call {
+            Add(element) | Remove(element) | Contains(element) | Count(element) => {
+                Some(element.clone())
+            }
+            Read | Size => None,
+        }
+    }
+
+    fn show(&self, state: &Vec<Value>) -> Value {
+        Value::List(state.clone())
+    }
+}
+
+fn element(value: &Value) -> Result<Value, String> {
+    match value {
+        Value::Null | Value::Bool(_) => {
+            let expected = "an element that is neither null nor true or false";
+            Err(format!("{expected}, found {value}"))
+        }
+        _ => Ok(value.clone()),
+    }
+}
