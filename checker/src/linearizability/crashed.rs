@@ -25,6 +25,8 @@ pub(crate) struct UsedSets {
     /// The two halves below each node; at the lowest level they are counts.
     /// Number 0 is, at every level, the node with nothing used below.
     nodes: Vec<[u32; 2]>,
+    /// By node, how many are used below it.
+    totals: Vec<u32>,
     numbers: FxHashMap<[u32; 2], u32>,
 }
 
@@ -33,6 +35,7 @@ impl Default for UsedSets {
         UsedSets {
             levels: 1,
             nodes: vec![[0, 0]],
+            totals: vec![0],
             numbers: FxHashMap::from_iter([([0, 0], 0)]),
         }
     }
@@ -59,7 +62,12 @@ impl UsedSets {
 
     /// The same counts after the room was doubled.
     pub(crate) fn raised(&mut self, used: Used) -> Used {
-        Used(self.number([used.0, 0]))
+        Used(self.number([used.0, 0], self.total(used)))
+    }
+
+    /// How many are used in all.
+    pub(crate) fn total(&self, used: Used) -> u32 {
+        self.totals[used.0 as usize]
     }
 
     /// How many of `class` are used.
@@ -90,7 +98,7 @@ impl UsedSets {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<[u32; 2]>()
+        self.nodes.capacity() * size_of::<[u32; 3]>()
             + self.numbers.capacity() * (size_of::<([u32; 2], u32)>() + 1)
     }
 
@@ -102,15 +110,17 @@ impl UsedSets {
         let mut halves = self.nodes[node as usize];
         let side = half(class, level - 1);
         halves[side] = self.add_below(halves[side], class, level - 1);
-        self.number(halves)
+        self.number(halves, self.totals[node as usize] + 1)
     }
 
-    fn number(&mut self, halves: [u32; 2]) -> u32 {
+    /// The node with these halves, below which so many are used.
+    fn number(&mut self, halves: [u32; 2], total: u32) -> u32 {
         if let Some(&number) = self.numbers.get(&halves) {
             return number;
         }
         let number = u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes");
         self.nodes.push(halves);
+        self.totals.push(total);
         self.numbers.insert(halves, number);
         number
     }

@@ -16,6 +16,8 @@ pub(crate) trait DepthFirst: Send {
     fn progress(&self) -> Progress;
     /// How many bytes it holds.
     fn bytes(&self) -> usize;
+    /// Whether it costs little more than reading the history.
+    fn is_quick(&self) -> bool;
     /// The call whose completion no order accounts for so far.
     fn furthest(&self) -> Option<u32>;
     /// What the object can hold there.
@@ -52,6 +54,10 @@ impl<B: Slots> DepthFirst for Search<B> {
 
     fn bytes(&self) -> usize {
         self.bytes()
+    }
+
+    fn is_quick(&self) -> bool {
+        self.is_quick()
     }
 
     fn furthest(&self) -> Option<u32> {

@@ -37,6 +37,10 @@ const NONE: u32 = u32::MAX;
 /// at.
 const COMPARISONS: u64 = 16;
 
+/// So many configurations are looked at before a completion for each that a
+/// beam keeps.
+const BEAM_FACTOR: usize = 20;
+
 /// So many decisions are kept before it is looked which still matter.
 const DECISIONS_MAX: usize = 1 << 20;
 
@@ -50,6 +54,10 @@ pub(crate) struct Frontier<M> {
     unknown: Unknown,
     used_sets: UsedSets,
     seen: Box<dyn Seen>,
+    /// How many configurations are kept after a completion, if not all.
+    beam: Option<usize>,
+    /// Whether some were not.
+    is_cut: bool,
     /// Whether decisions are kept, so that an order can be told.
     keeps_decisions: bool,
     decisions: Vec<Decision>,
@@ -174,6 +182,8 @@ impl<M: Mask> Frontier<M> {
             unknown: Unknown::default(),
             used_sets: UsedSets::default(),
             seen,
+            beam: None,
+            is_cut: false,
             keeps_decisions,
             decisions: Vec::new(),
             decisions_live: 0,
@@ -197,14 +207,14 @@ impl<M: Mask> Frontier<M> {
         self.looked_at
     }
 
-    /// How many there are.
-    pub(crate) fn width(&self) -> usize {
-        self.configurations.len()
+    /// Keeps the most promising configurations alone, so many.
+    pub(crate) fn keep_only(&mut self, beam: usize) {
+        self.beam = Some(beam);
     }
 
-    /// The states of the configurations, where they can still be seen.
-    pub(crate) fn states(&self) -> impl Iterator<Item = State> {
-        self.configurations.iter().map(|it| it.state)
+    /// Whether there may be orders that were given up.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// How many bytes it holds.
@@ -229,6 +239,11 @@ impl<M: Mask> Frontier<M> {
             decided
         })
         .collect()
+    }
+
+    /// Goes on from another moment.
+    pub(crate) fn set_at(&mut self, at: u32) {
+        self.at = at;
     }
 
     /// Starts anywhere: in any of `states`.
@@ -350,12 +365,30 @@ impl<M: Mask> Frontier<M> {
             }
             self.configurations.clear();
             self.out.move_into(&mut self.configurations);
+            self.keep_promising();
         }
         self.leave(slot);
         if self.decisions.len() > DECISIONS_MAX + 2 * self.decisions_live {
             self.forget_decisions();
         }
         Taken::Accounted
+    }
+
+    /// Gives up the least promising configurations, if there are too many: those
+    /// that used up more, or owe more.
+    fn keep_promising(&mut self) {
+        let Some(beam) = self.beam.filter(|&beam| self.configurations.len() > beam) else {
+            return;
+        };
+        let (used_sets, open) = (&self.used_sets, &self.open);
+        self.configurations.sort_by_cached_key(|it| {
+            let used = used_sets.total(it.used);
+            let placed = (it.placed & open.writes).slots().count();
+            let owed = (open.others & !it.done).slots().count();
+            (used, placed, owed, it.state)
+        });
+        self.configurations.truncate(beam);
+        self.is_cut = true;
     }
 
     /// Goes past the completion of the call in `slot`, which owes nothing:
@@ -399,9 +432,15 @@ impl<M: Mask> Frontier<M> {
         for place in 0..self.configurations.len() {
             self.take(self.configurations[place], bit, is_used_up);
         }
+        let mut looked_at = 0;
         while let Some(place) = self.stack.pop() {
             if !self.met.is_alive(place) {
                 continue;
+            }
+            looked_at += 1;
+            if self.beam.is_some_and(|beam| looked_at > BEAM_FACTOR * beam) {
+                self.is_cut = true;
+                break;
             }
             if *left == 0 {
                 return false;

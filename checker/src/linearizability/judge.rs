@@ -9,7 +9,11 @@ use super::object::{Call, Object};
 use super::search::{Progress, Supply};
 use super::sweep::{Sweeping, sweep};
 use super::timeline::{Moment, Timeline};
+use super::windows::{self, Windows};
 use super::zones::{self, Zones};
+
+/// How many configurations the beam keeps at first, and at last.
+const BEAM: (usize, usize) = (16, 1024);
 
 /// Decides one object's history.
 pub(crate) enum Judge {
@@ -26,18 +30,51 @@ pub(crate) struct Engines {
     timeline: Arc<Timeline>,
     /// The only one to use.
     forced: Option<Engine>,
-    /// All orders at once; none if too many calls are open at a time.
-    sweep: Option<Box<dyn Sweeping>>,
-    /// Those that have a turn only where the sweep is not quick.
-    searches: Option<Searches>,
+    sweep: Turn<Box<dyn Sweeping>>,
+    beam: Turn<Box<dyn Sweeping>>,
+    /// How many configurations the beam keeps.
+    beam_width: usize,
+    exact: Turn<Box<dyn DepthFirst>>,
+    /// Depth first with calls of unknown outcome in any number, where there are
+    /// such: it refutes sooner.
+    relaxed: Turn<Box<dyn DepthFirst>>,
+    windows: Turn<Windows>,
+    /// Who has decided.
+    decided: Option<Engine>,
 }
 
-struct Searches {
-    /// Depth first.
-    exact: Option<Box<dyn DepthFirst>>,
-    /// The same with calls of unknown outcome in any number, where there are
-    /// such: it refutes sooner.
-    relaxed: Option<Box<dyn DepthFirst>>,
+/// An engine, and whether it has had a turn.
+enum Turn<T> {
+    /// It has had none.
+    Waits,
+    /// It is at work.
+    Works(T),
+    /// It cannot judge this history, or has found nothing.
+    Out,
+}
+
+impl<T> Turn<T> {
+    /// The engine, if it is at work; `begin` makes it, if it can judge this.
+    fn work(&mut self, begin: impl FnOnce() -> Option<T>) -> Option<&mut T> {
+        if matches!(self, Turn::Waits) {
+            *self = begin().map_or(Turn::Out, Turn::Works);
+        }
+        self.working_mut()
+    }
+
+    fn working(&self) -> Option<&T> {
+        match self {
+            Turn::Works(engine) => Some(engine),
+            Turn::Waits | Turn::Out => None,
+        }
+    }
+
+    fn working_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Turn::Works(engine) => Some(engine),
+            Turn::Waits | Turn::Out => None,
+        }
+    }
 }
 
 impl Judge {
@@ -52,13 +89,17 @@ impl Judge {
             Some(Zones::Order(_)) | None => {}
         }
         let timeline = Arc::new(Timeline::new(object, calls));
-        let sweeps = matches!(forced, None | Some(Engine::Frontier));
         Judge::Engines(Box::new(Engines {
-            sweep: sweeps.then(|| sweep(object, &timeline)).flatten(),
-            searches: None,
             object: Arc::clone(object),
             timeline,
             forced,
+            sweep: Turn::Waits,
+            beam: Turn::Waits,
+            beam_width: BEAM.0,
+            exact: Turn::Waits,
+            relaxed: Turn::Waits,
+            windows: Turn::Waits,
+            decided: None,
         }))
     }
 
@@ -67,6 +108,14 @@ impl Judge {
         match self {
             Judge::Decided(progress, _) => *progress,
             Judge::Engines(engines) => engines.run(moves),
+        }
+    }
+
+    /// Whether no engine is left that could know more.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        match self {
+            Judge::Decided(..) => false,
+            Judge::Engines(engines) => engines.turns().all(|engine| engines.is_out(engine)),
         }
     }
 
@@ -104,82 +153,165 @@ impl Judge {
 }
 
 impl Engines {
+    /// Each engine has its turn. The first is likely to know, and is alone as
+    /// long as it is quick; so is the second then.
     fn run(&mut self, moves: u64) -> Progress {
-        if let Some(sweep) = &mut self.sweep {
-            let progress = sweep.run(moves);
-            if progress != Progress::Paused || sweep.is_quick() {
+        let turns: Vec<Engine> = self.turns().collect();
+        for engine in turns {
+            let (progress, is_quick) = self.turn(engine, moves);
+            if progress != Progress::Paused {
+                self.decided = Some(engine);
                 return progress;
             }
-        }
-        let searches = self
-            .searches
-            .get_or_insert_with(|| Searches::new(&self.object, &self.timeline, self.forced));
-        match searches.exact.as_mut().map(|search| search.run(moves)) {
-            Some(Progress::Paused) | None => {}
-            Some(decided) => return decided,
-        }
-        match searches.relaxed.as_mut().map(|search| search.run(moves)) {
-            Some(Progress::Refuted) => return Progress::Refuted,
-            // That there is an order if calls count twice says nothing.
-            Some(Progress::Explained) => searches.relaxed = None,
-            Some(Progress::Paused) | None => {}
+            if is_quick {
+                break;
+            }
         }
         Progress::Paused
     }
 
-    fn furthest(&self) -> Option<u32> {
-        let is_refuted = |it: &&dyn DepthFirst| it.progress() == Progress::Refuted;
-        let searches = self.searches.as_ref();
-        let relaxed = searches.and_then(|it| it.relaxed.as_deref());
-        let relaxed = relaxed.map(|it| it as &dyn DepthFirst).filter(is_refuted);
-        let exact = searches.and_then(|it| it.exact.as_deref());
-        let depth_first = relaxed.or(exact.map(|it| it as &dyn DepthFirst));
-        match (&self.sweep, depth_first) {
-            (Some(sweep), depth_first)
-                if depth_first.is_none() || sweep.progress() == Progress::Refuted =>
-            {
-                match self.timeline.moments.get(sweep.moment() as usize) {
-                    Some(&Moment::End(call)) => Some(call),
-                    _ => None,
+    /// Calls of unknown outcome make many configurations, of which an order
+    /// needs few.
+    fn turns(&self) -> impl Iterator<Item = Engine> + use<> {
+        let unknown = !self.timeline.unknown.calls.is_empty();
+        let forced = self.forced;
+        let turns = match unknown {
+            false => [Engine::Frontier, Engine::DepthFirst],
+            true => [Engine::DepthFirst, Engine::Frontier],
+        };
+        let later = [Engine::Relaxation, Engine::Windows, Engine::Beam];
+        let all = turns.into_iter().chain(later);
+        all.filter(move |&engine| forced.is_none_or(|forced| forced == engine))
+    }
+
+    /// How things stand after a turn, and whether it was a quick one.
+    fn turn(&mut self, engine: Engine, moves: u64) -> (Progress, bool) {
+        let (object, timeline) = (&self.object, &self.timeline);
+        let unknown = &timeline.unknown;
+        match engine {
+            Engine::Zones => (Progress::Paused, false),
+            Engine::Frontier => match self.sweep.work(|| sweep(object, timeline, None)) {
+                Some(sweep) => (sweep.run(moves), sweep.is_quick()),
+                None => (Progress::Paused, false),
+            },
+            Engine::DepthFirst => {
+                let begin = || Some(depth_first(object, timeline, Supply::Exact, None));
+                match self.exact.work(begin) {
+                    Some(search) => (search.run(moves), search.is_quick()),
+                    None => (Progress::Paused, false),
                 }
             }
-            (_, depth_first) => depth_first?.furthest(),
+            Engine::Relaxation => {
+                // Of what changes states in ways that are not known there would
+                // be no end.
+                let qualifies = !unknown.calls.is_empty() && unknown.others.is_empty();
+                let begin = || depth_first(object, timeline, Supply::Unlimited, None);
+                let relaxed = self.relaxed.work(|| qualifies.then(begin));
+                let progress = relaxed.map(|search| search.run(moves));
+                // That there is an order if calls count twice says nothing.
+                let is_over = progress == Some(Progress::Explained);
+                let refuted = only_if(Progress::Refuted, progress);
+                if is_over {
+                    self.relaxed = Turn::Out;
+                }
+                (refuted, false)
+            }
+            Engine::Windows => {
+                let around = self.hard_moment();
+                let qualifies = windows::qualify(&self.object, &self.timeline);
+                let begin = || Windows::new(&self.object, &self.timeline);
+                let windows = self.windows.work(|| qualifies.then(begin));
+                let progress = windows.map(|windows| windows.run(moves, around));
+                let is_over = progress == Some(Progress::Explained);
+                let refuted = only_if(Progress::Refuted, progress);
+                if is_over {
+                    self.windows = Turn::Out;
+                }
+                (refuted, false)
+            }
+            Engine::Beam => {
+                let width = self.beam_width;
+                let beam = self.beam.work(|| sweep(object, timeline, Some(width)));
+                let Some(beam) = beam else {
+                    return (Progress::Paused, false);
+                };
+                match beam.run(moves) {
+                    Progress::Refuted if beam.is_cut() => {
+                        self.beam_width *= 8;
+                        self.beam = match self.beam_width <= BEAM.1 {
+                            true => Turn::Waits,
+                            false => Turn::Out,
+                        };
+                        (Progress::Paused, false)
+                    }
+                    progress => (progress, false),
+                }
+            }
+        }
+    }
+
+    fn is_out(&self, engine: Engine) -> bool {
+        match engine {
+            Engine::Zones => true,
+            Engine::Frontier => matches!(self.sweep, Turn::Out),
+            Engine::Beam => matches!(self.beam, Turn::Out),
+            Engine::DepthFirst => matches!(self.exact, Turn::Out),
+            Engine::Relaxation => matches!(self.relaxed, Turn::Out),
+            Engine::Windows => matches!(self.windows, Turn::Out),
+        }
+    }
+
+    /// The moment that is hardest to come past.
+    fn hard_moment(&self) -> u32 {
+        let call = self.furthest();
+        let wall = self.timeline.wall;
+        let end = call.map(|call| self.timeline.ends[call as usize].moment);
+        wall.or(end).unwrap_or(0)
+    }
+
+    fn furthest(&self) -> Option<u32> {
+        let exact = || self.exact.working().and_then(|search| search.furthest());
+        let sweep = || match self
+            .timeline
+            .moments
+            .get(self.sweep.working()?.moment() as usize)
+        {
+            Some(&Moment::End(call)) => Some(call),
+            _ => None,
+        };
+        match self.decided {
+            Some(Engine::Frontier) => sweep(),
+            Some(Engine::Relaxation) => self.relaxed.working()?.furthest(),
+            _ => {
+                let later = [exact(), sweep()].into_iter().flatten();
+                later.max_by_key(|&call| self.timeline.ends[call as usize].moment)
+            }
         }
     }
 
     fn bytes(&self) -> usize {
-        let sweep = self.sweep.as_ref().map_or(0, |it| it.bytes());
-        let searches = self.searches.iter();
-        let searches = searches.flat_map(|it| it.exact.iter().chain(&it.relaxed));
-        sweep + searches.map(|search| search.bytes()).sum::<usize>()
+        let sweeps = [&self.sweep, &self.beam];
+        let sweeps = sweeps.map(|turn| turn.working().map_or(0, |it| it.bytes()));
+        let searches = [&self.exact, &self.relaxed];
+        let searches = searches.map(|turn| turn.working().map_or(0, |it| it.bytes()));
+        sweeps.iter().chain(&searches).sum()
     }
 
     fn replays(&mut self) -> bool {
-        let order = match (&self.sweep, &mut self.searches) {
-            (Some(sweep), _) if sweep.progress() == Progress::Explained => {
-                sweep.orders(1).into_iter().next()
-            }
-            (_, Some(searches)) => searches.exact.as_mut().map(|search| search.order()),
-            (_, None) => None,
+        let order = match self.decided {
+            Some(Engine::Frontier) => self.sweep.working().map(|sweep| sweep.orders(1)),
+            Some(Engine::Beam) => self.beam.working().map(|beam| beam.orders(1)),
+            _ => self.exact.working_mut().map(|search| vec![search.order()]),
         };
+        let order = order.and_then(|orders| orders.into_iter().next());
         order.is_some_and(|order| self.object.replays(&self.timeline.calls, &order))
     }
 }
 
-impl Searches {
-    fn new(object: &Arc<Object>, timeline: &Arc<Timeline>, forced: Option<Engine>) -> Self {
-        let search = |supply| depth_first(object, timeline, supply, None);
-        // Of what changes states in ways that are not known there would be
-        // no end.
-        let unknown = &timeline.unknown;
-        let some_unknown = !unknown.calls.is_empty() && unknown.others.is_empty();
-        let relaxes = match forced {
-            None => some_unknown,
-            Some(engine) => engine == Engine::Relaxation && unknown.others.is_empty(),
-        };
-        Searches {
-            exact: matches!(forced, None | Some(Engine::DepthFirst)).then(|| search(Supply::Exact)),
-            relaxed: relaxes.then(|| search(Supply::Unlimited)),
-        }
+/// This progress if it is what there is; otherwise it may go on.
+fn only_if(wanted: Progress, progress: Option<Progress>) -> Progress {
+    match progress {
+        Some(progress) if progress == wanted => wanted,
+        _ => Progress::Paused,
     }
 }

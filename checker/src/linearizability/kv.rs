@@ -149,6 +149,12 @@ impl Steps for KvSteps {
         Some(next.number())
     }
 
+    /// It differs from every symbol, and only an append asks for more.
+    fn knows_elsewhere(&self) -> bool {
+        let is_append = |(call, _): &Asked| matches!(call, KvCall::Append(_));
+        !self.asked.iter().any(is_append)
+    }
+
     fn show(&self, state: State) -> Value {
         self.kv.symbols().value(Symbol::numbered(state))
     }

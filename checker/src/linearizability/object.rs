@@ -17,6 +17,9 @@ use crate::specification::{Effect, Specification, TimedCallOf};
 /// The number of a state.
 pub(crate) type State = u32;
 
+/// A state that no call names; all such are alike.
+pub(crate) const ELSEWHERE: State = State::MAX - 1;
+
 /// The completion of what does not complete.
 pub(crate) const NEVER: u32 = u32::MAX;
 
@@ -57,6 +60,10 @@ pub(crate) trait Steps: Debug + Send + Sync {
     fn step(&self, state: State, class: u32) -> Option<State>;
     /// What a state is.
     fn show(&self, state: State) -> Value;
+    /// Whether [`ELSEWHERE`] can be stepped from.
+    fn knows_elsewhere(&self) -> bool {
+        false
+    }
 }
 
 /// One object: what it does with the classes of calls that are asked of it.

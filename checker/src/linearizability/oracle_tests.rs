@@ -14,6 +14,7 @@ use super::object::Object;
 use super::search::{Progress, Supply};
 use super::sweep::sweep;
 use super::timeline::Timeline;
+use super::windows::{self, Window};
 use super::zones::{self, Zones};
 use crate::small::is_linearizable_small;
 use crate::specification::{
@@ -140,10 +141,37 @@ fn assert_agreed<S: Specification>(specification: &S, calls: &[TimedCallOf<S>], 
         let refuted = relaxed.run(1_000_000) == Progress::Refuted;
         assert!(!(refuted && expected), "relaxed: {calls:#?}");
     }
-    let mut sweep = sweep(&object, &timeline).expect("few open calls");
+    let mut sweep = sweep(&object, &timeline, None).expect("few open calls");
     let progress = sweep.run(1_000_000);
     let is_valid = holds(progress, &|| sweep.orders(1).remove(0));
     assert_eq!(is_valid, expected, "sweep: {calls:#?}");
+    let mut beam = super::sweep::sweep(&object, &timeline, Some(1)).expect("few open calls");
+    match beam.run(1_000_000) {
+        Progress::Explained => {
+            let order = beam.orders(1).remove(0);
+            assert!(
+                expected && object.replays(&numbered, &order),
+                "beam: {calls:#?}"
+            );
+        }
+        Progress::Refuted if beam.is_cut() => {}
+        progress => assert!(
+            progress == Progress::Refuted && !expected,
+            "beam: {calls:#?}"
+        ),
+    }
+    if windows::qualify(&object, &timeline) && expected {
+        let moments = timeline.moments.len() as u32;
+        for (from, until) in [
+            (0, moments),
+            (moments / 3, moments),
+            (moments / 2, 3 * moments / 4),
+        ] {
+            let window = Window { from, until };
+            let refuted = windows::is_refuted(&object, &timeline, window, 1_000_000);
+            assert_eq!(refuted, Some(false), "{window:?} of {calls:#?}");
+        }
+    }
     let small = is_linearizable_small(specification, calls);
     assert_eq!(small, expected, "small: {calls:#?}");
 }

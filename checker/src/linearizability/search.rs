@@ -81,6 +81,8 @@ pub(crate) struct Search<B> {
     pub(super) goals: Goals,
     pub(super) candidates: Vec<u32>,
     progress: Progress,
+    /// How many moves were tried.
+    tried: u64,
     pub(super) supply: Supply,
     /// The completion whose furthest order is kept.
     watch: Option<u32>,
@@ -176,6 +178,7 @@ impl<B: Slots> Search<B> {
             goals: Goals::new(),
             candidates: Vec::new(),
             progress: Progress::Paused,
+            tried: 0,
             supply,
             watch,
             furthest: Furthest {
@@ -213,6 +216,12 @@ impl<B: Slots> Search<B> {
             + self.used_sets.bytes()
     }
 
+    /// Whether it costs little more than reading the history.
+    pub(crate) fn is_quick(&self) -> bool {
+        const MOVES_MIN: u64 = 1 << 10;
+        self.tried <= MOVES_MIN + 2 * u64::from(self.furthest.moment)
+    }
+
     /// Tries at most so many moves more.
     pub(crate) fn run(&mut self, moves: u64) -> Progress {
         let mut left = moves;
@@ -220,6 +229,7 @@ impl<B: Slots> Search<B> {
             self.try_next();
             left -= 1;
         }
+        self.tried += moves - left;
         self.progress
     }
 

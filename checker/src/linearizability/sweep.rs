@@ -31,6 +31,9 @@ pub(crate) trait Sweeping: Send {
     fn bytes(&self) -> usize;
     /// Whether it costs little more than reading the history.
     fn is_quick(&self) -> bool;
+    /// Whether there may be orders that were given up, so that a refutation means
+    /// nothing.
+    fn is_cut(&self) -> bool;
     /// The completion that no order accounts for so far, as a moment.
     fn moment(&self) -> u32;
     /// The calls of some of the orders that come furthest, up to what is owed
@@ -38,20 +41,29 @@ pub(crate) trait Sweeping: Send {
     fn orders(&self, count: usize) -> Vec<Vec<u32>>;
 }
 
-/// A sweep of a history, as wide as that is concurrent; none if too many calls
-/// are open at a time.
-pub(crate) fn sweep(object: &Arc<Object>, timeline: &Arc<Timeline>) -> Option<Box<dyn Sweeping>> {
+/// A sweep of a history, as wide as that is concurrent, that keeps the most
+/// promising configurations alone if `beam` says how many; none if too many
+/// calls are open at a time.
+pub(crate) fn sweep(
+    object: &Arc<Object>,
+    timeline: &Arc<Timeline>,
+    beam: Option<usize>,
+) -> Option<Box<dyn Sweeping>> {
     match timeline.slots {
-        0..=64 => Some(Box::new(Sweep::<u64>::new(object, timeline))),
-        65..=128 => Some(Box::new(Sweep::<u128>::new(object, timeline))),
+        0..=64 => Some(Box::new(Sweep::<u64>::new(object, timeline, beam))),
+        65..=128 => Some(Box::new(Sweep::<u128>::new(object, timeline, beam))),
         _ => None,
     }
 }
 
 impl<M: Mask + 'static> Sweep<M> {
-    fn new(object: &Arc<Object>, timeline: &Arc<Timeline>) -> Self {
+    fn new(object: &Arc<Object>, timeline: &Arc<Timeline>, beam: Option<usize>) -> Self {
+        let mut frontier = frontier(object, timeline, true);
+        if let Some(beam) = beam {
+            frontier.keep_only(beam);
+        }
         Sweep {
-            frontier: frontier(object, timeline, true),
+            frontier,
             object: Arc::clone(object),
             timeline: Arc::clone(timeline),
             progress: Progress::Paused,
@@ -127,6 +139,10 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
         self.frontier.looked_at() <= CONFIGURATIONS_MIN + 4 * u64::from(self.frontier.at())
     }
 
+    fn is_cut(&self) -> bool {
+        self.frontier.is_cut()
+    }
+
     fn moment(&self) -> u32 {
         self.frontier.at()
     }
@@ -138,7 +154,7 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
 }
 
 /// A frontier that knows what is seen later in a history.
-fn frontier<M: Mask>(
+pub(super) fn frontier<M: Mask>(
     object: &Arc<Object>,
     timeline: &Arc<Timeline>,
     keeps_decisions: bool,

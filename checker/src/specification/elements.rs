@@ -12,7 +12,7 @@ use super::reading::{list, natural, unknown};
 use super::{Asked, Effect, Recorded, Specification};
 
 /// A kind of elements without an order.
-pub trait Kind: Clone + Debug + Send + 'static {
+pub trait Kind: Clone + Debug + Send + Sync + 'static {
     /// Whether an element can be there more than once.
     const REPEATS: bool;
     /// The operations.

@@ -15,7 +15,7 @@ use super::reading::{done, element, list, unknown};
 use super::{Asked, Effect, Recorded, Specification};
 
 /// What the operations of a kind of sequence are called.
-pub trait Words: Clone + Debug + Send + 'static {
+pub trait Words: Clone + Debug + Send + Sync + 'static {
     /// All there are, and what they do.
     const WORDS: &'static [(&'static str, Does, End)];
     /// Their names, in the same order.
