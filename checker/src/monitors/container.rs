@@ -1,0 +1,368 @@
+//! What queues, stacks and priority queues have in common: values are put in
+//! once, looked at, and taken out once.
+
+use rustc_hash::FxHashMap;
+
+use super::cover::{Cover, Stretch, chain};
+use super::{Decided, Interval, NEVER, NONE, Place};
+
+/// What an operation is to a container.
+pub(super) enum Role {
+    /// Puts the value in.
+    Put(u32),
+    /// Takes the value out, or finds the container empty.
+    Take(Option<u32>),
+    /// Sees the value at the end where values are taken, or finds the container
+    /// empty.
+    Look(Option<u32>),
+}
+
+/// Operations that have no order.
+pub(super) type Blame = Vec<u32>;
+
+/// The take is one of those of unknown outcome.
+const LOST: u32 = NONE - 1;
+
+/// A value and what was done to it.
+///
+/// The time in which an operation can have taken effect is narrowed by the
+/// other operations on the value: it was put before the first that saw it
+/// ended, and taken after the last began.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub value: u32,
+    pub put: u32,
+    pub put_from: Place,
+    pub put_until: Place,
+    /// [`NONE`] if it stays inside.
+    pub take: u32,
+    pub take_until: Place,
+    /// The first completion of what saw the value.
+    pub seen: Place,
+    seen_by: u32,
+    /// The last invocation of all: when the value can first be taken.
+    pub last: Place,
+    last_by: u32,
+}
+
+impl Held {
+    pub(super) fn is_taken(&self) -> bool {
+        self.take != NONE
+    }
+
+    /// Whether it need not be taken.
+    pub(super) fn may_stay(&self) -> bool {
+        self.take == LOST
+    }
+
+    /// When it is inside, for certain.
+    pub(super) fn inside(&self, of: usize) -> Stretch {
+        Stretch {
+            after: self.put_until,
+            before: self.last,
+            of,
+        }
+    }
+
+    fn saw<O>(&mut self, operation: u32, interval: &Interval<O>) {
+        if interval.until() < self.seen {
+            (self.seen, self.seen_by) = (interval.until(), operation);
+        }
+        if interval.from() > self.last {
+            (self.last, self.last_by) = (interval.from(), operation);
+        }
+    }
+}
+
+/// A look at a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Look {
+    value: u32,
+    pub from: Place,
+    pub operation: u32,
+}
+
+/// Found nothing inside.
+struct Empty {
+    from: Place,
+    until: Place,
+    operation: u32,
+}
+
+/// A history of a container by values.
+pub(super) struct Contents {
+    /// In the order in which they can first be taken.
+    pub held: Vec<Held>,
+    looks: Vec<Look>,
+    empties: Vec<Empty>,
+    /// The takes of unknown outcome: when they began, in time.
+    lost: Vec<(Place, u32)>,
+}
+
+/// Why there are no contents.
+enum Fault {
+    /// A value was put in twice.
+    NotDistinct,
+    Refuted(Blame),
+}
+
+/// Decides by `order`, which has an order of contents, or the operations to
+/// blame.
+///
+/// A take of unknown outcome may have taken any value, or none. First none is
+/// taken to have; if there is no order then, every value that no other takes
+/// may go at any time after the first of them began. If there is none again,
+/// there is none at all. If there is one, it stands if there are enough takes,
+/// each early enough; else nothing is known.
+pub(super) fn decide<O>(
+    intervals: &[Interval<O>],
+    role: impl Fn(&O) -> Role,
+    order: impl Fn(&Contents) -> Result<Vec<u32>, Blame>,
+) -> Option<Decided> {
+    let mut contents = match Contents::new(intervals, &role) {
+        Ok(contents) => contents,
+        Err(Fault::NotDistinct) => return None,
+        Err(Fault::Refuted(blame)) => return Some(Decided::refuted(blame)),
+    };
+    match order(&contents) {
+        Ok(order) => return Some(Decided::Order(order)),
+        Err(blame) if contents.lost.is_empty() => return Some(Decided::refuted(blame)),
+        Err(_) => {}
+    }
+    contents.let_go();
+    match order(&contents) {
+        Ok(mut order) => {
+            let changes_nothing = |operation: u32| match operation {
+                LOST => true,
+                _ => matches!(role(&intervals[operation as usize].operation), Role::Put(_)),
+            };
+            let needed = order.iter().rposition(|&it| !changes_nothing(it));
+            let mut place = 0;
+            order.retain(|&operation| {
+                place += 1;
+                operation != LOST || needed.is_some_and(|needed| place <= needed)
+            });
+            contents.name_lost(intervals, order).map(Decided::Order)
+        }
+        Err(blame) => Some(Decided::refuted(blame)),
+    }
+}
+
+impl Contents {
+    fn new<O>(intervals: &[Interval<O>], role: impl Fn(&O) -> Role) -> Result<Self, Fault> {
+        let mut gathered = Gathered::default();
+        for (operation, interval) in (0..).zip(intervals) {
+            if let Role::Put(value) = role(&interval.operation) {
+                gathered.put(value, operation, interval)?;
+            }
+        }
+        let mut contents = Contents {
+            held: Vec::new(),
+            looks: Vec::new(),
+            empties: Vec::new(),
+            lost: Vec::new(),
+        };
+        for (operation, interval) in (0..).zip(intervals) {
+            let role = role(&interval.operation);
+            match (role, interval.completed) {
+                (Role::Put(_), _) | (Role::Look(_), None) => {}
+                (Role::Take(_), None) => contents.lost.push((interval.from(), operation)),
+                (Role::Take(None) | Role::Look(None), Some(_)) => contents.empties.push(Empty {
+                    from: interval.from(),
+                    until: interval.until(),
+                    operation,
+                }),
+                (Role::Take(Some(value)), Some(_)) => {
+                    let held = gathered.seen(value, operation, intervals)?;
+                    if held.take != NONE {
+                        return Err(Fault::Refuted(vec![held.put, held.take, operation]));
+                    }
+                    held.saw(operation, interval);
+                    (held.take, held.take_until) = (operation, interval.until());
+                }
+                (Role::Look(Some(value)), Some(_)) => {
+                    let held = gathered.seen(value, operation, intervals)?;
+                    held.saw(operation, interval);
+                    contents.looks.push(Look {
+                        value,
+                        from: interval.from(),
+                        operation,
+                    });
+                }
+            }
+        }
+        contents.looks.sort_unstable();
+        contents.lost.sort_unstable();
+        contents.held = gathered.held;
+        contents.narrow().map_err(Fault::Refuted)?;
+        Ok(contents)
+    }
+
+    /// Narrows when each operation can have taken effect by the others of its
+    /// value.
+    fn narrow(&mut self) -> Result<(), Blame> {
+        for held in &mut self.held {
+            if held.seen < held.put_from {
+                return Err(vec![held.put, held.seen_by]);
+            }
+            if held.take_until < held.last {
+                return Err(vec![held.put, held.take, held.last_by]);
+            }
+            held.put_until = held.put_until.min(held.seen);
+            if !held.is_taken() {
+                held.last = NEVER;
+            }
+        }
+        self.held.sort_by_key(|held| held.last);
+        Ok(())
+    }
+
+    /// Lets every value that stays inside be taken once the first take of
+    /// unknown outcome has begun.
+    fn let_go(&mut self) {
+        let Some(&(first, _)) = self.lost.first() else {
+            return;
+        };
+        for place in 0..self.held.len() {
+            let looks = self.looks(&self.held[place]);
+            let looked = looks.last().map_or(0, |look| look.from);
+            let held = &mut self.held[place];
+            if !held.is_taken() {
+                held.take = LOST;
+                held.last = first.max(held.put_from).max(looked);
+            }
+        }
+        self.held.sort_by_key(|held| held.last);
+    }
+
+    /// The looks at a value, as they began.
+    pub(super) fn looks(&self, held: &Held) -> &[Look] {
+        let from = self.looks.partition_point(|look| look.value < held.value);
+        let rest = &self.looks[from..];
+        &rest[..rest.partition_point(|look| look.value == held.value)]
+    }
+
+    /// What was done to a value, or enough of it to tell when the value was
+    /// inside and when in front.
+    pub(super) fn blame(&self, of: impl IntoIterator<Item = usize>) -> Blame {
+        let all = of.into_iter().flat_map(|place| {
+            let held = &self.held[place];
+            [held.put, held.take, held.seen_by, held.last_by]
+        });
+        all.filter(|&operation| operation < LOST).collect()
+    }
+
+    /// When the container was found empty, and by what, in time: each as early
+    /// as can be.
+    ///
+    /// Such a moment can be chosen without regard to the rest: of any order of
+    /// the other operations, those on values that can all lie before the moment
+    /// make one order and those on the others another, and one after the other
+    /// they are an order again. No value can be inside from one to the other.
+    pub(super) fn moments_empty(&self) -> Result<Vec<(Place, u32)>, Blame> {
+        if self.empties.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inside = || (0..).zip(&self.held).map(|(of, held)| held.inside(of));
+        let cover = Cover::new(inside());
+        let mut moments = Vec::with_capacity(self.empties.len());
+        for empty in &self.empties {
+            let moment = cover.gap(empty.from);
+            if moment > empty.until {
+                let chain = chain(inside().collect(), empty.from, empty.until);
+                let mut blame = self.blame(chain);
+                blame.push(empty.operation);
+                return Err(blame);
+            }
+            moments.push((moment, empty.operation));
+        }
+        moments.sort_unstable();
+        Ok(moments)
+    }
+
+    /// Puts the takes of unknown outcome where the order needs some, earliest
+    /// first.
+    fn name_lost<O>(&self, intervals: &[Interval<O>], mut order: Vec<u32>) -> Option<Vec<u32>> {
+        let mut lost = self.lost.iter();
+        let mut named = Vec::new();
+        for operation in &mut order {
+            if *operation == LOST {
+                let &(from, take) = lost.next()?;
+                *operation = take;
+                named.push((from, take));
+            }
+        }
+        let mut first_completion = NEVER;
+        for &operation in order.iter().rev() {
+            if let Some(&(from, _)) = named.last().filter(|last| last.1 == operation) {
+                named.pop();
+                if first_completion < from {
+                    return None;
+                }
+            }
+            first_completion = first_completion.min(intervals[operation as usize].until());
+        }
+        Some(order)
+    }
+}
+
+/// Values while they are gathered.
+#[derive(Default)]
+struct Gathered {
+    held: Vec<Held>,
+    places: FxHashMap<u32, u32>,
+    /// Puts of unknown outcome of what was not seen: as if they had not been.
+    unseen: FxHashMap<u32, u32>,
+}
+
+impl Gathered {
+    fn put<O>(&mut self, value: u32, put: u32, interval: &Interval<O>) -> Result<(), Fault> {
+        if self.places.contains_key(&value) || self.unseen.contains_key(&value) {
+            return Err(Fault::NotDistinct);
+        }
+        match interval.completed {
+            Some(_) => {
+                self.add(value, put, interval);
+            }
+            None => {
+                self.unseen.insert(value, put);
+            }
+        }
+        Ok(())
+    }
+
+    fn add<O>(&mut self, value: u32, put: u32, interval: &Interval<O>) -> usize {
+        let place = self.held.len();
+        self.places.insert(value, place as u32);
+        self.held.push(Held {
+            value,
+            put,
+            put_from: interval.from(),
+            put_until: interval.until(),
+            take: NONE,
+            take_until: NEVER,
+            seen: NEVER,
+            seen_by: NONE,
+            last: interval.from(),
+            last_by: put,
+        });
+        place
+    }
+
+    /// The value that an operation saw.
+    fn seen<O>(
+        &mut self,
+        value: u32,
+        by: u32,
+        intervals: &[Interval<O>],
+    ) -> Result<&mut Held, Fault> {
+        let place = match self.places.get(&value) {
+            Some(&place) => place as usize,
+            None => match self.unseen.remove(&value) {
+                Some(put) => self.add(value, put, &intervals[put as usize]),
+                None => return Err(Fault::Refuted(vec![by])),
+            },
+        };
+        Ok(&mut self.held[place])
+    }
+}
