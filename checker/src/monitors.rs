@@ -31,6 +31,7 @@ mod cover;
 mod oracle;
 #[cfg(test)]
 mod simulation;
+mod trees;
 
 /// An operation and when it ran.
 ///

@@ -1,7 +1,7 @@
 //! What queues, stacks and priority queues have in common: values are put in
 //! once, looked at, and taken out once.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cover::{Cover, Stretch, chain};
 use super::{Decided, Interval, NEVER, NONE, Place};
@@ -75,7 +75,7 @@ impl Held {
 }
 
 /// A look at a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Look {
     value: u32,
     pub from: Place,
@@ -83,6 +83,7 @@ pub(super) struct Look {
 }
 
 /// Found nothing inside.
+#[derive(Clone)]
 struct Empty {
     from: Place,
     until: Place,
@@ -90,6 +91,7 @@ struct Empty {
 }
 
 /// A history of a container by values.
+#[derive(Clone)]
 pub(super) struct Contents {
     /// In the order in which they can first be taken.
     pub held: Vec<Held>,
@@ -106,14 +108,16 @@ enum Fault {
     Refuted(Blame),
 }
 
-/// Decides by `order`, which has an order of contents, or the operations to
-/// blame.
+/// Decides by `order`, which has an order of contents, or operations that have
+/// none by themselves.
 ///
 /// A take of unknown outcome may have taken any value, or none. First none is
-/// taken to have; if there is no order then, every value that no other takes
-/// may go at any time after the first of them began. If there is none again,
-/// there is none at all. If there is one, it stands if there are enough takes,
-/// each early enough; else nothing is known.
+/// taken to have. If there is no order then, every value that no other takes
+/// may go at any time after the first of them began, as if there were enough of
+/// them. If there is none again, there is none at all. If there is one, it
+/// stands if there are enough takes, each early enough. If not, values are let
+/// go one after the other, each time one of those to blame; what that finds is
+/// an order too, but if it finds none nothing is known.
 pub(super) fn decide<O>(
     intervals: &[Interval<O>],
     role: impl Fn(&O) -> Role,
@@ -124,29 +128,43 @@ pub(super) fn decide<O>(
         Err(Fault::NotDistinct) => return None,
         Err(Fault::Refuted(blame)) => return Some(Decided::refuted(blame)),
     };
-    match order(&contents) {
+    let mut blame = match order(&contents) {
         Ok(order) => return Some(Decided::Order(order)),
-        Err(blame) if contents.lost.is_empty() => return Some(Decided::refuted(blame)),
-        Err(_) => {}
+        Err(blame) => blame,
+    };
+    if contents.lost.is_empty() {
+        return Some(Decided::refuted(blame));
     }
-    contents.let_go();
-    match order(&contents) {
-        Ok(mut order) => {
-            let changes_nothing = |operation: u32| match operation {
-                LOST => true,
-                _ => matches!(role(&intervals[operation as usize].operation), Role::Put(_)),
-            };
-            let needed = order.iter().rposition(|&it| !changes_nothing(it));
-            let mut place = 0;
-            order.retain(|&operation| {
-                place += 1;
-                operation != LOST || needed.is_some_and(|needed| place <= needed)
-            });
-            contents.name_lost(intervals, order).map(Decided::Order)
+    let puts = |operation: u32| {
+        let role = role(&intervals[operation as usize].operation);
+        matches!(role, Role::Put(_))
+    };
+    let mut all_let_go = contents.clone();
+    all_let_go.let_all_go();
+    match order(&all_let_go) {
+        Ok(order) => {
+            if let Some(order) = all_let_go.name_lost(intervals, puts, order) {
+                return Some(Decided::Order(order));
+            }
         }
-        Err(blame) => Some(Decided::refuted(blame)),
+        Err(blame) => return Some(Decided::refuted(blame)),
     }
+    for _ in 0..STEPS_MAX / intervals.len() {
+        // What must go must do so while something to blame still runs.
+        let takes = blame.iter().filter(|&&operation| !puts(operation));
+        let ends = takes.filter_map(|&operation| intervals[operation as usize].completed);
+        contents.let_go_one(&blame, ends.max()?.into())?;
+        match order(&contents) {
+            Ok(order) => return Some(Decided::Order(order)),
+            Err(other) => blame = other,
+        }
+    }
+    None
 }
+
+/// So many operations at most are ordered again when values are let go one by
+/// one: a few seconds.
+const STEPS_MAX: usize = 4_000_000;
 
 impl Contents {
     fn new<O>(intervals: &[Interval<O>], role: impl Fn(&O) -> Role) -> Result<Self, Fault> {
@@ -219,20 +237,48 @@ impl Contents {
 
     /// Lets every value that stays inside be taken once the first take of
     /// unknown outcome has begun.
-    fn let_go(&mut self) {
+    fn let_all_go(&mut self) {
         let Some(&(first, _)) = self.lost.first() else {
             return;
         };
         for place in 0..self.held.len() {
-            let looks = self.looks(&self.held[place]);
-            let looked = looks.last().map_or(0, |look| look.from);
-            let held = &mut self.held[place];
-            if !held.is_taken() {
-                held.take = LOST;
-                held.last = first.max(held.put_from).max(looked);
+            if !self.held[place].is_taken() {
+                self.take(place, LOST, first);
             }
         }
         self.held.sort_by_key(|held| held.last);
+    }
+
+    /// Lets one of the values that stay inside be taken: one to blame, by the
+    /// last take of unknown outcome that began early enough. None if there is
+    /// no such value or no such take.
+    fn let_go_one(&mut self, blame: &[u32], until: Place) -> Option<()> {
+        let mut held = self.held.iter();
+        let place = held.position(|held| !held.is_taken() && blame.contains(&held.put))?;
+        let early = self.lost.partition_point(|(from, _)| *from <= until);
+        let (from, take) = self.lost.remove(early.checked_sub(1)?);
+        self.take(place, take, from);
+        self.held.sort_by_key(|held| held.last);
+        Some(())
+    }
+
+    fn take(&mut self, place: usize, take: u32, from: Place) {
+        let looks = self.looks(&self.held[place]);
+        let looked = looks.last().map_or(0, |look| look.from);
+        let held = &mut self.held[place];
+        held.take = take;
+        held.last = from.max(held.put_from).max(looked);
+    }
+
+    /// When the takes of unknown outcome began, in time.
+    pub(super) fn lost_from(&self) -> impl Iterator<Item = Place> {
+        self.lost.iter().map(|(from, _)| *from)
+    }
+
+    /// A take of unknown outcome that may be used when so many are: when it
+    /// began, and which it is.
+    pub(super) fn lost(&self, used: usize) -> (Place, u32) {
+        self.lost.get(used).copied().unwrap_or((NEVER, LOST))
     }
 
     /// The looks at a value, as they began.
@@ -263,13 +309,13 @@ impl Contents {
         if self.empties.is_empty() {
             return Ok(Vec::new());
         }
-        let inside = || (0..).zip(&self.held).map(|(of, held)| held.inside(of));
-        let cover = Cover::new(inside());
+        let inside = || self.inside();
+        let cover = Cover::new(inside().into_iter());
         let mut moments = Vec::with_capacity(self.empties.len());
         for empty in &self.empties {
             let moment = cover.gap(empty.from);
             if moment > empty.until {
-                let chain = chain(inside().collect(), empty.from, empty.until);
+                let chain = chain(inside(), empty.from, empty.until);
                 let mut blame = self.blame(chain);
                 blame.push(empty.operation);
                 return Err(blame);
@@ -280,27 +326,50 @@ impl Contents {
         Ok(moments)
     }
 
-    /// Puts the takes of unknown outcome where the order needs some, earliest
-    /// first.
-    fn name_lost<O>(&self, intervals: &[Interval<O>], mut order: Vec<u32>) -> Option<Vec<u32>> {
-        let mut lost = self.lost.iter();
-        let mut named = Vec::new();
+    /// When the values are inside. Of those that may stay, the first to be put
+    /// can go once there is one take of unknown outcome, the second once there
+    /// are two, and so on: before that not all of them can be gone.
+    fn inside(&self) -> Vec<Stretch> {
+        let inside = (0..).zip(&self.held);
+        let mut inside: Vec<Stretch> = inside.map(|(of, held)| held.inside(of)).collect();
+        let may_stay = inside.iter_mut();
+        let mut may_stay: Vec<&mut Stretch> = may_stay
+            .filter(|stretch| self.held[stretch.of].may_stay())
+            .collect();
+        may_stay.sort_by_key(|stretch| stretch.after);
+        for (used, stretch) in may_stay.into_iter().enumerate() {
+            stretch.before = stretch.before.max(self.lost(used).0);
+        }
+        inside
+    }
+
+    /// Puts takes of unknown outcome where the order needs some, earliest
+    /// first. None if there are too few, or too late.
+    fn name_lost<O>(
+        &self,
+        intervals: &[Interval<O>],
+        puts: impl Fn(u32) -> bool,
+        mut order: Vec<u32>,
+    ) -> Option<Vec<u32>> {
+        // What is taken after all else may as well stay.
+        let needed = order.iter().rposition(|&it| it != LOST && !puts(it));
+        let mut place = 0;
+        order.retain(|&operation| {
+            place += 1;
+            operation != LOST || needed.is_some_and(|needed| place <= needed)
+        });
+        let used: FxHashSet<u32> = order.iter().copied().collect();
+        let mut left = self.lost.iter().filter(|lost| !used.contains(&lost.1));
+        let mut begun = 0;
         for operation in &mut order {
             if *operation == LOST {
-                let &(from, take) = lost.next()?;
-                *operation = take;
-                named.push((from, take));
+                *operation = left.next()?.1;
             }
-        }
-        let mut first_completion = NEVER;
-        for &operation in order.iter().rev() {
-            if let Some(&(from, _)) = named.last().filter(|last| last.1 == operation) {
-                named.pop();
-                if first_completion < from {
-                    return None;
-                }
+            let interval = &intervals[*operation as usize];
+            begun = begun.max(interval.from());
+            if interval.until() < begun {
+                return None;
             }
-            first_completion = first_completion.min(intervals[operation as usize].until());
         }
         Some(order)
     }

@@ -26,10 +26,10 @@ pub(super) struct Case<O: Object> {
 
 /// How many histories had an order, had none, and were not decided.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub valid: usize,
-    pub refuted: usize,
-    pub undecided: usize,
+struct Counts {
+    valid: usize,
+    refuted: usize,
+    undecided: usize,
 }
 
 fn brute_force<O: Object + Eq + Hash>(history: &[Interval<O::Operation>]) -> bool {
@@ -127,9 +127,29 @@ fn mutate<O: Object>(random: &mut Random, history: &mut History<O>, any: O::Oper
     }
 }
 
-/// Compares so many histories of up to `length` operations. Half of those in
-/// which outcomes are unknown hold operations that never took effect.
-pub(super) fn compare<O: Object + Eq + Hash>(
+/// So many of each shape; `ORACLE_HISTORIES=1000000 cargo test monitors` tries
+/// more of them.
+const HISTORIES: usize = 10_000;
+
+/// The monitor says what brute force says.
+pub(super) fn agree<O: Object + Eq + Hash>(case: &Case<O>) {
+    let asked = std::env::var("ORACLE_HISTORIES").ok();
+    let histories = asked.and_then(|text| text.parse().ok());
+    let histories = histories.unwrap_or(HISTORIES);
+    // The longest, and one in how many outcomes are unknown.
+    let shapes = [(5, 0), (8, 0), (11, 0), (5, 4), (8, 6), (11, 8)];
+    for (seed, (length, unknown_one_in)) in (1..).zip(shapes) {
+        let counts = compare(case, seed, histories, length, unknown_one_in);
+        let shape = format!("up to {length}, 1 in {unknown_one_in} unknown: {counts:?}");
+        assert!(counts.valid > histories / 5, "{shape}");
+        assert!(counts.refuted > histories / 10, "{shape}");
+        assert!(counts.undecided < histories / 5, "{shape}");
+        println!("{shape}");
+    }
+}
+
+/// About half of the operations of unknown outcome are such as never happened.
+fn compare<O: Object + Eq + Hash>(
     case: &Case<O>,
     seed: u64,
     histories: usize,

@@ -114,7 +114,7 @@ impl Object for Queue {
     }
 
     fn spoil(&mut self) -> bool {
-        let enough = self.0.len() > 100;
+        let enough = self.0.len() > 50;
         if enough {
             self.0.make_contiguous().reverse();
         }
@@ -144,7 +144,7 @@ impl Object for Stack {
     }
 
     fn spoil(&mut self) -> bool {
-        let enough = self.0.len() > 100;
+        let enough = self.0.len() > 50;
         if enough {
             self.0.reverse();
         }
@@ -194,7 +194,7 @@ impl Object for PriorityQueue {
 
     /// Loses a value.
     fn spoil(&mut self) -> bool {
-        self.0.len() > 100 && self.0.pop_first().is_some()
+        self.0.len() > 50 && self.0.pop_first().is_some()
     }
 }
 
@@ -292,7 +292,7 @@ impl Object for Log {
 
     /// The longer the list, the more seldom it is read.
     fn draw(&self, random: &mut Random, fresh: u32) -> Self::Operation {
-        match random.below(2 + self.0.len() as u64 / 20) {
+        match random.below(2 + self.0.len() as u64 / 8) {
             0 => log::Operation::Read(self.0.clone()),
             _ => log::Operation::Append(fresh),
         }
@@ -300,6 +300,6 @@ impl Object for Log {
 
     fn spoil(&mut self) -> bool {
         self.0.reverse();
-        self.0.len() > 100
+        self.0.len() > 50
     }
 }

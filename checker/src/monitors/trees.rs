@@ -1,4 +1,4 @@
-//! Trees over ranges of values.
+//! Trees over ranges.
 
 use super::Place;
 
@@ -86,23 +86,24 @@ impl Least {
     }
 }
 
-/// Counts by place, zero at first, that rise and fall by ranges.
-pub(super) struct Cuts {
+/// Counts by place, zero at first, that rise and fall by ranges. A place is
+/// free if its count is not above zero.
+pub(super) struct Counts {
     /// Of what is below a node, the least count, less what was added to the
     /// whole of a node above it.
-    least: Vec<i32>,
+    least: Vec<i64>,
     /// What was added to the whole of a node.
-    added: Vec<i32>,
+    added: Vec<i64>,
     width: usize,
 }
 
 /// More than all that is taken away.
-const CLOSED: i32 = i32::MAX / 2;
+const CLOSED: i64 = i64::MAX / 2;
 
-impl Cuts {
+impl Counts {
     pub(super) fn new(count: usize) -> Self {
         let width = count.next_power_of_two();
-        Cuts {
+        Counts {
             least: vec![0; 2 * width],
             added: vec![0; 2 * width],
             width,
@@ -110,7 +111,10 @@ impl Cuts {
     }
 
     /// Adds to the counts at `from..to`.
-    pub(super) fn add(&mut self, from: usize, to: usize, by: i32) {
+    pub(super) fn add(&mut self, from: usize, to: usize, by: i64) {
+        if from >= to {
+            return;
+        }
         let (mut low, mut high) = (from + self.width, to + self.width);
         let (first, last) = (low, high - 1);
         while low < high {
@@ -129,23 +133,23 @@ impl Cuts {
         self.renew_above(last);
     }
 
-    /// Makes the count at a place one that is never zero again.
+    /// Makes a place one that is never free again.
     pub(super) fn close(&mut self, place: usize) {
         self.add_to_node(self.width + place, CLOSED);
         self.renew_above(self.width + place);
     }
 
-    /// The first place of `from..to` with a count of zero. No count is below.
-    pub(super) fn first_zero(&self, from: usize, to: usize) -> Option<usize> {
-        self.first_zero_below(1, 0, self.width, 0, (from, to))
+    /// The first free place of `from..to`.
+    pub(super) fn first_free(&self, from: usize, to: usize) -> Option<usize> {
+        self.first_free_below(1, 0, self.width, 0, (from, to))
     }
 
-    fn first_zero_below(
+    fn first_free_below(
         &self,
         node: usize,
         begin: usize,
         end: usize,
-        above: i32,
+        above: i64,
         range: (usize, usize),
     ) -> Option<usize> {
         if end <= range.0 || range.1 <= begin || self.least[node] + above > 0 {
@@ -156,11 +160,11 @@ impl Cuts {
         }
         let above = above + self.added[node];
         let middle = begin.midpoint(end);
-        self.first_zero_below(2 * node, begin, middle, above, range)
-            .or_else(|| self.first_zero_below(2 * node + 1, middle, end, above, range))
+        self.first_free_below(2 * node, begin, middle, above, range)
+            .or_else(|| self.first_free_below(2 * node + 1, middle, end, above, range))
     }
 
-    fn add_to_node(&mut self, node: usize, by: i32) {
+    fn add_to_node(&mut self, node: usize, by: i64) {
         self.least[node] += by;
         self.added[node] += by;
     }
