@@ -9,7 +9,7 @@
 //!
 //! The idea of removing a value and deciding the rest is that of Lee and
 //! Mathur, "Efficient Decrease-and-Conquer Linearizability Monitoring", OOPSLA
-//! 2025, §7.
+//! 2025.
 
 use std::collections::BTreeSet;
 
@@ -236,6 +236,26 @@ mod tests {
     #[test]
     fn it_agrees_with_brute_force() {
         agree(&CASE);
+    }
+
+    /// The same with the order of priorities turned round.
+    fn largest_first(intervals: &[Interval<Operation>]) -> Option<Decided> {
+        let turned = intervals.iter().map(|interval| Interval {
+            operation: match interval.operation {
+                Operation::Insert(value) => Operation::Insert(!value),
+                Operation::Poll(value) => Operation::Poll(value.map(|value| !value)),
+            },
+            ..*interval
+        });
+        decide(&turned.collect::<Vec<_>>(), First::Largest)
+    }
+
+    #[test]
+    fn the_largest_first_agrees_with_brute_force() {
+        agree(&Case {
+            decide: largest_first,
+            ..CASE
+        });
     }
 
     #[test]

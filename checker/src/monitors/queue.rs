@@ -6,7 +6,7 @@
 //! the union of two interval orders holds one of two values. So the history
 //! has an order exactly if no value must come before another by one relation
 //! and after it by the other (the patterns of Henzinger, Sezgin and Vafeiadis,
-//! "Aspect-Oriented Linearizability Proofs", CONCUR 2013, §4), and the order
+//! "Aspect-Oriented Linearizability Proofs", CONCUR 2013), and the order
 //! of values is found by taking, again and again, one that is minimal in both.
 //!
 //! Beyond the paper there are peeks. Those of a value and its dequeue all

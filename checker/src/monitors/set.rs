@@ -13,8 +13,8 @@
 //! operations that flip the same way, at least as many as had begun. So what an
 //! order needs is always there.
 //!
-//! (Abdulla et al., "Efficient Linearizability Monitoring", PLDI 2025, §7, have
-//! a linear algorithm for sets of completed operations that all succeed.)
+//! (Abdulla et al., "Efficient Linearizability Monitoring", PLDI 2025, decide sets
+//! by another algorithm, in linear time.)
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

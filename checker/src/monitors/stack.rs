@@ -13,7 +13,7 @@
 //!
 //! The idea of removing a value and deciding the rest is that of Lee and
 //! Mathur, "Efficient Decrease-and-Conquer Linearizability Monitoring", OOPSLA
-//! 2025, §5.
+//! 2025.
 
 use super::container::{self, Blame, Contents, Held, Role};
 use super::cover::{Stretch, chain};
