@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`linearizability`] | whether a recorded history has an order, and the witness if not |
 //! | [`local_reads`] | reads of one node, which name the position that they reflect |
+//! | [`monitors`] | containers, counters and logs that are decided by sorting |
 //! | [`small`] | the same of a dozen operations, for model checkers |
 //! | [`specification`] | what an object does when used by one client at a time |
 //! | [`spec`] | the specifications of recorded histories by name |
@@ -17,6 +18,7 @@
 
 pub mod linearizability;
 pub mod local_reads;
+pub mod monitors;
 pub mod small;
 pub mod spec;
 pub mod specification;
