@@ -9,6 +9,7 @@
 //! | [`engine`] | the engines by name |
 //! | `judge` | which engines judge one object, and in which turns |
 //! | `zones` | registers whose values are all distinct: no search at all |
+//! | `monitored` | containers, counters and logs: which have a monitor |
 //! | `timeline` | one object's history moment by moment |
 //! | `frontier`, `antichain`, `mask`, `sweep` | all orders at once, moment by moment |
 //! | `search`, `moves`, `slots`, `depth_first` | one order after the other |
@@ -34,6 +35,7 @@ mod judge;
 mod kv;
 mod lanes;
 mod mask;
+mod monitored;
 mod moves;
 mod object;
 mod order;
@@ -231,9 +233,11 @@ fn verdict(
     let reason = if judged().any(|it| unsound(&it)) {
         "the checker found an order that does not hold".to_owned()
     } else if judged().any(|it| undecided(&it)) {
-        meter
-            .reason()
-            .unwrap_or_else(|| "a limit was met".to_owned())
+        let exhausted = match engine {
+            Some(engine) => format!("the engine {engine} alone cannot decide this history"),
+            None => "no engine can decide this history".to_owned(),
+        };
+        meter.reason().unwrap_or(exhausted)
     } else {
         return Verdict::Valid;
     };

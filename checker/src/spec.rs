@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::specification::Recorded;
+
 /// A specification for the operations of a recorded history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Spec {
@@ -12,11 +14,86 @@ pub enum Spec {
     CasRegister,
     /// A key-value store: get, put, cas, delete, append.
     Kv,
+    /// Registers that count their writes, as etcd does: read, write and cas on the version.
+    VersionedRegister,
+    /// Several registers that transactions read and write at once: txn.
+    MultiRegister,
+    /// A list that only grows: append and read.
+    Log,
+    /// A set: add, remove, contains, read and size.
+    Set,
+    /// A multiset: add, remove, contains, count, read and size.
+    Multiset,
+    /// A counter: add, increment, decrement and read.
+    Counter,
+    /// A FIFO queue: enqueue, dequeue and peek.
+    Queue,
+    /// A stack: push, pop and peek.
+    Stack,
+    /// A double-ended queue: push, pop and peek at either end.
+    Deque,
+    /// A priority queue: insert, poll and peek, the largest first.
+    PriorityQueue,
+    /// A lock without owners: acquire and release.
+    Mutex,
+    /// A lock that only the process that holds it releases: acquire and release.
+    OwnedMutex,
+    /// A lock that gives out growing tokens: acquire and release.
+    FencedLock,
+    /// A lock that may be lost at any time: acquire, renew and release, with terms.
+    Lease,
+    /// Permits: acquire and release; how many there are at first is --initial.
+    Semaphore,
 }
+
+/// Calls a generic function with the type behind a specification, unless it is
+/// one of registers.
+macro_rules! by_type {
+    ($spec:expr, $registers:expr, $function:ident $(, $argument:expr)*) => {
+        match $spec {
+            Spec::Register | Spec::CasRegister | Spec::Kv => $registers,
+            Spec::VersionedRegister => $function::<crate::specification::VersionedRegister>($($argument),*),
+            Spec::MultiRegister => $function::<crate::specification::MultiRegister>($($argument),*),
+            Spec::Log => $function::<crate::specification::Log>($($argument),*),
+            Spec::Set => $function::<crate::specification::Set>($($argument),*),
+            Spec::Multiset => $function::<crate::specification::Multiset>($($argument),*),
+            Spec::Counter => $function::<crate::specification::Counter>($($argument),*),
+            Spec::Queue => $function::<crate::specification::Queue>($($argument),*),
+            Spec::Stack => $function::<crate::specification::Stack>($($argument),*),
+            Spec::Deque => $function::<crate::specification::Deque>($($argument),*),
+            Spec::PriorityQueue => $function::<crate::specification::PriorityQueue>($($argument),*),
+            Spec::Mutex => $function::<crate::specification::Mutex>($($argument),*),
+            Spec::OwnedMutex => $function::<crate::specification::OwnedMutex>($($argument),*),
+            Spec::FencedLock => $function::<crate::specification::FencedLock>($($argument),*),
+            Spec::Lease => $function::<crate::specification::Lease>($($argument),*),
+            Spec::Semaphore => $function::<crate::specification::Semaphore>($($argument),*),
+        }
+    };
+}
+pub(crate) use by_type;
 
 impl Spec {
     /// All there are.
-    pub const ALL: [Spec; 3] = [Spec::Register, Spec::CasRegister, Spec::Kv];
+    pub const ALL: [Spec; 18] = [
+        Spec::Register,
+        Spec::CasRegister,
+        Spec::Kv,
+        Spec::VersionedRegister,
+        Spec::MultiRegister,
+        Spec::Log,
+        Spec::Set,
+        Spec::Multiset,
+        Spec::Counter,
+        Spec::Queue,
+        Spec::Stack,
+        Spec::Deque,
+        Spec::PriorityQueue,
+        Spec::Mutex,
+        Spec::OwnedMutex,
+        Spec::FencedLock,
+        Spec::Lease,
+        Spec::Semaphore,
+    ];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -24,6 +101,21 @@ impl Spec {
             Spec::Register => "register",
             Spec::CasRegister => "cas-register",
             Spec::Kv => "kv",
+            Spec::VersionedRegister => "versioned-register",
+            Spec::MultiRegister => "multi-register",
+            Spec::Log => "log",
+            Spec::Set => "set",
+            Spec::Multiset => "multiset",
+            Spec::Counter => "counter",
+            Spec::Queue => "queue",
+            Spec::Stack => "stack",
+            Spec::Deque => "deque",
+            Spec::PriorityQueue => "priority-queue",
+            Spec::Mutex => "mutex",
+            Spec::OwnedMutex => "owned-mutex",
+            Spec::FencedLock => "fenced-lock",
+            Spec::Lease => "lease",
+            Spec::Semaphore => "semaphore",
         }
     }
 
@@ -33,6 +125,31 @@ impl Spec {
             Spec::Register => "registers: read and write",
             Spec::CasRegister => "registers with compare-and-set: read, write and cas",
             Spec::Kv => "a key-value store: get, put, cas, delete and append",
+            Spec::VersionedRegister => {
+                "registers that count their writes, as etcd does: read, write and cas on the version"
+            }
+            Spec::MultiRegister => {
+                "several registers that transactions read and write at once: txn"
+            }
+            Spec::Log => "a list that only grows: append and read",
+            Spec::Set => "a set: add, remove, contains, read and size",
+            Spec::Multiset => "a multiset: add, remove, contains, count, read and size",
+            Spec::Counter => "a counter: add, increment, decrement and read",
+            Spec::Queue => "a FIFO queue: enqueue, dequeue and peek",
+            Spec::Stack => "a stack: push, pop and peek",
+            Spec::Deque => "a double-ended queue: push, pop and peek at either end",
+            Spec::PriorityQueue => "a priority queue: insert, poll and peek, the largest first",
+            Spec::Mutex => "a lock without owners: acquire and release",
+            Spec::OwnedMutex => {
+                "a lock that only the process that holds it releases: acquire and release"
+            }
+            Spec::FencedLock => "a lock that gives out growing tokens: acquire and release",
+            Spec::Lease => {
+                "a lock that may be lost at any time: acquire, renew and release, with terms"
+            }
+            Spec::Semaphore => {
+                "permits: acquire and release; how many there are at first is --initial"
+            }
         }
     }
 
@@ -41,8 +158,7 @@ impl Spec {
         match workload {
             // The workload register does cas as well.
             "register" | "cas-register" | "lin-kv" => Some(Spec::CasRegister),
-            "kv" => Some(Spec::Kv),
-            _ => None,
+            name => name.parse().ok(),
         }
     }
 
@@ -52,12 +168,22 @@ impl Spec {
             Spec::Register => &["read", "write"],
             Spec::CasRegister => &["read", "write", "cas"],
             Spec::Kv => &["get", "put", "cas", "delete", "append"],
+            _ => by_type!(self, &[], functions),
         }
+    }
+
+    /// Whether keys are registers, whose words are those of a store as well.
+    pub(crate) const fn is_register(self) -> bool {
+        matches!(self, Spec::Register | Spec::CasRegister | Spec::Kv)
     }
 
     /// What `f` is called by the checker, if it is allowed; a register's
     /// words and a store's are the same everywhere.
     pub(crate) fn function(self, f: &str) -> Option<&'static str> {
+        let allowed = self.functions();
+        if !self.is_register() {
+            return allowed.iter().copied().find(|name| *name == f);
+        }
         let (here, register, store) = match f {
             "read" | "get" => ("read", "read", "get"),
             "write" | "put" => ("write", "write", "put"),
@@ -66,9 +192,12 @@ impl Spec {
             "append" => ("append", "append", "append"),
             _ => return None,
         };
-        let allowed = self.functions();
         (allowed.contains(&register) || allowed.contains(&store)).then_some(here)
     }
+}
+
+fn functions<S: Recorded>() -> &'static [&'static str] {
+    S::FUNCTIONS
 }
 
 impl fmt::Display for Spec {

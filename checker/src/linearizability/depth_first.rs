@@ -12,8 +12,6 @@ use super::timeline::{Moment, Timeline};
 pub(crate) trait DepthFirst: Send {
     /// Tries at most so many moves more.
     fn run(&mut self, moves: u64) -> Progress;
-    /// How it stands.
-    fn progress(&self) -> Progress;
     /// How many bytes it holds.
     fn bytes(&self) -> usize;
     /// Whether it costs little more than reading the history.
@@ -46,10 +44,6 @@ pub(crate) fn depth_first(
 impl<B: Slots> DepthFirst for Search<B> {
     fn run(&mut self, moves: u64) -> Progress {
         self.run(moves)
-    }
-
-    fn progress(&self) -> Progress {
-        self.progress()
     }
 
     fn bytes(&self) -> usize {

@@ -13,9 +13,10 @@ use tribunal_histories::{
 };
 
 use super::kv::KvNaming;
+use super::monitored::Monitored;
 use super::object::{self, Call, NEVER, Naming, Object};
-use crate::spec::Spec;
-use crate::specification::{Asked, KvCall, Recorded, RegisterCall, RegisterReturn};
+use crate::spec::{Spec, by_type};
+use crate::specification::{Asked, KvCall, RegisterCall, RegisterReturn};
 
 /// No class.
 const NONE: u32 = u32::MAX;
@@ -260,12 +261,17 @@ impl Spec {
     ///
     /// What it can hold at first, if not what the header says.
     fn reading(self, header: &Header, nil: Nil) -> Result<Box<dyn Reading>, String> {
-        match self {
-            Spec::Register | Spec::CasRegister | Spec::Kv => {
-                Ok(Box::new(KvReading::new(header, nil)))
-            }
-        }
+        by_type!(
+            self,
+            Ok(Box::new(KvReading::new(header, nil))),
+            recorded,
+            header
+        )
     }
+}
+
+fn recorded<S: Monitored>(header: &Header) -> Result<Box<dyn Reading>, String> {
+    Ok(Box::new(RecordedReading::<S>::new(header)?))
 }
 
 /// Registers, and stores.
@@ -337,13 +343,13 @@ impl Reading for KvReading {
 }
 
 /// Objects of any other kind.
-struct RecordedReading<S: Recorded> {
+struct RecordedReading<S: Monitored> {
     naming: Naming<S>,
     parts: Vec<Option<Value>>,
     failed_cas: FailedCas,
 }
 
-impl<S: Recorded> RecordedReading<S> {
+impl<S: Monitored> RecordedReading<S> {
     /// # Errors
     ///
     /// What it can hold at first, if not what the header says.
@@ -356,7 +362,7 @@ impl<S: Recorded> RecordedReading<S> {
     }
 }
 
-impl<S: Recorded> Reading for RecordedReading<S> {
+impl<S: Monitored> Reading for RecordedReading<S> {
     fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String> {
         let specification = self.naming.specification();
         let call = specification.call(asked)?;
@@ -383,6 +389,7 @@ impl<S: Recorded> Reading for RecordedReading<S> {
     }
 
     fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>) {
-        (Arc::new(self.naming.object(S::show)), self.parts)
+        let object = self.naming.object(S::show, S::monitor);
+        (Arc::new(object), self.parts)
     }
 }

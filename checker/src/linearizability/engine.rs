@@ -8,6 +8,8 @@ use std::str::FromStr;
 pub enum Engine {
     /// Sorting, of registers whose every value is written once.
     Zones,
+    /// Sorting, of containers, counters and logs; see [`crate::monitors`].
+    Monitor,
     /// All orders at once, moment by moment.
     Frontier,
     /// The most promising orders at once: finds an order, or nothing.
@@ -24,8 +26,9 @@ pub enum Engine {
 
 impl Engine {
     /// All there are.
-    pub const ALL: [Engine; 6] = [
+    pub const ALL: [Engine; 7] = [
         Engine::Zones,
+        Engine::Monitor,
         Engine::Frontier,
         Engine::Beam,
         Engine::DepthFirst,
@@ -37,6 +40,7 @@ impl Engine {
     pub const fn name(self) -> &'static str {
         match self {
             Engine::Zones => "zones",
+            Engine::Monitor => "monitor",
             Engine::Frontier => "frontier",
             Engine::Beam => "beam",
             Engine::DepthFirst => "depth-first",
@@ -49,6 +53,7 @@ impl Engine {
     pub const fn about(self) -> &'static str {
         match self {
             Engine::Zones => "sorting; registers whose every value is written once",
+            Engine::Monitor => "sorting; containers, counters and logs, mostly of distinct values",
             Engine::Frontier => "all orders at once, moment by moment",
             Engine::Beam => "the most promising orders at once; finds an order, or nothing",
             Engine::DepthFirst => "one order after the other",

@@ -11,6 +11,7 @@ use super::sweep::{Sweeping, sweep};
 use super::timeline::{Moment, Timeline};
 use super::windows::{self, Windows};
 use super::zones::{self, Zones};
+use crate::monitors::Decided;
 
 /// How many configurations the beam keeps at first, and at last.
 const BEAM: (usize, usize) = (16, 1024);
@@ -87,6 +88,20 @@ impl Judge {
                 return Judge::Decided(Progress::Explained, None);
             }
             Some(Zones::Order(_)) | None => {}
+        }
+        let by_monitor = matches!(forced, None | Some(Engine::Monitor));
+        match by_monitor.then(|| object.steps.monitor(&calls)).flatten() {
+            Some(Decided::Refuted { blame }) => {
+                let last = |&&call: &&u32| calls[call as usize].completed;
+                let call = blame
+                    .iter()
+                    .filter(|&&call| !calls[call as usize].is_unknown());
+                return Judge::Decided(Progress::Refuted, call.max_by_key(last).copied());
+            }
+            Some(Decided::Order(order)) if object.replays(&calls, &order) => {
+                return Judge::Decided(Progress::Explained, None);
+            }
+            Some(Decided::Order(_)) | None => {}
         }
         let timeline = Arc::new(Timeline::new(object, calls));
         Judge::Engines(Box::new(Engines {
@@ -189,7 +204,7 @@ impl Engines {
         let (object, timeline) = (&self.object, &self.timeline);
         let unknown = &timeline.unknown;
         match engine {
-            Engine::Zones => (Progress::Paused, false),
+            Engine::Zones | Engine::Monitor => (Progress::Paused, false),
             Engine::Frontier => match self.sweep.work(|| sweep(object, timeline, None)) {
                 Some(sweep) => (sweep.run(moves), sweep.is_quick()),
                 None => (Progress::Paused, false),
@@ -252,7 +267,7 @@ impl Engines {
 
     fn is_out(&self, engine: Engine) -> bool {
         match engine {
-            Engine::Zones => true,
+            Engine::Zones | Engine::Monitor => true,
             Engine::Frontier => matches!(self.sweep, Turn::Out),
             Engine::Beam => matches!(self.beam, Turn::Out),
             Engine::DepthFirst => matches!(self.exact, Turn::Out),

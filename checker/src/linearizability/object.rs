@@ -12,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
+use super::monitored::Exchange;
+use crate::monitors::{Decided, Interval};
 use crate::specification::{Effect, Specification, TimedCallOf};
 
 /// The number of a state.
@@ -60,6 +62,11 @@ pub(crate) trait Steps: Debug + Send + Sync {
     fn step(&self, state: State, class: u32) -> Option<State>;
     /// What a state is.
     fn show(&self, state: State) -> Value;
+    /// Decides without a search, if there is a monitor and the calls allow that.
+    fn monitor(&self, calls: &[Call]) -> Option<Decided> {
+        let _ = calls;
+        None
+    }
     /// Whether [`ELSEWHERE`] can be stepped from.
     fn knows_elsewhere(&self) -> bool {
         false
@@ -93,7 +100,7 @@ impl Object {
         });
         let calls = calls.collect();
         let show = |_: &S, state: &S::State| Value::Text(format!("{state:?}"));
-        (naming.object(show), calls)
+        (naming.object(show, |_, _| None), calls)
     }
 
     /// What calls of `class` do, for all states at once.
@@ -217,8 +224,8 @@ impl<S: Specification> Naming<S> {
     }
 
     /// The object, once all its calls have their classes; `show` says what a
-    /// state is.
-    pub(crate) fn object(self, show: fn(&S, &S::State) -> Value) -> Object {
+    /// state is, `monitor` decides without a search.
+    pub(crate) fn object(self, show: fn(&S, &S::State) -> Value, monitor: Monitor<S>) -> Object {
         Object {
             initial: 0,
             classes: self.classes,
@@ -227,6 +234,7 @@ impl<S: Specification> Naming<S> {
                 asked: self.asked,
                 states: Mutex::new(self.states),
                 show,
+                monitor,
             }),
         }
     }
@@ -240,7 +248,11 @@ struct Named<S: Specification> {
     asked: Vec<AskedOf<S>>,
     states: Mutex<States<S::State>>,
     show: fn(&S, &S::State) -> Value,
+    monitor: Monitor<S>,
 }
+
+/// Decides without a search, if the calls allow that.
+type Monitor<S> = fn(&S, &[Interval<Exchange<'_, S>>]) -> Option<Decided>;
 
 /// The states that were met, and the steps between them.
 #[derive(Debug)]
@@ -285,6 +297,19 @@ impl<S: Specification> Steps for Named<S> {
         let next = next.map(|next| states.number(&next));
         states.steps.insert((state, class), next);
         next
+    }
+
+    fn monitor(&self, calls: &[Call]) -> Option<Decided> {
+        let interval = |call: &Call| {
+            let asked = &self.asked[call.class as usize];
+            Interval {
+                operation: (&asked.call, asked.returned.as_ref()),
+                invoked: call.invoked,
+                completed: (!call.is_unknown()).then_some(call.completed),
+            }
+        };
+        let intervals: Vec<_> = calls.iter().map(interval).collect();
+        (self.monitor)(&self.specification, &intervals)
     }
 
     fn show(&self, state: State) -> Value {

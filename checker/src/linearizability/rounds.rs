@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) furthest: Option<u32>,
     /// Whether the order that was found, if one was, is one.
     pub(crate) sound: bool,
+    /// Whether no engine is left that could know more.
+    pub(crate) exhausted: bool,
     bytes: usize,
 }
 
@@ -36,6 +38,7 @@ impl Job {
             progress: Progress::Paused,
             furthest: None,
             sound: true,
+            exhausted: false,
             bytes: 0,
         }
     }
@@ -48,7 +51,10 @@ impl Job {
         self.progress = search.run(moves);
         self.furthest = search.furthest();
         match self.progress {
-            Progress::Paused => return search.bytes(),
+            Progress::Paused => {
+                self.exhausted = search.is_exhausted();
+                return search.bytes();
+            }
             Progress::Explained => self.sound = search.replays(),
             Progress::Refuted => {}
         }
@@ -115,7 +121,8 @@ impl<'a> Meter<'a> {
 /// Runs the jobs until all are decided, one is refuted, or a limit is met.
 pub(crate) fn run(jobs: &mut Vec<Job>, meter: &Meter<'_>) {
     let mut moves = MOVES_IN_FIRST_ROUND;
-    while meter.goes_on() && jobs.iter().any(|job| job.progress == Progress::Paused) {
+    let goes_on = |job: &Job| job.progress == Progress::Paused && !job.exhausted;
+    while meter.goes_on() && jobs.iter().any(goes_on) {
         round(jobs, moves, meter);
         if jobs.iter().any(|job| job.progress == Progress::Refuted) {
             return;
@@ -151,7 +158,7 @@ fn round(jobs: &mut Vec<Job>, moves: u64, meter: &Meter<'_>) {
 
 fn take_turn(job: &mut Job, moves: u64, meter: &Meter<'_>) {
     let mut left = moves;
-    while job.progress == Progress::Paused && left > 0 && meter.goes_on() {
+    while job.progress == Progress::Paused && !job.exhausted && left > 0 && meter.goes_on() {
         let slice = left.min(MOVES_IN_SLICE);
         let bytes = job.run(slice);
         left -= slice;

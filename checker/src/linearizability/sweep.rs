@@ -25,8 +25,6 @@ pub(crate) struct Sweep<M> {
 pub(crate) trait Sweeping: Send {
     /// Goes on for so many configurations.
     fn run(&mut self, configurations: u64) -> Progress;
-    /// How it stands.
-    fn progress(&self) -> Progress;
     /// How many bytes it holds.
     fn bytes(&self) -> usize;
     /// Whether it costs little more than reading the history.
@@ -123,10 +121,6 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
                 }
             }
         }
-        self.progress
-    }
-
-    fn progress(&self) -> Progress {
         self.progress
     }
 
