@@ -16,6 +16,7 @@
 //! | `crashed` | which calls of unknown outcome an order has used |
 //! | `order` | the order that an engine found |
 //! | `windows` | stretches of a history that have no order wherever they start |
+//! | [`online`] | a history that is still recorded |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
 //! | [`witness`], `lanes` | the witness as data, and as a picture |
@@ -38,6 +39,7 @@ mod mask;
 mod monitored;
 mod moves;
 mod object;
+pub mod online;
 mod order;
 mod rounds;
 mod search;

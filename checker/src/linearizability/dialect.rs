@@ -14,9 +14,9 @@ use tribunal_histories::{
 
 use super::kv::KvNaming;
 use super::monitored::Monitored;
-use super::object::{self, Call, NEVER, Naming, Object};
+use super::object::{self, Call, Does, NEVER, Naming, Object, State};
 use crate::spec::{Spec, by_type};
-use crate::specification::{Asked, KvCall, RegisterCall, RegisterReturn};
+use crate::specification::{Asked, Effect, KvCall, RegisterCall, RegisterReturn};
 
 /// No class.
 const NONE: u32 = u32::MAX;
@@ -163,14 +163,7 @@ impl Key<'_> {
         invocation: &Event,
         completion: Option<&Event>,
     ) -> Result<(u32, Ending), String> {
-        let Some(f) = spec.function(&invocation.f) else {
-            return Err(format!(
-                "an operation of {} ({}), found {:?}",
-                spec.name(),
-                spec.functions().join(", "),
-                invocation.f
-            ));
-        };
+        let f = spec.f(&invocation.f)?;
         let process = match invocation.process {
             Process::Client(process) => process,
             Process::Nemesis => u64::MAX,
@@ -230,14 +223,15 @@ impl Key<'_> {
 
 /// What a completion says.
 #[derive(Clone, Copy, Debug)]
-enum Answer<'a> {
+pub(crate) enum Answer<'a> {
     Ok(&'a Value),
     Failed,
     Unknown,
 }
 
 /// What an operation is to an object.
-enum Class {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
     /// A call that was answered so.
     Said(u32),
     /// A call of this class, of which the completion says no more than how it
@@ -247,20 +241,40 @@ enum Class {
     Nothing,
 }
 
-/// Gives the operations on one key their classes.
-trait Reading {
+/// Gives the operations on one key their classes, and knows what calls of these
+/// do as soon as it has.
+pub(crate) trait Reading: Does + Send {
+    /// What an operation is to the object.
+    ///
+    /// # Errors
+    ///
+    /// What value was expected instead.
     fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String>;
+    /// What the object holds at first.
+    fn initial(&self) -> State;
     /// The object, and by class the part of it that a call is about.
     fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>);
 }
 
 impl Spec {
+    /// What `f` is called by the checker.
+    ///
+    /// # Errors
+    ///
+    /// What is allowed instead.
+    pub(crate) fn f(self, f: &str) -> Result<&'static str, String> {
+        self.function(f).ok_or_else(|| {
+            let all = self.functions().join(", ");
+            format!("an operation of {self} ({all}), found {f:?}")
+        })
+    }
+
     /// What reads the operations on a key.
     ///
     /// # Errors
     ///
     /// What it can hold at first, if not what the header says.
-    fn reading(self, header: &Header, nil: Nil) -> Result<Box<dyn Reading>, String> {
+    pub(crate) fn reading(self, header: &Header, nil: Nil) -> Result<Box<dyn Reading>, String> {
         by_type!(
             self,
             Ok(Box::new(KvReading::new(header, nil))),
@@ -311,8 +325,8 @@ impl KvReading {
     /// mean nothing at all.
     fn name(&mut self, value: &Value) -> crate::symbols::Symbol {
         match (value, self.nil) {
-            (Value::Null, Nil::Initial) => self.naming.initial,
-            _ => self.naming.symbols.name(value),
+            (Value::Null, Nil::Initial) => self.naming.initial(),
+            _ => self.naming.name(value),
         }
     }
 }
@@ -337,8 +351,22 @@ impl Reading for KvReading {
         Ok(Class::Said(self.naming.class(call, Some(returned))))
     }
 
+    fn initial(&self) -> State {
+        self.naming.initial().number()
+    }
+
     fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>) {
         (Arc::new(self.naming.object()), Vec::new())
+    }
+}
+
+impl Does for KvReading {
+    fn effect(&self, class: u32) -> Effect<State> {
+        self.naming.effect(class)
+    }
+
+    fn step(&self, class: u32, state: State) -> Option<State> {
+        self.naming.step(class, state)
     }
 }
 
@@ -355,7 +383,7 @@ impl<S: Monitored> RecordedReading<S> {
     /// What it can hold at first, if not what the header says.
     fn new(header: &Header) -> Result<Self, String> {
         Ok(RecordedReading {
-            naming: Naming::new(S::holding(&header.initial)?),
+            naming: Naming::new(S::holding(&header.initial)?, S::show, S::monitor),
             parts: Vec::new(),
             failed_cas: header.failed_cas,
         })
@@ -388,8 +416,21 @@ impl<S: Monitored> Reading for RecordedReading<S> {
         })
     }
 
+    fn initial(&self) -> State {
+        0
+    }
+
     fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>) {
-        let object = self.naming.object(S::show, S::monitor);
-        (Arc::new(object), self.parts)
+        (Arc::new(self.naming.object()), self.parts)
+    }
+}
+
+impl<S: Monitored> Does for RecordedReading<S> {
+    fn effect(&self, class: u32) -> Effect<State> {
+        self.naming.effect(class)
+    }
+
+    fn step(&self, class: u32, state: State) -> Option<State> {
+        self.naming.step(class, state)
     }
 }

@@ -22,12 +22,10 @@
 //!   unknown outcome used.
 //! - States that no call can see any more are one.
 
-use std::sync::Arc;
-
 use super::antichain::Antichain;
 use super::crashed::{Used, UsedSets};
 use super::mask::Mask;
-use super::object::{Object, State};
+use super::object::{Does, State};
 use crate::specification::Effect;
 
 /// No decision.
@@ -46,7 +44,6 @@ const DECISIONS_MAX: usize = 1 << 20;
 
 /// All orders at once, as the calls begin and complete.
 pub(crate) struct Frontier<M> {
-    object: Arc<Object>,
     /// The number of the next moment.
     at: u32,
     configurations: Vec<Configuration<M>>,
@@ -75,7 +72,7 @@ pub(crate) struct Frontier<M> {
 pub(crate) trait Seen: Send {
     /// The last moment at which a call may see `state`, or what calls that are
     /// possible everywhere make of it; 0 for none.
-    fn until(&mut self, object: &Object, state: State) -> u32;
+    fn until(&mut self, state: State) -> u32;
 }
 
 /// What the orders so far have come to.
@@ -160,10 +157,10 @@ pub(crate) enum Taken {
 
 impl<M: Mask> Frontier<M> {
     /// The frontier before the first moment.
-    pub(crate) fn new(object: Arc<Object>, mut seen: Box<dyn Seen>, keeps_decisions: bool) -> Self {
+    pub(crate) fn new(initial: State, mut seen: Box<dyn Seen>, keeps_decisions: bool) -> Self {
         let first = Configuration {
-            state: object.initial,
-            seen_until: seen.until(&object, object.initial),
+            state: initial,
+            seen_until: seen.until(initial),
             done: M::EMPTY,
             placed: M::EMPTY,
             used: Used::NONE,
@@ -193,7 +190,6 @@ impl<M: Mask> Frontier<M> {
             stack: Vec::new(),
             found: Vec::new(),
             goals: Vec::new(),
-            object,
         }
     }
 
@@ -254,16 +250,16 @@ impl<M: Mask> Frontier<M> {
         self.configurations = states
             .map(|state| Configuration {
                 state,
-                seen_until: self.seen.until(&self.object, state),
+                seen_until: self.seen.until(state),
                 ..first
             })
             .collect();
     }
 
-    fn held(&mut self, call: u32, class: u32) -> Held {
-        let effect = self.object.effect(class);
+    fn held<D: Does + ?Sized>(&mut self, does: &D, call: u32, class: u32) -> Held {
+        let effect = does.effect(class);
         let seen_until = match effect {
-            Effect::Replace(to) | Effect::Change { to, .. } => self.seen.until(&self.object, to),
+            Effect::Replace(to) | Effect::Change { to, .. } => self.seen.until(to),
             Effect::Observe(_) | Effect::Total | Effect::Other => 0,
         };
         Held {
@@ -275,8 +271,8 @@ impl<M: Mask> Frontier<M> {
     }
 
     /// A call begins that will complete.
-    pub(crate) fn begin(&mut self, call: u32, class: u32, slot: u32) {
-        let held = self.held(call, class);
+    pub(crate) fn begin<D: Does + ?Sized>(&mut self, does: &D, call: u32, class: u32, slot: u32) {
+        let held = self.held(does, call, class);
         let bit = M::of(slot);
         let open = &mut self.open;
         if open.calls.len() <= slot as usize {
@@ -294,7 +290,7 @@ impl<M: Mask> Frontier<M> {
         }
         if (open.others & bit).is_empty() {
             for configuration in &mut self.configurations {
-                if owes_nothing(&self.object, &held, configuration, self.at) {
+                if owes_nothing(does, &held, configuration, self.at) {
                     configuration.done |= bit;
                 }
             }
@@ -303,8 +299,8 @@ impl<M: Mask> Frontier<M> {
     }
 
     /// A call begins whose outcome is not known.
-    pub(crate) fn begin_unknown(&mut self, call: u32, class: u32) {
-        let held = self.held(call, class);
+    pub(crate) fn begin_unknown<D: Does + ?Sized>(&mut self, does: &D, call: u32, class: u32) {
+        let held = self.held(does, call, class);
         let unknown = &mut self.unknown;
         if unknown.kinds.len() <= class as usize {
             unknown.kinds.resize(class as usize + 1, NONE);
@@ -341,7 +337,7 @@ impl<M: Mask> Frontier<M> {
 
     /// The call in `slot` completes. Looks at no more than `left`
     /// configurations.
-    pub(crate) fn end(&mut self, slot: u32, left: &mut u64) -> Taken {
+    pub(crate) fn end<D: Does + ?Sized>(&mut self, does: &D, slot: u32, left: &mut u64) -> Taken {
         let bit = M::of(slot);
         let held = self.open.calls[slot as usize];
         let is_write = !(self.open.writes & bit).is_empty();
@@ -356,7 +352,7 @@ impl<M: Mask> Frontier<M> {
         };
         if !self.configurations.iter().all(is_over) {
             let decisions = self.decisions.len();
-            if !self.close(slot, is_used_up, left) {
+            if !self.close(does, slot, is_used_up, left) {
                 self.decisions.truncate(decisions);
                 return Taken::Unfinished;
             }
@@ -423,7 +419,13 @@ impl<M: Mask> Frontier<M> {
 
     /// Finds the configurations in which the call in `slot`, which completes,
     /// owes nothing; false if there was not enough left to find them all.
-    fn close(&mut self, slot: u32, is_used_up: bool, left: &mut u64) -> bool {
+    fn close<D: Does + ?Sized>(
+        &mut self,
+        does: &D,
+        slot: u32,
+        is_used_up: bool,
+        left: &mut u64,
+    ) -> bool {
         let bit = M::of(slot);
         let completing = self.open.calls[slot as usize];
         self.out.clear();
@@ -451,11 +453,11 @@ impl<M: Mask> Frontier<M> {
             self.looked_at += spent;
             let configuration = self.met.get(place);
             if (configuration.placed & bit).is_empty()
-                && let Some(last) = self.placed(&configuration, completing, Some(bit))
+                && let Some(last) = self.placed(does, &configuration, completing, Some(bit))
             {
                 self.out.add(last, &self.open, &self.used_sets);
             }
-            self.list_next(&configuration, bit);
+            self.list_next(does, &configuration, bit);
             let mut found = std::mem::take(&mut self.found);
             for found in found.drain(..) {
                 self.take(found, bit, is_used_up);
@@ -480,12 +482,18 @@ impl<M: Mask> Frontier<M> {
 
     /// Lets a call be the next of the only configuration there is; whether that
     /// is possible.
-    pub(super) fn follow(&mut self, call: u32, class: u32, slot: Option<u32>) -> bool {
+    pub(super) fn follow<D: Does + ?Sized>(
+        &mut self,
+        does: &D,
+        call: u32,
+        class: u32,
+        slot: Option<u32>,
+    ) -> bool {
         let Some(first) = self.configurations.first().copied() else {
             return false;
         };
-        let held = self.held(call, class);
-        let Some(next) = self.placed(&first, held, slot.map(M::of)) else {
+        let held = self.held(does, call, class);
+        let Some(next) = self.placed(does, &first, held, slot.map(M::of)) else {
             return false;
         };
         self.configurations[0] = next;
@@ -500,8 +508,9 @@ impl<M: Mask> Frontier<M> {
 
     /// The configuration in which a call is the next in the order, if that is
     /// possible; it has a place of its own in `slot`, if any.
-    fn placed(
+    fn placed<D: Does + ?Sized>(
         &mut self,
+        does: &D,
         configuration: &Configuration<M>,
         held: Held,
         slot: Option<M>,
@@ -523,8 +532,8 @@ impl<M: Mask> Frontier<M> {
             Effect::Observe(_) => return None,
             Effect::Total if configuration.seen_until < self.at => {}
             Effect::Total | Effect::Other => {
-                next.state = self.object.step(held.class, configuration.state)?;
-                next.seen_until = self.seen.until(&self.object, next.state);
+                next.state = does.step(held.class, configuration.state)?;
+                next.seen_until = self.seen.until(next.state);
             }
         }
         if let Some(bit) = slot {
@@ -542,44 +551,44 @@ impl<M: Mask> Frontier<M> {
                 moment: self.at,
             });
         }
-        self.settle(&mut next);
+        self.settle(does, &mut next);
         Some(next)
     }
 
     /// Lets open calls be done that owe nothing as things are.
-    fn settle(&self, configuration: &mut Configuration<M>) {
+    fn settle<D: Does + ?Sized>(&self, does: &D, configuration: &mut Configuration<M>) {
         let open = &self.open;
         for slot in ((open.reads | open.writes) & !configuration.done).slots() {
-            if owes_nothing(
-                &self.object,
-                &open.calls[slot as usize],
-                configuration,
-                self.at,
-            ) {
+            if owes_nothing(does, &open.calls[slot as usize], configuration, self.at) {
                 configuration.done |= M::of(slot);
             }
         }
     }
 
     /// The same of one of a kind of unknown outcome.
-    fn used(&mut self, configuration: &Configuration<M>, kind: u32) -> Option<Configuration<M>> {
+    fn used<D: Does + ?Sized>(
+        &mut self,
+        does: &D,
+        configuration: &Configuration<M>,
+        kind: u32,
+    ) -> Option<Configuration<M>> {
         let used = self.used_sets.count(configuration.used, kind);
         let Kind { held, calls } = &self.unknown.list[kind as usize];
         let call = *calls.get(used as usize)?;
         let held = Held { call, ..*held };
-        let mut next = self.placed(configuration, held, None)?;
+        let mut next = self.placed(does, configuration, held, None)?;
         next.used = self.used_sets.add(configuration.used, kind);
         Some(next)
     }
 
     /// Finds what can come next and may be of use, other than the call in `bit`.
-    fn list_next(&mut self, configuration: &Configuration<M>, bit: M) {
+    fn list_next<D: Does + ?Sized>(&mut self, does: &D, configuration: &Configuration<M>, bit: M) {
         let any = self.find_goals(configuration);
         let mut found = std::mem::take(&mut self.found);
         let others = self.open.others & !configuration.done & !bit;
         for slot in others.slots() {
             let held = self.open.calls[slot as usize];
-            found.extend(self.placed(configuration, held, Some(M::of(slot))));
+            found.extend(self.placed(does, configuration, held, Some(M::of(slot))));
         }
         let extended = !self.open.totals.is_empty();
         for slot in (self.open.writes & !configuration.placed & !bit).slots() {
@@ -593,14 +602,14 @@ impl<M: Mask> Frontier<M> {
             if !wanted {
                 continue;
             }
-            let next = self.placed(configuration, held, Some(M::of(slot)));
+            let next = self.placed(does, configuration, held, Some(M::of(slot)));
             // What nobody sees can wait for its own completion.
             let is_seen = |it: &Configuration<M>| it.seen_until >= self.at;
             found.extend(next.filter(is_seen));
         }
         if any {
             for kind in 0..self.unknown.list.len() as u32 {
-                found.extend(self.used(configuration, kind));
+                found.extend(self.used(does, configuration, kind));
             }
         } else if !self.unknown.list.is_empty() {
             for place in 0..self.goals.len() {
@@ -608,7 +617,7 @@ impl<M: Mask> Frontier<M> {
                 let count = self.unknown.leaving.get(goal).map_or(0, Vec::len);
                 for place in 0..count {
                     let kind = self.unknown.leaving[goal][place];
-                    found.extend(self.used(configuration, kind));
+                    found.extend(self.used(does, configuration, kind));
                 }
             }
         }
@@ -689,8 +698,8 @@ impl<M: Mask> Frontier<M> {
 
 /// Whether a call is a read that is possible as things are, or a write that
 /// changes nothing that is seen.
-fn owes_nothing<M>(
-    object: &Object,
+fn owes_nothing<M, D: Does + ?Sized>(
+    does: &D,
     held: &Held,
     configuration: &Configuration<M>,
     at: u32,
@@ -699,10 +708,10 @@ fn owes_nothing<M>(
     let is_seen = configuration.seen_until >= at;
     match held.effect {
         Effect::Observe(Some(wanted)) => is_seen && wanted == state,
-        Effect::Observe(None) => object.step(held.class, state).is_some(),
+        Effect::Observe(None) => does.step(held.class, state).is_some(),
         Effect::Replace(to) if is_seen => to == state,
         Effect::Replace(_) => held.seen_until < at,
-        Effect::Total => !is_seen || object.step(held.class, state) == Some(state),
+        Effect::Total => !is_seen || does.step(held.class, state) == Some(state),
         Effect::Change { .. } | Effect::Other => false,
     }
 }

@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
-use super::object::{Class, Object, State, Steps};
+use super::object::{Class, Does, Object, State, Steps};
 use crate::specification::{Effect, Kv, KvCall, RegisterCall, RegisterReturn, Specification};
 use crate::symbols::{Symbol, Symbols};
 
@@ -20,26 +20,45 @@ type Asked = (KvCall, Option<RegisterReturn<Symbol>>);
 /// Gives calls their numbers.
 #[derive(Debug)]
 pub(crate) struct KvNaming {
-    pub(crate) symbols: Symbols,
-    pub(crate) initial: Symbol,
-    asked: Vec<Asked>,
+    steps: KvSteps,
+    classes: Vec<Class>,
     /// By value: a read that sees it, a write of it, each with a known answer;
     /// that of an unknown one comes next.
     by_value: Vec<[u32; 2]>,
     others: FxHashMap<Asked, u32>,
 }
 
+/// A key whose calls have numbers; a state has that of its symbol.
+#[derive(Debug)]
+struct KvSteps {
+    kv: Kv,
+    asked: Vec<Asked>,
+}
+
 impl KvNaming {
     /// A key that at first holds `initial`.
     pub(crate) fn new(initial: &Value) -> Self {
         let mut symbols = Symbols::default();
+        let initial = symbols.name(initial);
         KvNaming {
-            initial: symbols.name(initial),
-            symbols,
-            asked: Vec::new(),
+            steps: KvSteps {
+                kv: Kv::new(initial, symbols),
+                asked: Vec::new(),
+            },
+            classes: Vec::new(),
             by_value: Vec::new(),
             others: FxHashMap::default(),
         }
+    }
+
+    /// What the key holds at first.
+    pub(crate) fn initial(&self) -> Symbol {
+        self.steps.kv.value_initial()
+    }
+
+    /// The symbol of a value.
+    pub(crate) fn name(&mut self, value: &Value) -> Symbol {
+        self.steps.kv.symbols_mut().name(value)
     }
 
     /// The class of a call with this answer.
@@ -58,12 +77,11 @@ impl KvNaming {
             self.by_value.resize(value + 1, [NONE; 2]);
         }
         if self.by_value[value][kind] == NONE {
-            self.by_value[value][kind] = self.asked.len() as u32;
             let known = match kind {
                 0 => returned,
                 _ => Some(RegisterReturn::Done),
             };
-            self.asked.extend([(call, known), (call, None)]);
+            self.by_value[value][kind] = self.add(call, known);
         }
         self.by_value[value][kind] + u32::from(returned.is_none())
     }
@@ -72,60 +90,68 @@ impl KvNaming {
         if let Some(&class) = self.others.get(&(call, returned)) {
             return class;
         }
-        let class = self.asked.len() as u32;
         let known = returned.or(Some(RegisterReturn::Done));
-        self.asked.extend([(call, known), (call, None)]);
+        let class = self.add(call, known);
         self.others.insert((call, known), class);
         self.others.entry((call, None)).or_insert(class + 1);
         class + u32::from(returned.is_none())
     }
 
+    /// A new class, even, and after it that of the same call whose answer is not
+    /// known.
+    fn add(&mut self, call: KvCall, known: Option<RegisterReturn<Symbol>>) -> u32 {
+        let number = self.classes.len() as u32;
+        for returned in [known, None] {
+            let effect = self.steps.kv.effect(&call, returned.as_ref());
+            self.classes.push(Class {
+                effect: effect.map(Symbol::number),
+                is_known: returned.is_some(),
+                unknown: number + 1,
+            });
+            self.steps.asked.push((call, returned));
+        }
+        number
+    }
+
     /// The object, once all its calls have their classes.
-    pub(crate) fn object(self) -> Object {
-        let always = self.appends_always();
-        let kv = Kv::new(self.initial, self.symbols);
-        let class = |(number, (call, returned)): (u32, &Asked)| Class {
-            effect: match kv.effect(call, returned.as_ref()) {
-                Effect::Other if always && matches!(call, KvCall::Append(_)) => Effect::Total,
-                effect => effect.map(Symbol::number),
-            },
-            is_known: returned.is_some(),
-            unknown: number | 1,
-        };
-        let classes = (0..).zip(&self.asked).map(class).collect();
+    pub(crate) fn object(mut self) -> Object {
+        if self.appends_always() {
+            for (class, (call, _)) in self.classes.iter_mut().zip(&self.steps.asked) {
+                if matches!(call, KvCall::Append(_)) {
+                    class.effect = Effect::Total;
+                }
+            }
+        }
         Object {
-            initial: self.initial.number(),
-            classes,
-            steps: Box::new(KvSteps {
-                kv,
-                asked: self.asked,
-            }),
+            initial: self.initial().number(),
+            classes: self.classes,
+            steps: Box::new(self.steps),
         }
     }
 
     /// Whether no append can be refused: all that a key can hold are lists, or
     /// all are texts and texts are appended to them.
     fn appends_always(&self) -> bool {
+        let symbols = self.steps.kv.symbols();
+        let asked = &self.steps.asked;
         let mut lists = true;
         let mut texts = true;
         let mut left = |symbol: Symbol| {
-            let is_text = self.symbols.is_text(symbol);
-            let is_list = self.symbols.is_list(symbol);
-            lists &= is_list || symbol == Symbol::NULL;
-            texts &= is_text || symbol == Symbol::NULL;
+            lists &= symbols.is_list(symbol) || symbol == Symbol::NULL;
+            texts &= symbols.is_text(symbol) || symbol == Symbol::NULL;
         };
-        left(self.initial);
-        for (call, _) in &self.asked {
+        left(self.initial());
+        for (call, _) in asked {
             match *call {
                 KvCall::Register(RegisterCall::Write(to) | RegisterCall::Cas { to, .. }) => {
-                    left(to)
+                    left(to);
                 }
                 KvCall::Register(RegisterCall::Read) | KvCall::Append(_) => {}
             }
         }
         let appended = || {
-            self.asked.iter().filter_map(|(call, _)| match *call {
-                KvCall::Append(last) => Some(self.symbols.is_text(last)),
+            asked.iter().filter_map(|(call, _)| match *call {
+                KvCall::Append(last) => Some(symbols.is_text(last)),
                 KvCall::Register(_) => None,
             })
         };
@@ -133,11 +159,14 @@ impl KvNaming {
     }
 }
 
-/// A key whose calls have numbers; a state has that of its symbol.
-#[derive(Debug)]
-struct KvSteps {
-    kv: Kv,
-    asked: Vec<Asked>,
+impl Does for KvNaming {
+    fn effect(&self, class: u32) -> Effect<State> {
+        self.classes[class as usize].effect
+    }
+
+    fn step(&self, class: u32, state: State) -> Option<State> {
+        self.classes[class as usize].step(class, state, &self.steps)
+    }
 }
 
 impl Steps for KvSteps {

@@ -55,6 +55,25 @@ pub(crate) struct Class {
     pub(crate) unknown: u32,
 }
 
+impl Class {
+    /// What an object holds after a call of this class, whose number is `class`.
+    #[inline]
+    pub(crate) fn step(
+        &self,
+        class: u32,
+        state: State,
+        steps: &(impl Steps + ?Sized),
+    ) -> Option<State> {
+        match self.effect {
+            Effect::Observe(Some(wanted)) => (wanted == state).then_some(state),
+            Effect::Replace(to) => Some(to),
+            Effect::Change { from, to } if from == state => Some(to),
+            Effect::Change { .. } => (!self.is_known).then_some(state),
+            Effect::Observe(None) | Effect::Total | Effect::Other => steps.step(state, class),
+        }
+    }
+}
+
 /// What a specification does, in numbers.
 pub(crate) trait Steps: Debug + Send + Sync {
     /// What the object holds after a call of `class` in `state`; none if it is
@@ -73,6 +92,27 @@ pub(crate) trait Steps: Debug + Send + Sync {
     }
 }
 
+/// What calls do, by their classes.
+pub(crate) trait Does {
+    /// For all states at once.
+    fn effect(&self, class: u32) -> Effect<State>;
+    /// What the object holds after a call of `class`, if it is possible in
+    /// `state`.
+    fn step(&self, class: u32, state: State) -> Option<State>;
+}
+
+impl Does for Object {
+    #[inline]
+    fn effect(&self, class: u32) -> Effect<State> {
+        self.effect(class)
+    }
+
+    #[inline]
+    fn step(&self, class: u32, state: State) -> Option<State> {
+        self.step(class, state)
+    }
+}
+
 /// One object: what it does with the classes of calls that are asked of it.
 #[derive(Debug)]
 pub(crate) struct Object {
@@ -88,7 +128,8 @@ impl Object {
         specification: S,
         calls: &[TimedCallOf<S>],
     ) -> (Object, Vec<Call>) {
-        let mut naming = Naming::new(specification);
+        let show = |_: &S, state: &S::State| Value::Text(format!("{state:?}"));
+        let mut naming = Naming::new(specification, show, |_, _| None);
         let calls = calls.iter().map(|timed| Call {
             class: naming.class(Asked {
                 call: timed.call.clone(),
@@ -99,8 +140,7 @@ impl Object {
             completed: timed.completed.as_ref().map_or(NEVER, |(at, _)| *at),
         });
         let calls = calls.collect();
-        let show = |_: &S, state: &S::State| Value::Text(format!("{state:?}"));
-        (naming.object(show, |_, _| None), calls)
+        (naming.object(), calls)
     }
 
     /// What calls of `class` do, for all states at once.
@@ -113,14 +153,7 @@ impl Object {
     /// `state`.
     #[inline]
     pub(crate) fn step(&self, class: u32, state: State) -> Option<State> {
-        let it = &self.classes[class as usize];
-        match it.effect {
-            Effect::Observe(Some(wanted)) => (wanted == state).then_some(state),
-            Effect::Replace(to) => Some(to),
-            Effect::Change { from, to } if from == state => Some(to),
-            Effect::Change { .. } => (!it.is_known).then_some(state),
-            Effect::Observe(None) | Effect::Total | Effect::Other => self.steps.step(state, class),
-        }
+        self.classes[class as usize].step(class, state, &*self.steps)
     }
 
     /// Whether `order` is whole, respects what completed before what was
@@ -161,28 +194,50 @@ type AskedOf<S> = Asked<<S as Specification>::Call, <S as Specification>::Return
 /// Gives the calls and states of a specification their numbers.
 #[derive(Debug)]
 pub(crate) struct Naming<S: Specification> {
-    specification: S,
     numbers: FxHashMap<AskedOf<S>, u32>,
-    asked: Vec<AskedOf<S>>,
     classes: Vec<Class>,
-    states: States<S::State>,
+    named: Named<S>,
 }
 
+/// A specification whose states and calls have numbers.
+#[derive(Debug)]
+struct Named<S: Specification> {
+    specification: S,
+    /// By class.
+    asked: Vec<AskedOf<S>>,
+    states: Mutex<States<S::State>>,
+    show: fn(&S, &S::State) -> Value,
+    monitor: Monitor<S>,
+}
+
+/// Decides without a search, if the calls allow that.
+type Monitor<S> = fn(&S, &[Interval<Exchange<'_, S>>]) -> Option<Decided>;
+
 impl<S: Specification> Naming<S> {
-    pub(crate) fn new(specification: S) -> Self {
+    /// Names the calls of an object; `show` says what a state is, `monitor`
+    /// decides without a search.
+    pub(crate) fn new(
+        specification: S,
+        show: fn(&S, &S::State) -> Value,
+        monitor: Monitor<S>,
+    ) -> Self {
         let mut states = States::default();
         states.number(&specification.initial());
         Naming {
-            specification,
             numbers: FxHashMap::default(),
-            asked: Vec::new(),
             classes: Vec::new(),
-            states,
+            named: Named {
+                specification,
+                asked: Vec::new(),
+                states: Mutex::new(states),
+                show,
+                monitor,
+            },
         }
     }
 
     pub(crate) fn specification(&self) -> &S {
-        &self.specification
+        &self.named.specification
     }
 
     /// How many classes there are.
@@ -203,11 +258,13 @@ impl<S: Specification> Naming<S> {
             }),
             false => self.classes.len() as u32,
         };
-        let effect = self
-            .specification
-            .effect(&asked.call, asked.returned.as_ref());
-        let is_known = asked.returned.is_some();
-        let effect = match effect.map(|state| self.states.number(&state)) {
+        let named = &mut self.named;
+        let returned = asked.returned.as_ref();
+        let effect = named.specification.effect(&asked.call, returned);
+        let states = named.states.get_mut();
+        let states = states.unwrap_or_else(PoisonError::into_inner);
+        let is_known = returned.is_some();
+        let effect = match effect.map(|state| states.number(&state)) {
             // It changes nothing in another state, and yet owes its place.
             Effect::Change { .. } if asked.completes && !is_known => Effect::Other,
             effect => effect,
@@ -218,41 +275,30 @@ impl<S: Specification> Naming<S> {
             is_known,
             unknown,
         });
-        self.asked.push(asked.clone());
+        named.asked.push(asked.clone());
         self.numbers.insert(asked, class);
         class
     }
 
-    /// The object, once all its calls have their classes; `show` says what a
-    /// state is, `monitor` decides without a search.
-    pub(crate) fn object(self, show: fn(&S, &S::State) -> Value, monitor: Monitor<S>) -> Object {
+    /// The object, once all its calls have their classes.
+    pub(crate) fn object(self) -> Object {
         Object {
             initial: 0,
             classes: self.classes,
-            steps: Box::new(Named {
-                specification: self.specification,
-                asked: self.asked,
-                states: Mutex::new(self.states),
-                show,
-                monitor,
-            }),
+            steps: Box::new(self.named),
         }
     }
 }
 
-/// A specification whose states and calls have numbers.
-#[derive(Debug)]
-struct Named<S: Specification> {
-    specification: S,
-    /// By class.
-    asked: Vec<AskedOf<S>>,
-    states: Mutex<States<S::State>>,
-    show: fn(&S, &S::State) -> Value,
-    monitor: Monitor<S>,
-}
+impl<S: Specification> Does for Naming<S> {
+    fn effect(&self, class: u32) -> Effect<State> {
+        self.classes[class as usize].effect
+    }
 
-/// Decides without a search, if the calls allow that.
-type Monitor<S> = fn(&S, &[Interval<Exchange<'_, S>>]) -> Option<Decided>;
+    fn step(&self, class: u32, state: State) -> Option<State> {
+        self.classes[class as usize].step(class, state, &self.named)
+    }
+}
 
 /// The states that were met, and the steps between them.
 #[derive(Debug)]

@@ -106,14 +106,16 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
             match moment {
                 Moment::Begin(call) => {
                     let slot = self.timeline.ends[call as usize].slot;
-                    self.frontier.begin(call, self.timeline.class(call), slot);
+                    self.frontier
+                        .begin(&*self.object, call, self.timeline.class(call), slot);
                 }
                 Moment::BeginUnknown(call) => {
-                    self.frontier.begin_unknown(call, self.timeline.class(call));
+                    let class = self.timeline.class(call);
+                    self.frontier.begin_unknown(&*self.object, call, class);
                 }
                 Moment::End(call) => {
                     let slot = self.timeline.ends[call as usize].slot;
-                    match self.frontier.end(slot, &mut left) {
+                    match self.frontier.end(&*self.object, slot, &mut left) {
                         Taken::Accounted => {}
                         Taken::Refuted => self.progress = Progress::Refuted,
                         Taken::Unfinished => break,
@@ -154,14 +156,14 @@ pub(super) fn frontier<M: Mask>(
     keeps_decisions: bool,
 ) -> Frontier<M> {
     let seen = Box::new(SeenLater(Arc::clone(timeline)));
-    Frontier::new(Arc::clone(object), seen, keeps_decisions)
+    Frontier::new(object.initial, seen, keeps_decisions)
 }
 
 /// What is seen later is in the timeline.
 struct SeenLater(Arc<Timeline>);
 
 impl Seen for SeenLater {
-    fn until(&mut self, _object: &Object, state: State) -> u32 {
+    fn until(&mut self, state: State) -> u32 {
         self.0.seen_until(state)
     }
 }
@@ -186,10 +188,11 @@ impl<M: Mask> Telling<'_, M> {
             Moment::Begin(call) => {
                 self.holders[slot(call) as usize] = call;
                 let class = self.timeline.class(call);
-                self.frontier.begin(call, class, slot(call));
+                self.frontier.begin(self.object, call, class, slot(call));
             }
             Moment::BeginUnknown(call) => {
-                self.frontier.begin_unknown(call, self.timeline.class(call));
+                let class = self.timeline.class(call);
+                self.frontier.begin_unknown(self.object, call, class);
             }
             Moment::End(call) => {
                 self.frontier.leave(slot(call));
@@ -205,7 +208,7 @@ impl<M: Mask> Telling<'_, M> {
         let slot = (!self.timeline.calls[call as usize].is_unknown()).then_some(slot);
         let own = slot.map_or(M::EMPTY, M::of);
         let class = self.timeline.class(call);
-        self.frontier.follow(call, class, slot);
+        self.frontier.follow(self.object, call, class, slot);
         match self.object.effect(class) {
             // What it hides could have stood just before.
             Effect::Replace(_) => {

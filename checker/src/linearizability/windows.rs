@@ -70,7 +70,7 @@ impl Windows {
                 Judging::new(&self.object, &self.timeline, window)
             });
             left = left.saturating_sub(1);
-            match judging.run(&self.timeline, &mut left) {
+            match judging.run(&self.object, &self.timeline, &mut left) {
                 Progress::Paused => return Progress::Paused,
                 Progress::Refuted => return Progress::Refuted,
                 Progress::Explained if judging.is_whole => return Progress::Explained,
@@ -92,7 +92,7 @@ pub(crate) fn is_refuted(
     configurations: u64,
 ) -> Option<bool> {
     let mut left = configurations;
-    match Judging::new(object, timeline, window).run(timeline, &mut left) {
+    match Judging::new(object, timeline, window).run(object, timeline, &mut left) {
         Progress::Refuted => Some(true),
         Progress::Explained => Some(false),
         Progress::Paused => None,
@@ -137,15 +137,25 @@ impl Judging {
         }
     }
 
-    fn run(&mut self, timeline: &Timeline, left: &mut u64) -> Progress {
+    fn run(&mut self, object: &Object, timeline: &Timeline, left: &mut u64) -> Progress {
         while self.next < self.until {
             let taken = match &mut self.frontier {
-                Wide::One(frontier) => {
-                    pass(frontier, timeline, self.next, &mut self.began_before, left)
-                }
-                Wide::Two(frontier) => {
-                    pass(frontier, timeline, self.next, &mut self.began_before, left)
-                }
+                Wide::One(frontier) => pass(
+                    frontier,
+                    object,
+                    timeline,
+                    self.next,
+                    &mut self.began_before,
+                    left,
+                ),
+                Wide::Two(frontier) => pass(
+                    frontier,
+                    object,
+                    timeline,
+                    self.next,
+                    &mut self.began_before,
+                    left,
+                ),
             };
             match taken {
                 Taken::Accounted => self.next += 1,
@@ -190,12 +200,12 @@ fn start<M: Mask>(
             .filter_map(|&call| seen_by(object, timeline, call))
             .collect(),
     };
-    let mut frontier = Frontier::<M>::new(Arc::clone(object), Box::new(seen), false);
+    let mut frontier = Frontier::<M>::new(object.initial, Box::new(seen), false);
     frontier.start_in(states.into_iter());
     for call in unknown {
         let class = object.classes[timeline.class(call) as usize].unknown;
         if !object.effect(class).is_read_only() {
-            frontier.begin_unknown(call, class);
+            frontier.begin_unknown(&**object, call, class);
         }
     }
     frontier.set_at(window.from);
@@ -219,7 +229,7 @@ struct SeenInWindow {
 }
 
 impl Seen for SeenInWindow {
-    fn until(&mut self, _object: &Object, state: State) -> u32 {
+    fn until(&mut self, state: State) -> u32 {
         match self.for_ever.contains(&state) {
             true => u32::MAX,
             false => self.timeline.seen_until(state),
@@ -245,6 +255,7 @@ fn states(object: &Object, timeline: &Timeline, window: Window, unknown: &[u32])
 /// Goes past a moment.
 fn pass<M: Mask>(
     frontier: &mut Frontier<M>,
+    object: &Object,
     timeline: &Timeline,
     moment: u32,
     began_before: &mut u128,
@@ -252,13 +263,13 @@ fn pass<M: Mask>(
 ) -> Taken {
     let slot = |call: u32| timeline.ends[call as usize].slot;
     match timeline.moments[moment as usize] {
-        Moment::Begin(call) => frontier.begin(call, timeline.class(call), slot(call)),
-        Moment::BeginUnknown(call) => frontier.begin_unknown(call, timeline.class(call)),
+        Moment::Begin(call) => frontier.begin(object, call, timeline.class(call), slot(call)),
+        Moment::BeginUnknown(call) => frontier.begin_unknown(object, call, timeline.class(call)),
         Moment::End(call) if *began_before >> slot(call) & 1 == 1 => {
             *began_before &= !(1 << slot(call));
             frontier.set_at(moment + 1);
         }
-        Moment::End(call) => return frontier.end(slot(call), left),
+        Moment::End(call) => return frontier.end(object, slot(call), left),
     }
     Taken::Accounted
 }

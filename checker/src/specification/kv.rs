@@ -50,6 +50,17 @@ impl Kv {
         }
     }
 
+    /// The symbols, to name more values.
+    pub(crate) fn symbols_mut(&mut self) -> &mut Symbols {
+        let symbols = self.symbols.get_mut();
+        symbols.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the key holds at first.
+    pub(crate) fn value_initial(&self) -> Symbol {
+        self.register.initial
+    }
+
     /// What the symbols stand for.
     pub fn symbols(&self) -> MutexGuard<'_, Symbols> {
         self.symbols.lock().unwrap_or_else(PoisonError::into_inner)
