@@ -124,7 +124,14 @@ impl Oracle {
         limits: Limits,
     ) -> Result<Judged, HistoryError> {
         match self {
-            Oracle::Order(spec) => by_order(history, &Options { spec, nil, limits }),
+            Oracle::Order(spec) => by_order(
+                history,
+                &Options {
+                    nil,
+                    limits,
+                    ..Options::new(spec)
+                },
+            ),
             Oracle::LocalReads => by_position(history),
             Oracle::Level(level) => by_cycles(history, level, nil),
             Oracle::Bank { overdrafts } => by_totals(history, overdrafts),
