@@ -3,10 +3,11 @@
 //!
 //! `cargo run -p tribunal-checker --example own_specification`
 
-use tribunal_checker::is_linearizable_small;
 use tribunal_checker::specification::{Effect, Specification, TimedCall, TimedCallOf};
+use tribunal_checker::{Limits, Order, check_calls};
 
 /// Holds the largest number that was ever offered to it; 0 at first.
+#[derive(Clone, Debug)]
 struct MaxRegister;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -68,10 +69,13 @@ fn main() {
         called(Call::Read, 5, Some((6, Some(5)))),
         called(Call::Read, 7, Some((8, Some(9)))),
     ];
-    assert!(is_linearizable_small(&MaxRegister, &history));
+    let limits = Limits::default();
+    let order = check_calls(&MaxRegister, &history, &limits);
+    assert!(matches!(order, Order::Found(_)));
     println!("5, then 9: linearizable");
 
     history.push(called(Call::Read, 9, Some((10, Some(5)))));
-    assert!(!is_linearizable_small(&MaxRegister, &history));
+    let order = check_calls(&MaxRegister, &history, &limits);
+    assert_eq!(order, Order::None(Some(5)));
     println!("5, then 9, then 5 again: not linearizable");
 }

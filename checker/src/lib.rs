@@ -27,7 +27,7 @@ pub mod transactions;
 pub mod verdict;
 
 pub use linearizability::online::{Judged, Online, Violation};
-pub use linearizability::{Engine, Limits, Options, Prepared, Report, check};
+pub use linearizability::{Engine, Limits, Options, Order, Prepared, Report, check, check_calls};
 pub use small::is_linearizable_small;
 pub use spec::Spec;
 pub use specification::{

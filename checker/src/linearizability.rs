@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `dialect`, `kv` | from what a history records to calls of single objects |
 //! | `object` | one object's calls and states as numbers |
+//! | `calls` | calls of one object that were made rather than recorded |
 //! | [`engine`] | the engines by name |
 //! | `judge` | which engines judge one object, and in which turns |
 //! | `zones` | registers whose values are all distinct: no search at all |
@@ -26,6 +27,7 @@
 //! makes long histories of many keys easy.
 
 mod antichain;
+mod calls;
 mod crashed;
 mod depth_first;
 mod dialect;
@@ -56,18 +58,17 @@ mod history_tests;
 mod oracle_tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tribunal_histories::{History, HistoryError, Kind, Nil, Pair};
 
 use crate::spec::Spec;
-use crate::specification::{Specification, TimedCallOf};
 use crate::verdict::{Limit, Verdict};
+pub use calls::{Order, check_calls};
 use dialect::KeyHistory;
 pub use engine::Engine;
 use judge::Judge;
-use object::{NEVER, Object};
+use object::NEVER;
 use rounds::{Job, Meter};
 use search::Progress;
 use witness::Witness;
@@ -197,19 +198,15 @@ pub(crate) struct Recording<'a> {
     pub(crate) pairs: &'a [Pair],
 }
 
-/// Whether calls of one object have an order. Without limits.
-pub(crate) fn is_linearizable<S: Specification>(
-    specification: &S,
-    calls: &[TimedCallOf<S>],
-) -> bool {
-    let (object, calls) = Object::of_calls(specification.clone(), calls);
-    let mut judge = Judge::new(&Arc::new(object), calls, None);
-    loop {
-        match judge.run(u64::MAX / 64) {
-            Progress::Explained => return true,
-            Progress::Refuted => return false,
-            Progress::Paused => {}
+/// Why it is not known whether there is an order.
+fn unknown_reason(meter: &Meter<'_>, is_unsound: bool, engine: Option<Engine>) -> String {
+    match (is_unsound, meter.reason(), engine) {
+        (true, ..) => "the checker found an order that does not hold".to_owned(),
+        (_, Some(reason), _) => reason,
+        (_, None, Some(engine)) => {
+            format!("the engine {engine} alone cannot decide this history")
         }
+        (_, None, None) => "no engine can decide this history".to_owned(),
     }
 }
 
@@ -232,17 +229,11 @@ fn verdict(
     }
     let unsound = |(_, job): &(&KeyHistory, &Job)| !job.sound;
     let undecided = |(_, job): &(&KeyHistory, &Job)| job.progress == Progress::Paused;
-    let reason = if judged().any(|it| unsound(&it)) {
-        "the checker found an order that does not hold".to_owned()
-    } else if judged().any(|it| undecided(&it)) {
-        let exhausted = match engine {
-            Some(engine) => format!("the engine {engine} alone cannot decide this history"),
-            None => "no engine can decide this history".to_owned(),
-        };
-        meter.reason().unwrap_or(exhausted)
-    } else {
+    let is_unsound = judged().any(|it| unsound(&it));
+    if !is_unsound && !judged().any(|it| undecided(&it)) {
         return Verdict::Valid;
-    };
+    }
+    let reason = unknown_reason(meter, is_unsound, engine);
     let open = judged().filter(|it| undecided(it) || unsound(it));
     let reached = open
         .map(|(key, job)| key.reached(job.furthest, job.sound))

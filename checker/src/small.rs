@@ -9,7 +9,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::linearizability::is_linearizable;
+use crate::linearizability::{Limits, Order, check_calls};
 use crate::specification::{Specification, TimedCallOf};
 
 /// Up to so many operations are small.
@@ -25,7 +25,14 @@ pub fn is_linearizable_small<S: Specification>(
     operations: &[TimedCallOf<S>],
 ) -> bool {
     if operations.len() > OPERATIONS_MAX {
-        return is_linearizable(specification, operations);
+        let limits = Limits {
+            threads: 1,
+            ..Limits::default()
+        };
+        return matches!(
+            check_calls(specification, operations, &limits),
+            Order::Found(_)
+        );
     }
     let mut search = Search {
         specification,

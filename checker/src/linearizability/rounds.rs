@@ -24,6 +24,8 @@ pub(crate) struct Job {
     pub(crate) progress: Progress,
     /// The call whose completion no order accounts for so far.
     pub(crate) furthest: Option<u32>,
+    /// The order that was found, if it is one.
+    pub(crate) order: Option<Vec<u32>>,
     /// Whether the order that was found, if one was, is one.
     pub(crate) sound: bool,
     /// Whether no engine is left that could know more.
@@ -37,6 +39,7 @@ impl Job {
             search: Some(search),
             progress: Progress::Paused,
             furthest: None,
+            order: None,
             sound: true,
             exhausted: false,
             bytes: 0,
@@ -55,7 +58,10 @@ impl Job {
                 self.exhausted = search.is_exhausted();
                 return search.bytes();
             }
-            Progress::Explained => self.sound = search.replays(),
+            Progress::Explained => {
+                self.order = search.order();
+                self.sound = self.order.is_some();
+            }
             Progress::Refuted => {}
         }
         self.search = None;
