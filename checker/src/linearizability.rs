@@ -178,7 +178,7 @@ fn completed_before(operations: &[Operation], place: u32) -> usize {
     completed.filter(|&at| at < u64::from(place)).count()
 }
 
-fn describe_time(time: Duration) -> String {
+pub(crate) fn describe_time(time: Duration) -> String {
     if time.is_zero() {
         return "0 s".to_owned();
     }
@@ -189,7 +189,7 @@ fn describe_time(time: Duration) -> String {
         .replace("µ s", " µs")
 }
 
-fn describe_bytes(bytes: usize) -> String {
+pub(crate) fn describe_bytes(bytes: usize) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let fitting = units.iter().find(|(_, shift)| bytes >> shift > 0);
     match fitting {
