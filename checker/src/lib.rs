@@ -12,6 +12,7 @@
 //! | [`symbols`] | values as small numbers |
 //! | [`transactions`] | whether transactions have an order, the anomaly if not, and banks |
 //! | [`verdict`] | what a checker concludes |
+//! | [`weaker`] | properties of registers that are weaker than linearizability |
 //!
 //! Usable as a library on its own. Never here: files, sockets, knowledge of
 //! any protocol.
@@ -25,6 +26,7 @@ pub mod specification;
 pub mod symbols;
 pub mod transactions;
 pub mod verdict;
+pub mod weaker;
 
 pub use linearizability::online::{Judged, Online, Violation};
 pub use linearizability::{Engine, Limits, Options, Order, Prepared, Report, check, check_calls};

@@ -246,7 +246,7 @@ fn verdict(
     })
 }
 
-fn describe_time(time: Duration) -> String {
+pub(crate) fn describe_time(time: Duration) -> String {
     if time.is_zero() {
         return "0 s".to_owned();
     }
@@ -257,7 +257,7 @@ fn describe_time(time: Duration) -> String {
         .replace("µ s", " µs")
 }
 
-fn describe_bytes(bytes: usize) -> String {
+pub(crate) fn describe_bytes(bytes: usize) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let fitting = units.iter().find(|(_, shift)| bytes >> shift > 0);
     match fitting {

@@ -196,7 +196,15 @@ fn workloads() -> Vec<Item> {
 }
 
 fn oracles(kind: &'static str, oracles: &[Oracle]) -> Vec<Item> {
-    let one = |oracle: &Oracle| item(kind, oracle.name(), oracle.about(), Value::Null);
+    let one = |oracle: &Oracle| {
+        let source = oracle.source().map(|source| json!({ "source": source }));
+        item(
+            kind,
+            oracle.name(),
+            oracle.about(),
+            source.unwrap_or_default(),
+        )
+    };
     oracles.iter().map(one).collect()
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 use tribunal_checker::linearizability::witness::Witness;
 use tribunal_checker::transactions::{self, Level, bank};
+use tribunal_checker::weaker::{self, Property, Staleness};
 use tribunal_checker::{Limits, Options, Spec, Verdict, check, local_reads};
 use tribunal_histories::{History, HistoryError, Nil};
 
@@ -14,6 +15,15 @@ pub enum Oracle {
     /// Whether some order of the operations agrees with their times and fits
     /// this specification.
     Order(Spec),
+    /// Whether registers have a property that is weaker than an order that
+    /// agrees with the times.
+    Weaker {
+        /// Which.
+        property: Property,
+        /// Of how many values, the newest ones, a read may return any, where
+        /// that is what is asked.
+        staleness: usize,
+    },
     /// Whether reads of single nodes are what they say they are.
     LocalReads,
     /// Whether some order of the transactions explains what they read.
@@ -44,6 +54,10 @@ pub struct Judged {
     pub completed_ok: usize,
     /// On how many keys.
     pub keys: usize,
+    /// Whether it is not known since a limit was met.
+    pub limited: bool,
+    /// How stale reads are, where that is asked.
+    pub staleness: Option<Staleness>,
 }
 
 impl Oracle {
@@ -52,12 +66,32 @@ impl Oracle {
         Oracle::Order(Spec::Register),
         Oracle::Order(Spec::CasRegister),
         Oracle::Order(Spec::Kv),
+        Oracle::weaker(Property::Sequential),
+        Oracle::weaker(Property::PerKeySequential),
+        Oracle::weaker(Property::CausalConvergence),
+        Oracle::weaker(Property::CausalMemory),
+        Oracle::weaker(Property::Causal),
+        Oracle::weaker(Property::MonotonicWrites),
+        Oracle::weaker(Property::WritesFollowReads),
+        Oracle::weaker(Property::MonotonicReads),
+        Oracle::weaker(Property::ReadYourWrites),
+        Oracle::weaker(Property::KAtomicity),
+        Oracle::weaker(Property::Regular),
+        Oracle::weaker(Property::Safe),
         Oracle::LocalReads,
         Oracle::BANK,
     ];
 
     /// That of accounts that must not be overdrawn.
     pub const BANK: Oracle = Oracle::Bank { overdrafts: false };
+
+    /// That of a property of registers; of `k-atomicity` with the smallest k.
+    pub const fn weaker(property: Property) -> Oracle {
+        Oracle::Weaker {
+            property,
+            staleness: 1,
+        }
+    }
 
     /// Those that say what transactions may see of each other.
     pub const LEVELS: &[Oracle] = &[
@@ -75,6 +109,7 @@ impl Oracle {
     pub const fn name(self) -> &'static str {
         match self {
             Oracle::Order(spec) => spec.name(),
+            Oracle::Weaker { property, .. } => property.name(),
             Oracle::LocalReads => "local-reads",
             Oracle::Level(level) => level.name(),
             Oracle::Bank { .. } => "bank",
@@ -85,6 +120,7 @@ impl Oracle {
     pub const fn about(self) -> &'static str {
         match self {
             Oracle::Order(spec) => spec.about(),
+            Oracle::Weaker { property, .. } => property.about(),
             Oracle::LocalReads => {
                 "registers that any node reads: set and get, each with the position it reflects"
             }
@@ -95,10 +131,28 @@ impl Oracle {
         }
     }
 
+    /// Where what it decides is defined, if it is named after that.
+    pub const fn source(self) -> Option<&'static str> {
+        match self {
+            Oracle::Weaker { property, .. } => Some(property.source()),
+            _ => None,
+        }
+    }
+
+    /// Whether judging by it can meet a limit.
+    pub const fn is_limited(self) -> bool {
+        match self {
+            Oracle::Order(_) => true,
+            Oracle::Weaker { property, .. } => property.is_limited(),
+            Oracle::LocalReads | Oracle::Level(_) | Oracle::Bank { .. } => false,
+        }
+    }
+
     /// The property that it decides.
     pub const fn checker(self) -> &'static str {
         match self {
             Oracle::Order(_) => "linearizability",
+            Oracle::Weaker { property, .. } => property.name(),
             Oracle::LocalReads => "local-reads",
             Oracle::Level(_) => "isolation",
             Oracle::Bank { .. } => "bank",
@@ -132,6 +186,17 @@ impl Oracle {
                     ..Options::new(spec)
                 },
             ),
+            Oracle::Weaker {
+                property,
+                staleness,
+            } => {
+                let options = weaker::Options {
+                    nil,
+                    limits,
+                    staleness,
+                };
+                by_property(history, property, &options)
+            }
             Oracle::LocalReads => by_position(history),
             Oracle::Level(level) => by_cycles(history, level, nil),
             Oracle::Bank { overdrafts } => by_totals(history, overdrafts),
@@ -153,10 +218,43 @@ fn by_order(history: &History, options: &Options) -> Result<Judged, HistoryError
         operations: judged.operations,
         completed_ok: judged.completed_ok,
         keys: judged.keys,
+        limited: verdict == Conclusion::Unknown,
+        staleness: None,
         unordered: match judged.verdict {
             Verdict::Invalid(witness) => Some(witness),
             Verdict::Valid | Verdict::Unknown(_) => None,
         },
+    })
+}
+
+fn by_property(
+    history: &History,
+    property: Property,
+    options: &weaker::Options,
+) -> Result<Judged, HistoryError> {
+    let judged = weaker::check(history, property, options)?;
+    let (verdict, _, witness) = concluded(&judged.verdict, ToString::to_string);
+    let reason = match &judged.verdict {
+        Verdict::Unknown(limit) => Some(limit.reason.clone()),
+        Verdict::Valid | Verdict::Invalid(_) => None,
+    };
+    let staleness = judged
+        .staleness
+        .map_or_else(String::new, |it| format!("; {it}"));
+    Ok(Judged {
+        verdict,
+        reason,
+        witness,
+        about: format!(
+            "{} operations on {} keys in {} sessions, {property}{staleness}",
+            judged.operations, judged.keys, judged.sessions
+        ),
+        operations: judged.operations,
+        completed_ok: judged.completed_ok,
+        keys: judged.keys,
+        limited: judged.limited,
+        staleness: judged.staleness,
+        unordered: None,
     })
 }
 
@@ -175,6 +273,8 @@ fn by_position(history: &History) -> Result<Judged, HistoryError> {
         operations: judged.operations,
         completed_ok: judged.completed_ok,
         keys: judged.keys,
+        limited: false,
+        staleness: None,
     })
 }
 
@@ -212,6 +312,8 @@ fn by_cycles(history: &History, level: Level, nil: Option<Nil>) -> Result<Judged
         operations: judged.operations,
         completed_ok: judged.completed_ok,
         keys: judged.keys,
+        limited: false,
+        staleness: None,
     })
 }
 
@@ -248,6 +350,8 @@ fn by_totals(history: &History, overdrafts: bool) -> Result<Judged, HistoryError
         operations: judged.operations,
         completed_ok: judged.completed_ok,
         keys: judged.accounts,
+        limited: false,
+        staleness: None,
     })
 }
 

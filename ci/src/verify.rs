@@ -19,12 +19,14 @@ mod show;
 mod trace;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
 use serde::Serialize;
 use serde_json::Value as Json;
+use tribunal_checker::weaker::{Property, Staleness};
 use tribunal_checker::{Limits, Spec};
 use tribunal_histories::{FailedCas, Format, History, Nil, Value};
 
@@ -52,19 +54,26 @@ pub struct VerifyArgs {
     #[arg(required = true, value_name = "FILE|RUN")]
     pub files: Vec<PathBuf>,
     /// What each key is: register, cas-register, kv or local-reads; or bank,
-    /// of all together [default: what the workload in the file's header says]
+    /// of all together; or, of registers, a weaker property than
+    /// linearizability: sequential, causal, monotonic-reads, k-atomicity,
+    /// regular, … (`tribunal list specs`) [default: what the workload in the
+    /// file's header says]
     #[arg(long, value_name = "SPEC")]
     pub spec: Option<String>,
     /// What transactions may see of each other: serializable or
     /// strict-serializable
     #[arg(long, value_name = "LEVEL", conflicts_with = "spec")]
     pub level: Option<String>,
+    /// With --spec k-atomicity: of how many values, the newest ones, a read
+    /// may return any [default: 1, which is linearizability]
+    #[arg(long, value_name = "N")]
+    pub staleness: Option<NonZeroUsize>,
     /// Let accounts of a bank be overdrawn
     #[arg(long)]
     pub negative_balances: bool,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "failed_cas", "initial", "timeout", "memory", "html"])]
+    #[arg(long, conflicts_with_all = ["spec", "level", "staleness", "negative_balances", "from", "nil", "failed_cas", "initial", "timeout", "memory", "html"])]
     pub trace: bool,
     /// How the files are written [default: what each seems to be]
     #[arg(long, value_parser = input::format_parser(), value_name = "FORMAT")]
@@ -195,6 +204,9 @@ struct FileReport {
     reason: Option<String>,
     seconds: f64,
     witness: Option<Json>,
+    /// How stale reads are, where that is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staleness: Option<Staleness>,
     /// The witness for people.
     #[serde(skip)]
     shown: Option<String>,
@@ -308,6 +320,21 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
         )));
     }
     let judge = match judge {
+        Judge::History(Oracle::Weaker {
+            property: property @ Property::KAtomicity,
+            staleness,
+        }) => Judge::History(Oracle::Weaker {
+            property,
+            staleness: args.staleness.map_or(staleness, NonZeroUsize::get),
+        }),
+        other if args.staleness.is_some() => {
+            let name = other.name();
+            let why = format!("--staleness is about k-atomicity, but this is judged by {name}");
+            return Err(usage(why));
+        }
+        other => other,
+    };
+    let judge = match judge {
         Judge::History(Oracle::Bank { .. }) => Judge::History(Oracle::Bank {
             overdrafts: args.negative_balances,
         }),
@@ -360,15 +387,18 @@ impl VerifyArgs {
             Judge::History(oracle) => Some(oracle),
             Judge::Detection => None,
         };
-        let is_order = matches!(oracle, Some(Oracle::Order(_)));
+        let is_order = matches!(oracle, Some(Oracle::Order(_) | Oracle::Weaker { .. }));
+        let is_limited = oracle.is_some_and(Oracle::is_limited);
         let is_level = matches!(oracle, Some(Oracle::Level(_)));
         let given = [
             ("--timeout", self.timeout.is_some()),
             ("--memory", self.memory.is_some()),
-            ("--html", self.html.is_some()),
         ];
-        if let Some((flag, _)) = given.iter().find(|(_, given)| *given && !is_order) {
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given && !is_limited) {
             return refuse(flag, "the search for an order");
+        }
+        if self.html.is_some() && !matches!(oracle, Some(Oracle::Order(_))) {
+            return refuse("--html", "the search for an order");
         }
         if self.nil.is_some() && !is_order && !is_level {
             return refuse("--nil", "reads of single keys");
@@ -403,6 +433,7 @@ impl VerifyArgs {
         let meaning = |value: Option<clap::builder::PossibleValue>| value.map(word);
         add("--spec", self.spec.clone());
         add("--level", self.level.clone());
+        add("--staleness", self.staleness.map(|it| it.to_string()));
         add("--from", self.from.map(|from| from.name().to_owned()));
         add(
             "--nil",
@@ -468,6 +499,7 @@ fn judge_detection(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport>
     let keys: BTreeSet<_> = operations.iter().map(|operation| &operation.key).collect();
     Ok(FileReport {
         limited: false,
+        staleness: None,
         typed: args.typed(),
         format: case.format.name(),
         operations: operations.len(),
@@ -517,9 +549,8 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
     let idle = (judged.completed_ok == 0)
         .then(|| "no operation took effect for certain: any order explains that".to_owned());
     Ok(FileReport {
-        limited: verdict == Conclusion::Unknown
-            && judged.operations > 0
-            && matches!(oracle, Oracle::Order(_)),
+        limited: judged.limited && judged.operations > 0,
+        staleness: judged.staleness,
         file: case.file.clone(),
         typed: args.typed(),
         format: case.format.name(),
@@ -547,6 +578,7 @@ mod tests {
             files: vec![file.to_owned()],
             spec: None,
             level: None,
+            staleness: None,
             negative_balances: false,
             trace: false,
             from: None,

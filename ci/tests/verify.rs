@@ -380,3 +380,150 @@ fn a_history_is_the_same_in_another_format() {
     assert_eq!(tribunal(&convert).code, 254);
     assert_eq!(json(&["convert", &lines, "--to", "edn"]).0, 254);
 }
+
+/// Two clients that see the same two writes in different orders, and one that
+/// reads what was replaced before it began.
+const DISAGREE: &str = r#"{:process 0, :type :invoke, :f :write, :key :x, :value 1}
+{:process 0, :type :ok, :f :write, :key :x, :value 1}
+{:process 1, :type :invoke, :f :write, :key :x, :value 2}
+{:process 1, :type :ok, :f :write, :key :x, :value 2}
+{:process 2, :type :invoke, :f :read, :key :x, :value nil}
+{:process 2, :type :ok, :f :read, :key :x, :value 1}
+{:process 2, :type :invoke, :f :read, :key :x, :value nil}
+{:process 2, :type :ok, :f :read, :key :x, :value 2}
+{:process 3, :type :invoke, :f :read, :key :x, :value nil}
+{:process 3, :type :ok, :f :read, :key :x, :value 2}
+{:process 3, :type :invoke, :f :read, :key :x, :value nil}
+{:process 3, :type :ok, :f :read, :key :x, :value 1}
+"#;
+
+#[test]
+fn weaker_properties_are_judged_by_their_names() {
+    let (_folder, path) = file("history.edn", DISAGREE);
+    for (spec, wanted) in [
+        ("sequential", "invalid"),
+        ("per-key-sequential", "invalid"),
+        ("causal-convergence", "invalid"),
+        ("causal-memory", "valid"),
+        ("causal", "valid"),
+        ("monotonic-writes", "invalid"),
+        ("writes-follow-reads", "invalid"),
+        ("monotonic-reads", "invalid"),
+        ("read-your-writes", "valid"),
+        ("k-atomicity", "invalid"),
+        ("regular", "invalid"),
+        ("safe", "invalid"),
+    ] {
+        let (code, report, stderr) = json(&["verify", &path, "--spec", spec]);
+        let file = &report["files"][0];
+        assert_eq!(file["verdict"], wanted, "{spec}: {stderr}");
+        assert_eq!(code, i32::from(wanted == "invalid"));
+        assert_eq!(
+            (&file["spec"], &file["checker"]),
+            (&spec.into(), &spec.into())
+        );
+        if wanted == "invalid" {
+            assert_eq!(file["witness"]["property"], spec);
+            let operations = &file["witness"]["operations"];
+            assert!(operations[0]["process"].is_u64(), "{operations}");
+            let human = tribunal(&["verify", &path, "--spec", spec]).stdout;
+            assert!(
+                human.contains(&format!("does not have the property {spec}:")),
+                "{human}"
+            );
+        }
+    }
+    let listed = tribunal(&["list", "specs"]).stdout;
+    assert!(listed.contains("writes-follow-reads"), "{listed}");
+}
+
+#[test]
+fn how_stale_reads_are_is_told() {
+    let (_folder, path) = file("history.edn", DISAGREE);
+    let judged = |flags: &[&str]| {
+        let (_, report, _) = json(&[&["verify", &path, "--spec", "k-atomicity"], flags].concat());
+        report["files"][0].clone()
+    };
+    let two = serde_json::json!({ "at_least": 2, "at_most": 2 });
+    let stale = judged(&[]);
+    assert_eq!(
+        (&stale["verdict"], &stale["staleness"]),
+        (&"invalid".into(), &two)
+    );
+    assert_eq!(stale["witness"]["staleness"], two);
+    let allowed = judged(&["--staleness", "2"]);
+    assert_eq!(
+        (&allowed["verdict"], &allowed["staleness"]),
+        (&"valid".into(), &two)
+    );
+    let typed = ["verify", &path, "--spec", "k-atomicity", "--staleness", "2"];
+    let human = tribunal(&typed).stdout;
+    assert!(human.contains("the smallest k is 2"), "{human}");
+}
+
+#[test]
+fn flags_that_say_nothing_to_a_weaker_property_are_refused() {
+    let (_folder, path) = file("history.edn", DISAGREE);
+    for (flags, about) in [
+        (
+            &["--spec", "regular", "--timeout", "1s"][..],
+            "--timeout is about",
+        ),
+        (&["--spec", "safe", "--memory", "1MiB"], "--memory is about"),
+        (
+            &["--spec", "causal", "--staleness", "2"],
+            "--staleness is about",
+        ),
+        (&["--staleness", "2"], "--staleness is about"),
+        (
+            &["--spec", "k-atomicity", "--staleness", "0"],
+            "--staleness",
+        ),
+        (&["--spec", "sequentiel"], "did you mean `sequential`"),
+    ] {
+        let why = refused(&path, flags);
+        assert!(why.contains(about), "{flags:?}: {why}");
+    }
+    let unread = DISAGREE.replace(":x, :value 2}", ":x, :value 1}");
+    let (_folder, path) = file("history.edn", &unread);
+    let typed = [
+        "--spec",
+        "sequential",
+        "--nil",
+        "initial",
+        "--initial",
+        "0",
+        "--timeout",
+        "9s",
+    ];
+    assert_eq!(verdict(&path, &typed).0, "valid");
+    let append = DISAGREE.replace(":f :write", ":f :append");
+    let (_folder, path) = file("history.edn", &append);
+    let why = refused(&path, &["--spec", "causal"]);
+    assert!(why.contains("an operation of registers"), "{why}");
+}
+
+#[test]
+fn what_reads_do_not_tell_is_unknown_with_the_reason() {
+    // Both clients wrote the same value: which one was seen is not told, and
+    // no order of all explains the read of nothing.
+    let repeated = DISAGREE.replace(":value 2}", ":value 1}").replacen(
+        "{:process 3, :type :ok, :f :read, :key :x, :value 1}",
+        "{:process 3, :type :ok, :f :read, :key :x, :value nil}",
+        2,
+    );
+    let after = "{:process 3, :type :invoke, :f :write, :key :x, :value 1}
+{:process 3, :type :ok, :f :write, :key :x, :value 1}
+{:process 3, :type :invoke, :f :read, :key :x, :value nil}
+{:process 3, :type :ok, :f :read, :key :x, :value nil}
+";
+    let (_folder, path) = file("history.edn", &format!("{repeated}{after}"));
+    assert_eq!(verdict(&path, &["--spec", "read-your-writes"]).0, "invalid");
+    let (code, report, _) = json(&["verify", &path, "--spec", "monotonic-reads"]);
+    assert_eq!(code, 2);
+    let reason = report["files"][0]["reason"].to_string();
+    assert!(
+        reason.contains("do not tell which write they saw"),
+        "{reason}"
+    );
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tabled::builder::Builder;
 use tabled::settings::Style;
+use tribunal_checker::weaker::Property;
 use tribunal_histories::Format;
 
 use super::{FileReport, Report};
@@ -78,9 +79,17 @@ pub fn files(files: &[FileReport]) -> String {
                 "detection" => "does not keep what it promises",
                 "isolation" => "has no order of its transactions",
                 "bank" => "has a wrong total",
-                _ => "is not what it says",
+                "local-reads" => "is not what it says",
+                property => property,
+            };
+            let broken = match Property::ALL.iter().any(|it| it.name() == broken) {
+                true => format!("does not have the property {broken}"),
+                false => broken.to_owned(),
             };
             let _ = write!(text, "\n{name} {broken}:\n{witness}");
+        }
+        if let Some(staleness) = file.staleness.filter(|_| file.verdict == Conclusion::Valid) {
+            let _ = writeln!(text, "\n{name}: {staleness}");
         }
         if let Some(reason) = &file.reason {
             let _ = writeln!(text, "\n{name}: unknown: {reason}");
