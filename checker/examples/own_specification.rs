@@ -7,6 +7,7 @@ use tribunal_checker::is_linearizable_small;
 use tribunal_checker::specification::{Effect, Specification, TimedCall, TimedCallOf};
 
 /// Holds the largest number that was ever offered to it; 0 at first.
+#[derive(Clone, Debug)]
 struct MaxRegister;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
