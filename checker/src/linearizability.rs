@@ -55,7 +55,7 @@ mod zones;
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
-mod oracle_tests;
+mod oracle;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

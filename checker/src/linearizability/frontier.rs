@@ -39,8 +39,9 @@ const COMPARISONS: u64 = 16;
 /// beam keeps.
 const BEAM_FACTOR: usize = 20;
 
-/// So many decisions are kept before it is looked which still matter.
-const DECISIONS_MAX: usize = 1 << 20;
+/// So many decisions are kept before it is looked which still matter. Few in
+/// tests, whose histories are short.
+const DECISIONS_MAX: usize = if cfg!(test) { 8 } else { 1 << 20 };
 
 /// All orders at once, as the calls begin and complete.
 pub(crate) struct Frontier<M> {

@@ -88,8 +88,12 @@ struct Chain {
 }
 
 /// Decides by zones, if all that there is are reads, and writes and cas of
-/// distinct values other than the first.
+/// distinct values other than the first, in the order of invocation.
 pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
+    // The reads of a value are ordered as they are given.
+    if !calls.is_sorted_by_key(|call| call.invoked) {
+        return None;
+    }
     let mut clusters = Clusters::of_writes(object, calls)?;
     if let Err(read) = clusters.add_reads(object, calls) {
         return Some(Zones::Refuted(Some(read)));
