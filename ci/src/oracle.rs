@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use tribunal_checker::linearizability::witness::Witness;
 use tribunal_checker::transactions::{self, Level, bank};
-use tribunal_checker::{Limits, Options, Spec, Verdict, check, local_reads};
+use tribunal_checker::{Engine, Limits, Options, Spec, Verdict, check, local_reads};
 use tribunal_histories::{History, HistoryError, Nil};
 
 use crate::exit::Conclusion;
@@ -48,13 +48,17 @@ pub struct Judged {
 
 impl Oracle {
     /// Those that say what a key is, or several together.
-    pub const SPECS: &[Oracle] = &[
-        Oracle::Order(Spec::Register),
-        Oracle::Order(Spec::CasRegister),
-        Oracle::Order(Spec::Kv),
-        Oracle::LocalReads,
-        Oracle::BANK,
-    ];
+    pub const SPECS: &[Oracle] = &{
+        let orders = Spec::ALL.len();
+        let mut all = [Oracle::BANK; Spec::ALL.len() + 2];
+        let mut place = 0;
+        while place < orders {
+            all[place] = Oracle::Order(Spec::ALL[place]);
+            place += 1;
+        }
+        all[orders] = Oracle::LocalReads;
+        all
+    };
 
     /// That of accounts that must not be overdrawn.
     pub const BANK: Oracle = Oracle::Bank { overdrafts: false };
@@ -112,7 +116,7 @@ impl Oracle {
     }
 
     /// Judges a history. `nil` says what a read of nothing means, if not what
-    /// the header says.
+    /// the header says; `engine` looks for an order alone, if it is given.
     ///
     /// # Errors
     ///
@@ -121,10 +125,19 @@ impl Oracle {
         self,
         history: &History,
         nil: Option<Nil>,
+        engine: Option<Engine>,
         limits: Limits,
     ) -> Result<Judged, HistoryError> {
         match self {
-            Oracle::Order(spec) => by_order(history, &Options { spec, nil, limits }),
+            Oracle::Order(spec) => {
+                let options = Options {
+                    spec,
+                    nil,
+                    engine,
+                    limits,
+                };
+                by_order(history, &options)
+            }
             Oracle::LocalReads => by_position(history),
             Oracle::Level(level) => by_cycles(history, level, nil),
             Oracle::Bank { overdrafts } => by_totals(history, overdrafts),

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum as _;
 use serde::Serialize;
 use serde_json::Value as Json;
-use tribunal_checker::{Limits, Spec};
+use tribunal_checker::{Engine, Limits, Spec};
 use tribunal_histories::{FailedCas, Format, History, Nil, Value};
 
 use self::recorded::Recorded;
@@ -51,8 +51,8 @@ pub struct VerifyArgs {
     /// Histories: files, or the folders of runs
     #[arg(required = true, value_name = "FILE|RUN")]
     pub files: Vec<PathBuf>,
-    /// What each key is: register, cas-register, kv or local-reads; or bank,
-    /// of all together [default: what the workload in the file's header says]
+    /// What each key is, or all together are; `tribunal list specs` has the
+    /// names [default: what the workload in the file's header says]
     #[arg(long, value_name = "SPEC")]
     pub spec: Option<String>,
     /// What transactions may see of each other: serializable or
@@ -64,7 +64,7 @@ pub struct VerifyArgs {
     pub negative_balances: bool,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "failed_cas", "initial", "timeout", "memory", "html"])]
+    #[arg(long, conflicts_with_all = ["spec", "level", "negative_balances", "from", "nil", "failed_cas", "initial", "engine", "timeout", "memory", "html"])]
     pub trace: bool,
     /// How the files are written [default: what each seems to be]
     #[arg(long, value_parser = input::format_parser(), value_name = "FORMAT")]
@@ -84,6 +84,10 @@ pub struct VerifyArgs {
     /// null, where it has none]
     #[arg(long, value_parser = initial, value_name = "VALUE", allow_negative_numbers = true)]
     pub initial: Option<Value>,
+    /// Let only this engine look for an order, to compare engines; `tribunal
+    /// list engines` has the names [default: those that are likely to know]
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<String>,
     /// Give up on a file after this time, where an order is searched for
     /// [default: 5m]
     #[arg(long, value_name = "TIME")]
@@ -190,6 +194,9 @@ struct FileReport {
     keys: usize,
     spec: &'static str,
     checker: &'static str,
+    /// What alone looked for an order, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<&'static str>,
     verdict: Conclusion,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -244,6 +251,7 @@ pub fn run(args: VerifyArgs, format: output::Format) -> anyhow::Result<Conclusio
     }
     let begun = Instant::now();
     let oracle = args.oracle()?;
+    args.engine()?;
     let mut set_aside = SetAside::of(args.files.len());
     let mut cases = Vec::new();
     let html = args.html.as_deref();
@@ -326,6 +334,13 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
             path.display()
         )));
     }
+    let is_semaphore = judge == Judge::History(Oracle::Order(Spec::Semaphore));
+    if is_semaphore && history.header.initial == Value::Null {
+        return Err(usage(format!(
+            "{}: nothing says how many permits there are at first; --initial N does",
+            path.display()
+        )));
+    }
     Ok(Case {
         file: file.to_owned(),
         history,
@@ -348,6 +363,16 @@ impl VerifyArgs {
         }
     }
 
+    /// The only engine that is to look for an order, if one is named.
+    fn engine(&self) -> anyhow::Result<Option<Engine>> {
+        let named = |name: &String| names::find("engine", name, &Engine::ALL, |it| it.name());
+        self.engine
+            .as_ref()
+            .map(named)
+            .transpose()
+            .map(Option::<&Engine>::copied)
+    }
+
     /// Lets what is typed outrank what the header says of values; refuses what
     /// says nothing to `judge`.
     fn dialect(&self, judge: Judge, history: &mut History) -> anyhow::Result<()> {
@@ -363,6 +388,7 @@ impl VerifyArgs {
         let is_order = matches!(oracle, Some(Oracle::Order(_)));
         let is_level = matches!(oracle, Some(Oracle::Level(_)));
         let given = [
+            ("--engine", self.engine.is_some()),
             ("--timeout", self.timeout.is_some()),
             ("--memory", self.memory.is_some()),
             ("--html", self.html.is_some()),
@@ -373,9 +399,19 @@ impl VerifyArgs {
         if self.nil.is_some() && !is_order && !is_level {
             return refuse("--nil", "reads of single keys");
         }
+        if let Some(Oracle::Order(spec)) = oracle
+            && self.nil == Some(NilMeans::Unknown)
+            && !spec.has_unknown_values()
+        {
+            return refuse(
+                "--nil unknown",
+                "values that are read; null here means that there was nothing, or that something \
+                 was done,",
+            );
+        }
         if let Some(failed_cas) = self.failed_cas {
-            if !is_order || oracle == Some(Oracle::Order(Spec::Register)) {
-                return refuse("--failed-cas", "keys with a cas");
+            if !matches!(oracle, Some(Oracle::Order(spec)) if spec.has_conditions()) {
+                return refuse("--failed-cas", "operations with a condition, as a cas");
             }
             history.header.failed_cas = match failed_cas {
                 FailedCasMeans::Fail => FailedCas::Fail,
@@ -403,6 +439,7 @@ impl VerifyArgs {
         let meaning = |value: Option<clap::builder::PossibleValue>| value.map(word);
         add("--spec", self.spec.clone());
         add("--level", self.level.clone());
+        add("--engine", self.engine.clone());
         add("--from", self.from.map(|from| from.name().to_owned()));
         add(
             "--nil",
@@ -474,6 +511,7 @@ fn judge_detection(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport>
         keys: keys.len(),
         spec: Judge::Detection.name(),
         checker: check.checker,
+        engine: None,
         reason: check.reason,
         seconds: begun.elapsed().as_secs_f64(),
         witness: check.witness,
@@ -500,8 +538,9 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
         ),
         ..Limits::default()
     };
+    let engine = args.engine()?;
     let judged = oracle
-        .judge(&case.history, nil, limits)
+        .judge(&case.history, nil, engine, limits)
         .map_err(unreadable)?;
     let page = pages::write(case, &judged, args)?;
     let (verdict, reason) = match judged.verdict {
@@ -527,6 +566,7 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
         keys: judged.keys,
         spec: oracle.name(),
         checker: oracle.checker(),
+        engine: engine.map(Engine::name),
         verdict,
         reason,
         seconds: begun.elapsed().as_secs_f64(),
@@ -553,6 +593,7 @@ mod tests {
             nil: None,
             failed_cas: None,
             initial: None,
+            engine: None,
             timeout: None,
             memory: None,
             html: None,

@@ -334,8 +334,8 @@ impl Seen for SeenForEver {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tribunal_histories::generate::{Object, Shape, linearizable, violating};
     use tribunal_histories::History;
+    use tribunal_histories::generate::{Object, Shape, linearizable, violating};
 
     use super::super::{Options, check};
     use super::*;
