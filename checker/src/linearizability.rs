@@ -57,6 +57,8 @@ mod history_tests;
 mod monitored_tests;
 #[cfg(test)]
 mod oracle_tests;
+#[cfg(test)]
+mod words_tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use super::rounds::{Job, Meter};
 use super::search::{Progress, Supply};
 use super::timeline::Timeline;
 use super::witness::{Ending, Prefix, Seen, Shown, Step, Witness};
+use crate::spec::Spec;
 use crate::specification::Effect;
 
 /// A prefix is taken for not refuted if so many moves do not refute it.
@@ -267,8 +268,12 @@ impl<'a> Refutation<'a> {
 
     /// Whether what the refuted operation saw was never written to the key.
     fn never_written(&self) -> bool {
-        if self.key.spec.is_container() {
+        let spec = self.key.spec;
+        if spec.is_container() {
             return self.never_put().is_some();
+        }
+        if !spec.is_register() && spec != Spec::MultiRegister {
+            return false;
         }
         self.wanted().is_some_and(|wanted| {
             self.object.initial != wanted

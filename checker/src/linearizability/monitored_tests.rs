@@ -314,7 +314,7 @@ fn random_history<S: Recorded>(spec: Spec, random: &mut Random, operations: usiz
     let mut state = specification.initial();
     let is_plain = random.one_in(2);
     let clients = 1 + random.below(4);
-    let wrong_one_in = 3 + random.below(8);
+    let wrong_one_in = 2 + random.below(4);
     let mut doing: Vec<(u64, Client)> = (0..clients).map(|it| (it, Client::Idle)).collect();
     let mut events: Vec<Event> = Vec::new();
     let mut begun = 0;

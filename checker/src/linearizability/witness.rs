@@ -32,7 +32,7 @@ pub struct Witness {
     /// The operation that no order of it has a place for.
     pub refuted: Option<Shown>,
     /// Whether what that operation saw was never written to the key, or put
-    /// into the object, or nothing that was done leads to where it is possible.
+    /// into the container.
     pub never_written: bool,
     /// The operation that would have done so, had it not failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,17 +124,18 @@ impl Witness {
     }
 
     fn reason(&self) -> String {
-        let is_register = self.spec.is_register();
         if let Some(writer) = &self.failed_writer {
             let Shown { process, f, .. } = writer;
-            let did = if is_register { "wrote" } else { "put in" };
+            let did = match self.spec.is_container() {
+                true => "put in",
+                false => "wrote",
+            };
             return format!("a value that only process {process}'s {f} {did}, and that failed");
         }
         if self.never_written {
-            return match is_register {
-                true => "a value that was never written to it".to_owned(),
-                false if self.spec.is_container() => "an element that was never put in".to_owned(),
-                false => "and nothing that was done before leads there".to_owned(),
+            return match self.spec.is_container() {
+                true => "an element that was never put in".to_owned(),
+                false => "a value that was never written to it".to_owned(),
             };
         }
         match self.left() {

@@ -9,7 +9,7 @@ use crate::spec::Spec;
 fn noun(spec: Spec) -> &'static str {
     match spec {
         Spec::Register | Spec::CasRegister | Spec::Kv | Spec::VersionedRegister => "register",
-        Spec::MultiRegister => "group of registers",
+        Spec::MultiRegister => "registers",
         Spec::Log => "log",
         Spec::Set => "set",
         Spec::Multiset => "multiset",
@@ -32,6 +32,7 @@ impl Witness {
         let whole = match &self.key {
             None => format!("the {noun}"),
             Some(key) if self.spec.is_register() => format!("key {key}"),
+            Some(key) if self.spec == Spec::MultiRegister => format!("key {key} ({noun})"),
             Some(key) => format!("key {key} (a {noun})"),
         };
         match &self.part {
@@ -180,7 +181,16 @@ fn claim_of_register(operation: &Shown, key: &str) -> String {
 impl Spec {
     /// Whether an operation that took effect was told more than that it did.
     pub(crate) fn tells(self, f: &str, argument: &Value, answer: &Value) -> bool {
-        let looks = matches!(f, "read" | "get");
+        let reads = |micro: &Value| match micro {
+            Value::List(parts) => {
+                matches!(parts.first(), Some(Value::Text(f)) if f.starts_with('r'))
+            }
+            _ => false,
+        };
+        let looks = match (f, answer) {
+            ("txn", Value::List(micros)) => micros.iter().any(reads),
+            _ => matches!(f, "read" | "get"),
+        };
         if self.is_register() {
             return looks;
         }

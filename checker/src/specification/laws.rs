@@ -297,7 +297,10 @@ fn alone<S: Recorded>(specification: &S, samples: &[Sample<'_>]) {
         }
         let states: FxHashSet<S::State> = seen.into_iter().map(|(_, state)| state).collect();
         let states: Vec<S::State> = states.into_iter().collect();
-        effects(&this, &about, &states);
+        // Of one state nothing can be told from another.
+        if states.len() > 1 {
+            effects(&this, &about, &states);
+        }
     }
 }
 
