@@ -26,7 +26,7 @@ pub mod symbols;
 pub mod transactions;
 pub mod verdict;
 
-pub use linearizability::online::{Online, Violation};
+pub use linearizability::online::{Judged, Online, Violation};
 pub use linearizability::{Engine, Limits, Options, Prepared, Report, check};
 pub use small::is_linearizable_small;
 pub use spec::Spec;

@@ -16,12 +16,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::{Header, Kind, Process, Value};
+use crate::{Event, Header, Kind, Process, Value};
 
 /// Writes a history while it happens; a clone writes to the same one.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ struct Writer {
     file: File,
     index: u64,
     line: Vec<u8>,
+    /// Who is told of every event that is on record.
+    watcher: Option<Sender<Event>>,
     /// Set by the first write that failed: part of a line may be in the file,
     /// and what would follow it could not be read back.
     broken: Option<io::ErrorKind>,
@@ -75,6 +78,23 @@ struct Line<'a> {
     fault: Option<u64>,
 }
 
+impl Line<'_> {
+    fn event(&self) -> Event {
+        Event {
+            index: self.index,
+            time: self.time,
+            process: self.process,
+            kind: self.kind,
+            f: self.f.to_owned(),
+            key: self.key.cloned(),
+            value: self.value.clone(),
+            error: self.error.map(str::to_owned),
+            node: self.node.map(str::to_owned),
+            fault: self.fault,
+        }
+    }
+}
+
 impl Recorder {
     /// Begins a history in a new file, with its header. Refuses a file that
     /// is there: it may be the only evidence of an earlier run.
@@ -87,6 +107,7 @@ impl Recorder {
             file,
             index: 0,
             line: Vec::with_capacity(256),
+            watcher: None,
             broken: None,
         };
         writer.write(header)?;
@@ -96,6 +117,14 @@ impl Recorder {
                 writer: Mutex::new(writer),
             }),
         })
+    }
+
+    /// Every event from now on, in order, once it is on record. The last one that
+    /// asks is told; the channel ends with the recorder.
+    pub fn watch(&self) -> Receiver<Event> {
+        let (sender, receiver) = channel();
+        self.lock().watcher = Some(sender);
+        receiver
     }
 
     /// The moment from which the times in the history count.
@@ -189,6 +218,10 @@ impl Recorder {
         let line = line(writer.index, time);
         writer.write(&line)?;
         writer.index += 1;
+        if let Some(watcher) = &writer.watcher {
+            // Who has gone does not want to know.
+            let _ = watcher.send(line.event());
+        }
         Ok(())
     }
 
@@ -248,6 +281,21 @@ mod tests {
         assert_eq!(operations[0].argument, Value::Int(5));
         assert_eq!(operations[0].outcome, Outcome::Info);
         assert_eq!(history.nemesis().count(), 1);
+    }
+
+    #[test]
+    fn who_watches_is_told_what_is_on_record() {
+        let (_folder, path, recorder) = recorder();
+        let watched = recorder.watch();
+        let read = recorder.invoke(0, "read", Some(&1.into()), &Value::Null, None);
+        let read = read.expect("recorded");
+        recorder.nemesis(7, "kill", &"n1".into()).expect("recorded");
+        recorder
+            .complete(read, Kind::Ok, &5.into(), None, Some("n2"))
+            .expect("recorded");
+        drop(recorder);
+        let told: Vec<Event> = watched.iter().collect();
+        assert_eq!(told, History::open(&path).expect("a history").events);
     }
 
     #[test]
@@ -311,6 +359,7 @@ mod tests {
             file,
             index: 0,
             line: Vec::new(),
+            watcher: None,
             broken: None,
         };
         let first = writer.write(&1).expect_err("no space");

@@ -38,7 +38,17 @@ pub struct Online {
     /// By process, the key of the operation that is open.
     open: FxHashMap<u64, usize>,
     given_up: usize,
-    judged: u64,
+    judged: Judged,
+}
+
+/// How much was judged, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// How many ends of operations.
+    pub ends: u64,
+    /// The longest time from the record of an end until it was judged, in
+    /// nanoseconds.
+    pub lag: u64,
 }
 
 /// That no order of the operations on a key is left.
@@ -61,7 +71,7 @@ impl Online {
             keys: Vec::new(),
             open: FxHashMap::default(),
             given_up: 0,
-            judged: 0,
+            judged: Judged::default(),
         }
     }
 
@@ -93,7 +103,7 @@ impl Online {
         let key = &mut self.keys[place];
         let was_given_up = key.is_given_up();
         key.complete(process, event)?;
-        let refuted = key.go_on(&mut self.judged);
+        let refuted = key.go_on(event.time, &mut self.judged);
         let gives_up = !was_given_up && key.is_given_up() && refuted.is_none();
         self.given_up += usize::from(gives_up);
         Ok(refuted.map(|event| Violation {
@@ -102,8 +112,8 @@ impl Online {
         }))
     }
 
-    /// How many ends of operations were judged.
-    pub fn judged(&self) -> u64 {
+    /// How much was judged.
+    pub fn judged(&self) -> Judged {
         self.judged
     }
 
@@ -143,8 +153,8 @@ struct Key {
     reading: Box<dyn Reading>,
     /// None once the key is given up, or refuted.
     frontier: Option<Frontier<u128>>,
-    /// The ends of operations that are not judged yet.
-    waiting: VecDeque<End>,
+    /// The ends of operations that are not judged yet, and when they were.
+    waiting: VecDeque<(End, u64)>,
     /// The operations of which an end waits or that hold a slot.
     operations: Vec<Operation>,
     free_operations: Vec<u32>,
@@ -226,7 +236,7 @@ impl Key {
             }
         };
         self.open.insert(process, place);
-        self.waiting.push_back(End::Begin(place));
+        self.waiting.push_back((End::Begin(place), event.time));
     }
 
     fn complete(&mut self, process: u64, event: &Event) -> Result<(), String> {
@@ -250,21 +260,23 @@ impl Key {
             Class::Unsaid(_) | Class::Nothing => Outcome::Nothing,
         };
         if matches!(operation.outcome, Outcome::Known(_)) {
-            self.waiting.push_back(End::Complete(place, event.index));
+            let end = End::Complete(place, event.index);
+            self.waiting.push_back((end, event.time));
         }
         Ok(())
     }
 
     /// Judges what waits for nothing any more; the event that ended the last
     /// order, if there is one.
-    fn go_on(&mut self, judged: &mut u64) -> Option<u64> {
-        while let Some(&end) = self.waiting.front() {
+    fn go_on(&mut self, now: u64, judged: &mut Judged) -> Option<u64> {
+        while let Some(&(end, time)) = self.waiting.front() {
             let (End::Begin(place) | End::Complete(place, _)) = end;
             if self.operations[place as usize].outcome == Outcome::Open {
                 return None;
             }
             self.waiting.pop_front();
-            *judged += 1;
+            judged.ends += 1;
+            judged.lag = judged.lag.max(now.saturating_sub(time));
             let taken = match end {
                 End::Begin(_) => self.begin(place),
                 End::Complete(..) => self.end(place),

@@ -1,4 +1,5 @@
-//! Registers whose every value is written once: decided by sorting.
+//! Registers whose every value is written once, by a write or a cas: decided by
+//! sorting.
 //!
 //! A read then names the write that it saw. A write and the reads of it form a
 //! cluster, and each cluster has a zone: the time between the first of its
@@ -14,7 +15,10 @@
 //!
 //! Beyond the paper there are writes of unknown outcome. One that was read
 //! took effect, and completes at no time; one that was not read never needs to
-//! have, and is left out.
+//! have, and is left out. And there are cas: one from `a` to `b` puts the cluster
+//! of `b` right behind that of `a`, so that clusters form chains, and a chain has
+//! a zone as a cluster has. Within it the order is given: no cluster may end
+//! before one that stands further ahead begins.
 //!
 //! This judges alone only what is refuted: of what is valid it gives an order,
 //! which is replayed.
@@ -41,10 +45,15 @@ const NO_END: Place = i64::MAX;
 /// No call.
 const NONE: u32 = u32::MAX;
 
-/// A write and the reads that saw it.
+/// A write, or a cas, and the reads that saw it.
+#[derive(Clone, Copy)]
 struct Cluster {
     /// The write; none of what the register holds at first.
     write: u32,
+    /// The cluster that a cas changes; none of a write.
+    parent: u32,
+    /// The cluster of the cas that changes this one.
+    child: u32,
     /// When the write began.
     begun: Place,
     /// The first completion.
@@ -64,24 +73,50 @@ struct Clusters {
     places: Vec<u32>,
     /// By call, the next read of the same cluster.
     next: Vec<u32>,
+    /// The clusters of cas, with the value that each must find.
+    cas: Vec<(u32, State)>,
 }
 
-/// Decides by zones, if all that there is are reads, and writes of distinct
-/// values other than the first.
+/// A chain of clusters.
+struct Chain {
+    /// The first completion.
+    finish: Place,
+    /// The last invocation.
+    start: Place,
+    /// How many clusters.
+    length: usize,
+}
+
+/// Decides by zones, if all that there is are reads, and writes and cas of
+/// distinct values other than the first.
 pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
     let mut clusters = Clusters::of_writes(object, calls)?;
     if let Err(read) = clusters.add_reads(object, calls) {
         return Some(Zones::Refuted(Some(read)));
     }
+    if let Err(call) = clusters.link() {
+        return Some(Zones::Refuted(call));
+    }
     let mut forward: Vec<(Place, Place, u32)> = Vec::new();
     let mut backward: Vec<(Place, Place, u32)> = Vec::new();
+    let mut chained = 0;
     for (number, cluster) in (0..).zip(&clusters.list) {
-        let Cluster { finish, start, .. } = *cluster;
-        match cluster.needed {
-            false => {}
-            true if finish < start => forward.push((finish, start, number)),
-            true => backward.push((start, finish, number)),
+        if !cluster.needed || cluster.parent != NONE {
+            continue;
         }
+        let chain = match clusters.chain(number) {
+            Ok(chain) => chain,
+            Err(call) => return Some(Zones::Refuted(Some(call))),
+        };
+        chained += chain.length;
+        match chain.finish < chain.start {
+            true => forward.push((chain.finish, chain.start, number)),
+            false => backward.push((chain.start, chain.finish, number)),
+        }
+    }
+    // What no chain leads to hangs together in a circle.
+    if chained < clusters.list.iter().filter(|it| it.needed).count() {
+        return Some(Zones::Refuted(None));
     }
     forward.sort_unstable();
     if forward.windows(2).any(|pair| pair[1].0 < pair[0].1) {
@@ -116,6 +151,7 @@ impl Clusters {
             list: Vec::new(),
             places: Vec::new(),
             next: vec![NONE; calls.len()],
+            cas: Vec::new(),
         };
         clusters.add(object.initial, NONE, BEGINNING, BEGINNING, false);
         for (number, call) in (0..).zip(calls) {
@@ -123,21 +159,30 @@ impl Clusters {
                 Effect::Observe(Some(_)) => {}
                 Effect::Observe(None) if call.is_unknown() => {}
                 Effect::Replace(value) => {
-                    let begun = Place::from(call.invoked);
-                    let (finish, needed) = match call.completed {
-                        NEVER => (NO_END, false),
-                        completed => (Place::from(completed), true),
-                    };
-                    if !clusters.add(value, number, begun, finish, needed) {
+                    if !clusters.add_write(value, number, call) {
                         return None;
                     }
                 }
-                Effect::Observe(None) | Effect::Change { .. } | Effect::Total | Effect::Other => {
-                    return None;
+                Effect::Change { from, to } => {
+                    clusters.cas.push((clusters.list.len() as u32, from));
+                    if from == to || !clusters.add_write(to, number, call) {
+                        return None;
+                    }
                 }
+                Effect::Observe(None) | Effect::Total | Effect::Other => return None,
             }
         }
         Some(clusters)
+    }
+
+    /// Whether the value is new.
+    fn add_write(&mut self, value: State, number: u32, call: &Call) -> bool {
+        let begun = Place::from(call.invoked);
+        let (finish, needed) = match call.completed {
+            NEVER => (NO_END, false),
+            completed => (Place::from(completed), true),
+        };
+        self.add(value, number, begun, finish, needed)
     }
 
     /// Whether the value is new.
@@ -145,6 +190,8 @@ impl Clusters {
         let number = self.list.len() as u32;
         self.list.push(Cluster {
             write,
+            parent: NONE,
+            child: NONE,
             begun,
             finish,
             start: begun,
@@ -189,16 +236,91 @@ impl Clusters {
         Ok(())
     }
 
-    /// The calls of one cluster after the other.
+    /// Links the clusters of cas to what they change. What must be changed must
+    /// have been there.
+    ///
+    /// # Errors
+    ///
+    /// A cas of what was never written, or of what another cas changed.
+    fn link(&mut self) -> Result<(), Option<u32>> {
+        let cas = std::mem::take(&mut self.cas);
+        for &(number, from) in &cas {
+            let parent = self.places.get(from as usize).copied().unwrap_or(NONE);
+            let cluster = &mut self.list[number as usize];
+            if parent == NONE && cluster.needed {
+                return Err(Some(cluster.write));
+            }
+            cluster.parent = parent;
+        }
+        for &(number, _) in &cas {
+            let mut number = number;
+            while self.list[number as usize].needed {
+                let parent = self.list[number as usize].parent;
+                match self.list.get_mut(parent as usize) {
+                    Some(parent) if !parent.needed => parent.needed = true,
+                    _ => break,
+                }
+                number = parent;
+            }
+        }
+        for &(number, _) in &cas {
+            let Cluster {
+                needed,
+                parent,
+                write,
+                ..
+            } = self.list[number as usize];
+            if !needed {
+                continue;
+            }
+            let Some(parent) = self.list.get_mut(parent as usize) else {
+                return Err(Some(write));
+            };
+            if parent.child != NONE {
+                return Err(Some(write));
+            }
+            parent.child = number;
+        }
+        Ok(())
+    }
+
+    /// The chain that begins with a cluster.
+    ///
+    /// # Errors
+    ///
+    /// What changed a value that was seen later, or ended too soon.
+    fn chain(&self, first: u32) -> Result<Chain, u32> {
+        let mut chain = Chain {
+            finish: NO_END,
+            start: BEGINNING,
+            length: 0,
+        };
+        let mut next = first;
+        while let Some(cluster) = self.list.get(next as usize) {
+            if cluster.finish < chain.start {
+                return Err(cluster.write);
+            }
+            chain.finish = chain.finish.min(cluster.finish);
+            chain.start = chain.start.max(cluster.start);
+            chain.length += 1;
+            next = cluster.child;
+        }
+        Ok(chain)
+    }
+
+    /// The calls of one chain after the other.
     fn order(&self, moments: &[(Place, bool, u32)]) -> Vec<u32> {
         let mut order = Vec::with_capacity(self.next.len());
-        for &(_, _, number) in moments {
-            let cluster = &self.list[number as usize];
-            order.extend((cluster.write != NONE).then_some(cluster.write));
-            let mut read = cluster.first;
-            while read != NONE {
-                order.push(read);
-                read = self.next[read as usize];
+        for &(_, _, first) in moments {
+            let mut next = first;
+            while let Some(cluster) = self.list.get(next as usize) {
+                order.extend((cluster.write != NONE).then_some(cluster.write));
+                let mut read = cluster.first;
+                while read != NONE {
+                    order.push(read);
+                    read = self.next[read as usize];
+                }
+                next = cluster.child;
             }
         }
         order

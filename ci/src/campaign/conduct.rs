@@ -36,6 +36,7 @@ use super::digests::{self, Digests};
 use super::doubts::{self, Blocked, Termination};
 use super::folder::Folder;
 use super::load::{self, Pace};
+use super::online::{Seen, Watch};
 use super::progress::Progress;
 use super::report::Cpu;
 use super::trial::Trial;
@@ -90,6 +91,10 @@ pub struct Record {
     pub termination: Termination,
     /// The parts of the run, with their lengths.
     pub phases: Vec<(&'static str, Duration)>,
+    /// What was judged while it was recorded, where an order is asked for.
+    pub online: Option<Seen>,
+    /// Whether a violation ended the load early.
+    pub stopped: bool,
     /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
     /// Processor time until the cluster had stopped.
@@ -183,6 +188,7 @@ fn prepare(
     let header = workload.header(generator.initial());
     let recorder = Recorder::create(&folder.history(), &header)
         .with_context(|| format!("write {}", folder.history().display()))?;
+    let online = Watch::begin(workload.judge, &header, &recorder);
     let options = ClientOptions {
         timeout: campaign.timeout.0,
         retry: campaign.retry,
@@ -193,7 +199,7 @@ fn prepare(
         system,
         plans,
         options,
-        recorder,
+        (recorder, online),
         (workload, generator),
         Arc::clone(progress),
     ))
@@ -213,6 +219,8 @@ impl Record {
             blocked: None,
             termination: Termination::default(),
             phases: Vec::new(),
+            online: None,
+            stopped: false,
             interrupted: false,
             cpu: Cpu::default(),
         }
@@ -324,6 +332,7 @@ impl Running {
         let (nemesis, mut trouble) = unleash(&self.stage, schedule, &trial);
         tokio::select! {
             () = sleep(campaign.time.0) => {}
+            () = trial.violated(), if campaign.stop_on_invalid => record.stopped = true,
             () = interrupt.asked() => record.interrupted = true,
             Some(ended) = workers.join_next() => {
                 ended.context("a worker panicked")??;
@@ -376,6 +385,7 @@ impl Running {
         if let Some(doubts) = self.doubts.take() {
             record.blocked = Some(doubts.blocked(&record.faults));
         }
+        record.online = record.trial.online.as_ref().map(Watch::seen);
         record.cpu = cpu::since(self.cpu_before);
         record.phases = self.phases.so_far();
     }

@@ -15,9 +15,10 @@ use super::sense;
 use super::words::{Aim, Choice, List, Net, Paces};
 use crate::exit::usage;
 use crate::names;
+use crate::oracle::Oracle;
 use crate::systems;
 use crate::units::{Size, Time};
-use crate::workload::{self, Shape as WorkloadShape, WORKLOADS};
+use crate::workload::{self, Judge, Shape as WorkloadShape, WORKLOADS};
 
 /// The stream of randomness that workloads draw from.
 const WORKLOAD_STREAM: u64 = 0x776f_726b_6c6f_6164;
@@ -78,6 +79,8 @@ pub struct Campaign {
     pub compact_after: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<Choice>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stop_on_invalid: bool,
     pub check_timeout: Time,
     pub check_memory: Size,
 }
@@ -151,10 +154,18 @@ impl Campaign {
             trace: options.trace.unwrap_or(false),
             compact_after: options.compact_after,
             set: options.set.unwrap_or_default(),
+            stop_on_invalid: options.stop_on_invalid.unwrap_or(false),
             check_timeout: options.check_timeout.unwrap_or(seconds(120)),
             check_memory: options.check_memory.unwrap_or(Size(2 << 30)),
         };
         campaign.check_times()?;
+        let is_order = matches!(asked.judge, Judge::History(Oracle::Order(_)));
+        if campaign.stop_on_invalid && !is_order {
+            let name = asked.judge.name();
+            return Err(usage(format!(
+                "--stop-on-invalid is about an order of operations, and {name} is judged when the run is over"
+            )));
+        }
         if let Some(built_in) = entry.runs {
             let settings = Choice::settings(&campaign.set);
             let spans = campaign.tuning().spans();

@@ -18,6 +18,7 @@ use super::{detection, history, judge};
 use crate::interrupt::Interrupt;
 use crate::output::shell_word;
 use crate::systems;
+use crate::units::Human;
 use crate::workload::Judge;
 
 /// A finished run.
@@ -106,6 +107,7 @@ async fn checks(
         Judge::History(oracle) => history::check(oracle, campaign, folder).await?,
         Judge::Detection => detection::check(record, folder, campaign.nodes)?,
     }];
+    judge::agree(record, &mut checks);
     checks.extend(judge::digest(record));
     checks.extend(judge::termination(record));
     checks.push(judge::crash(record, folder, campaign.nodes));
@@ -198,6 +200,24 @@ fn notes(record: &Record) -> Vec<String> {
         notes.push(
             "replicas not compared: the nodes tell no digests, or there is one node".to_owned(),
         );
+    }
+    if record.stopped {
+        notes.push("the load ended at the first violation".to_owned());
+    }
+    if let Some(online) = &record.online {
+        let seen = match &online.violation {
+            Some((key, event)) => format!("no order of key {key} is left at event {event}"),
+            None => "an order was left at every event".to_owned(),
+        };
+        let given_up = match online.given_up {
+            0 => String::new(),
+            keys => format!("; {keys} keys were too hard for that"),
+        };
+        notes.push(format!(
+            "judged while it was recorded: {seen}; {} ends of operations, at most {} behind{given_up}",
+            online.judged,
+            Human(online.lag)
+        ));
     }
     for fault in record.faults.iter().filter(|fault| !fault.effective) {
         let why = fault.reason.as_deref().unwrap_or("no evidence");

@@ -27,6 +27,7 @@ use super::digests::Digests;
 use super::doubts::{self, Termination};
 use super::folder::Folder;
 use super::report::Check;
+use crate::exit::Conclusion;
 use crate::units::Human;
 
 /// What a Rust program writes when it panics; other runtimes end instead,
@@ -111,6 +112,24 @@ fn panic_in(log: &std::path::Path) -> Option<Vec<String>> {
         .take(PANIC_LINES)
         .collect();
     (!found.is_empty()).then_some(found)
+}
+
+/// What was seen while the history was recorded must show in the whole of it; a
+/// checker that contradicts itself has shown nothing.
+pub fn agree(record: &Record, checks: &mut [Check]) {
+    let online = record.online.as_ref();
+    let Some((key, event)) = online.and_then(|seen| seen.violation.as_ref()) else {
+        return;
+    };
+    for check in checks.iter_mut() {
+        if check.checker == "linearizability" && check.verdict == Conclusion::Valid {
+            let why = format!(
+                "the checker contradicts itself: while it was recorded, no order of key {key} \
+                 was left at event {event}"
+            );
+            *check = Check::unknown("linearizability", check.about.clone(), why);
+        }
+    }
 }
 
 /// Replicas at equal positions must have equal digests. None where there is

@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`online`] | judging what is recorded meanwhile |
 //! | [`options`], [`words`], [`config`], [`sense`] | what was asked, what that resolves to, what is refused |
 //! | [`folder`] | a run's folder |
 //! | [`execute`], [`conduct`] | one run: from folder to verdict; from start to stop |
@@ -27,6 +28,7 @@ pub mod history;
 mod judge;
 mod load;
 mod meter;
+mod online;
 mod options;
 mod progress;
 mod report;

@@ -117,6 +117,9 @@ pub struct Options {
     /// Choose something of the system's own (see `tribunal list settings`)
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Nodes")]
     pub set: Option<Vec<Choice>>,
+    /// End the load as soon as the operations so far have no order, which is judged while they are recorded
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Judging")]
+    pub stop_on_invalid: Option<bool>,
     /// How long one checker may take [default: 2m]
     #[arg(long, value_name = "TIME", help_heading = "Judging")]
     pub check_timeout: Option<Time>,
@@ -277,6 +280,7 @@ impl Options {
             trace: self.trace.or(other.trace),
             compact_after: self.compact_after.or(other.compact_after),
             set: self.set.or(other.set),
+            stop_on_invalid: self.stop_on_invalid.or(other.stop_on_invalid),
             check_timeout: self.check_timeout.or(other.check_timeout),
             check_memory: self.check_memory.or(other.check_memory),
         }

@@ -12,6 +12,7 @@ use tribunal_impls::adapter::{Client, ClientOptions, Completion, Invocation, Nod
 use tribunal_nemesis::{Edge, Notice, node_name};
 
 use super::meter::{Meter, Sample};
+use super::online::Watch;
 use super::progress::Progress;
 use crate::workload::{Entry, Workload};
 
@@ -32,6 +33,8 @@ pub struct Trial {
     pub options: ClientOptions,
     /// What happened, on disk.
     pub recorder: Recorder,
+    /// Who judges it meanwhile, where an order is asked for.
+    pub online: Option<Watch>,
     /// What is shown while it happens.
     pub progress: Arc<Progress>,
     /// What is asked of it.
@@ -45,12 +48,12 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// A run whose history is written by `recorder`.
+    /// A run whose history is written by `recorder`, and judged meanwhile.
     pub fn new(
         system: Arc<dyn System>,
         plans: Vec<NodePlan>,
         options: ClientOptions,
-        recorder: Recorder,
+        (recorder, online): (Recorder, Option<Watch>),
         (entry, workload): (&'static Entry, Box<dyn Workload>),
         progress: Arc<Progress>,
     ) -> Trial {
@@ -59,6 +62,7 @@ impl Trial {
             plans,
             options,
             recorder,
+            online,
             progress,
             entry,
             workload: Mutex::new(workload),
@@ -66,6 +70,14 @@ impl Trial {
             phase: Mutex::new("start"),
             open_faults: Mutex::default(),
             next_process: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits until what is recorded breaks what is asked of it.
+    pub async fn violated(&self) {
+        match &self.online {
+            Some(online) => online.violated().await,
+            None => std::future::pending().await,
         }
     }
 

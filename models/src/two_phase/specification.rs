@@ -6,6 +6,7 @@ use tribunal_checker::Specification;
 use tribunal_protocol::two_phase::{Key, Operation, Seen, Value};
 
 /// Keys that hold nothing at first.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Keys;
 
 impl Specification for Keys {
