@@ -20,7 +20,7 @@
 //! | [`online`] | a history that is still recorded |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
-//! | [`witness`], `lanes` | the witness as data, and as a picture |
+//! | [`witness`], `words`, `lanes` | the witness as data, in words and as a picture |
 //!
 //! Deciding this is NP-complete where values repeat; `search` says what
 //! makes a history hard. Keys are judged apart, which changes no verdict and
@@ -50,17 +50,22 @@ mod sweep;
 mod timeline;
 mod windows;
 pub mod witness;
+mod words;
 mod zones;
 
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
+mod monitored_tests;
+#[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod words_tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tribunal_histories::{History, HistoryError, Kind, Nil, Pair};
+use tribunal_histories::{History, HistoryError, Kind, Nil, Pair, Value};
 
 use crate::spec::Spec;
 use crate::verdict::{Limit, Verdict};
@@ -186,7 +191,8 @@ impl<'a> Prepared<'a> {
         Report {
             operations: self.pairs.len(),
             completed_ok: self.pairs.iter().filter(is_ok).count(),
-            keys: self.keys.len(),
+            // Those of one key stand together.
+            keys: self.keys.chunk_by(|one, next| one.key == next.key).count(),
             verdict,
         }
     }
@@ -196,6 +202,21 @@ impl<'a> Prepared<'a> {
 pub(crate) struct Recording<'a> {
     pub(crate) history: &'a History,
     pub(crate) pairs: &'a [Pair],
+}
+
+impl Recording<'_> {
+    /// What an operation was asked with.
+    fn argument(&self, operation: u32) -> &Value {
+        let invoked = self.pairs[operation as usize].invoked;
+        &self.history.events[invoked as usize].value
+    }
+
+    /// What an operation that took effect answered.
+    fn answer(&self, operation: u32) -> Option<&Value> {
+        let completed = self.pairs[operation as usize].completed?;
+        let event = &self.history.events[completed as usize];
+        (event.kind == Kind::Ok).then_some(&event.value)
+    }
 }
 
 /// Why it is not known whether there is an order.

@@ -30,7 +30,7 @@ mod cover;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod trees;
 
 /// An operation and when it ran.

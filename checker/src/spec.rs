@@ -177,6 +177,44 @@ impl Spec {
         matches!(self, Spec::Register | Spec::CasRegister | Spec::Kv)
     }
 
+    /// Whether elements are put in and come out again, one by one.
+    pub(crate) const fn is_container(self) -> bool {
+        matches!(
+            self,
+            Spec::Queue | Spec::Stack | Spec::Deque | Spec::PriorityQueue
+        )
+    }
+
+    /// Whether `nil` can say that a value which is null is not known; of all
+    /// others null says that there was nothing, or that something was done.
+    pub const fn has_unknown_values(self) -> bool {
+        matches!(
+            self,
+            Spec::Register
+                | Spec::CasRegister
+                | Spec::Kv
+                | Spec::VersionedRegister
+                | Spec::MultiRegister
+                | Spec::Counter
+        )
+    }
+
+    /// Whether an operation can find its condition not to hold, as a cas does,
+    /// so that one which failed may be said to have seen that.
+    pub const fn has_conditions(self) -> bool {
+        matches!(
+            self,
+            Spec::CasRegister
+                | Spec::Kv
+                | Spec::VersionedRegister
+                | Spec::Mutex
+                | Spec::OwnedMutex
+                | Spec::FencedLock
+                | Spec::Lease
+                | Spec::Semaphore
+        )
+    }
+
     /// What `f` is called by the checker, if it is allowed; a register's
     /// words and a store's are the same everywhere.
     pub(crate) fn function(self, f: &str) -> Option<&'static str> {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tabled::builder::Builder;
 use tabled::settings::Style;
+use tribunal_checker::Engine;
 
 use crate::exit::Conclusion;
 use crate::oracle::Oracle;
@@ -44,6 +45,8 @@ pub enum What {
     Settings,
     /// Isolation levels that histories are judged by
     Levels,
+    /// What looks for an order of a history
+    Engines,
     /// How systems are attached
     Adapters,
 }
@@ -90,7 +93,7 @@ pub fn run(args: &ListArgs, format: Format) -> anyhow::Result<Conclusion> {
 }
 
 /// Every list, in the order in which they are shown.
-const ALL: [What; 9] = [
+const ALL: [What; 10] = [
     What::Systems,
     What::Bugs,
     What::Faults,
@@ -99,6 +102,7 @@ const ALL: [What; 9] = [
     What::Properties,
     What::Settings,
     What::Levels,
+    What::Engines,
     What::Adapters,
 ];
 
@@ -113,6 +117,7 @@ impl What {
             What::Properties => "properties",
             What::Settings => "settings",
             What::Levels => "levels",
+            What::Engines => "engines",
             What::Adapters => "adapters",
         }
     }
@@ -127,6 +132,7 @@ impl What {
             What::Properties => systems::all().iter().flat_map(properties).collect(),
             What::Settings => systems::all().iter().flat_map(settings).collect(),
             What::Levels => oracles("level", Oracle::LEVELS),
+            What::Engines => engines(),
             What::Adapters => adapters(),
         }
     }
@@ -206,6 +212,11 @@ fn oracles(kind: &'static str, oracles: &[Oracle]) -> Vec<Item> {
         )
     };
     oracles.iter().map(one).collect()
+}
+
+fn engines() -> Vec<Item> {
+    let one = |engine: Engine| item("engine", engine.name(), engine.about(), Value::Null);
+    Engine::ALL.into_iter().map(one).collect()
 }
 
 /// Those of a model, then those of nodes.

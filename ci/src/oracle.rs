@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use tribunal_checker::linearizability::witness::Witness;
 use tribunal_checker::transactions::{self, Level, bank};
 use tribunal_checker::weaker::{self, Property, Staleness};
-use tribunal_checker::{Limits, Options, Spec, Verdict, check, local_reads};
+use tribunal_checker::{Engine, Limits, Options, Spec, Verdict, check, local_reads};
 use tribunal_histories::{History, HistoryError, Nil};
 
 use crate::exit::Conclusion;
@@ -62,25 +62,21 @@ pub struct Judged {
 
 impl Oracle {
     /// Those that say what a key is, or several together.
-    pub const SPECS: &[Oracle] = &[
-        Oracle::Order(Spec::Register),
-        Oracle::Order(Spec::CasRegister),
-        Oracle::Order(Spec::Kv),
-        Oracle::weaker(Property::Sequential),
-        Oracle::weaker(Property::PerKeySequential),
-        Oracle::weaker(Property::CausalConvergence),
-        Oracle::weaker(Property::CausalMemory),
-        Oracle::weaker(Property::Causal),
-        Oracle::weaker(Property::MonotonicWrites),
-        Oracle::weaker(Property::WritesFollowReads),
-        Oracle::weaker(Property::MonotonicReads),
-        Oracle::weaker(Property::ReadYourWrites),
-        Oracle::weaker(Property::KAtomicity),
-        Oracle::weaker(Property::Regular),
-        Oracle::weaker(Property::Safe),
-        Oracle::LocalReads,
-        Oracle::BANK,
-    ];
+    pub const SPECS: &[Oracle] = &{
+        let (orders, weaker) = (Spec::ALL.len(), Property::ALL.len());
+        let mut all = [Oracle::BANK; Spec::ALL.len() + Property::ALL.len() + 2];
+        let mut place = 0;
+        while place < orders {
+            all[place] = Oracle::Order(Spec::ALL[place]);
+            place += 1;
+        }
+        while place < orders + weaker {
+            all[place] = Oracle::weaker(Property::ALL[place - orders]);
+            place += 1;
+        }
+        all[place] = Oracle::LocalReads;
+        all
+    };
 
     /// That of accounts that must not be overdrawn.
     pub const BANK: Oracle = Oracle::Bank { overdrafts: false };
@@ -166,7 +162,7 @@ impl Oracle {
     }
 
     /// Judges a history. `nil` says what a read of nothing means, if not what
-    /// the header says.
+    /// the header says; `engine` looks for an order alone, if it is given.
     ///
     /// # Errors
     ///
@@ -175,17 +171,19 @@ impl Oracle {
         self,
         history: &History,
         nil: Option<Nil>,
+        engine: Option<Engine>,
         limits: Limits,
     ) -> Result<Judged, HistoryError> {
         match self {
-            Oracle::Order(spec) => by_order(
-                history,
-                &Options {
+            Oracle::Order(spec) => {
+                let options = Options {
+                    spec,
                     nil,
+                    engine,
                     limits,
-                    ..Options::new(spec)
-                },
-            ),
+                };
+                by_order(history, &options)
+            }
             Oracle::Weaker {
                 property,
                 staleness,

@@ -27,7 +27,7 @@ use clap::ValueEnum as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tribunal_checker::weaker::{Property, Staleness};
-use tribunal_checker::{Limits, Spec};
+use tribunal_checker::{Engine, Limits, Spec};
 use tribunal_histories::{FailedCas, Format, History, Nil, Value};
 
 use self::recorded::Recorded;
@@ -53,11 +53,8 @@ pub struct VerifyArgs {
     /// Histories: files, or the folders of runs
     #[arg(required = true, value_name = "FILE|RUN")]
     pub files: Vec<PathBuf>,
-    /// What each key is: register, cas-register, kv or local-reads; or bank,
-    /// of all together; or, of registers, a weaker property than
-    /// linearizability: sequential, causal, monotonic-reads, k-atomicity,
-    /// regular, … (`tribunal list specs`) [default: what the workload in the
-    /// file's header says]
+    /// What each key is, or all together are; `tribunal list specs` has the
+    /// names [default: what the workload in the file's header says]
     #[arg(long, value_name = "SPEC")]
     pub spec: Option<String>,
     /// What transactions may see of each other: serializable or
@@ -73,7 +70,7 @@ pub struct VerifyArgs {
     pub negative_balances: bool,
     /// Judge what the nodes of a run did instead: its traces, recorded by
     /// `tribunal run --trace`, against the machine
-    #[arg(long, conflicts_with_all = ["spec", "level", "staleness", "negative_balances", "from", "nil", "failed_cas", "initial", "timeout", "memory", "html"])]
+    #[arg(long, conflicts_with_all = ["spec", "level", "staleness", "negative_balances", "from", "nil", "failed_cas", "initial", "engine", "timeout", "memory", "html"])]
     pub trace: bool,
     /// How the files are written [default: what each seems to be]
     #[arg(long, value_parser = input::format_parser(), value_name = "FORMAT")]
@@ -93,6 +90,10 @@ pub struct VerifyArgs {
     /// null, where it has none]
     #[arg(long, value_parser = initial, value_name = "VALUE", allow_negative_numbers = true)]
     pub initial: Option<Value>,
+    /// Let only this engine look for an order, to compare engines; `tribunal
+    /// list engines` has the names [default: those that are likely to know]
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<String>,
     /// Give up on a file after this time, where an order is searched for
     /// [default: 5m]
     #[arg(long, value_name = "TIME")]
@@ -199,6 +200,9 @@ struct FileReport {
     keys: usize,
     spec: &'static str,
     checker: &'static str,
+    /// What alone looked for an order, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<&'static str>,
     verdict: Conclusion,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -256,6 +260,7 @@ pub fn run(args: VerifyArgs, format: output::Format) -> anyhow::Result<Conclusio
     }
     let begun = Instant::now();
     let oracle = args.oracle()?;
+    args.engine()?;
     let mut set_aside = SetAside::of(args.files.len());
     let mut cases = Vec::new();
     let html = args.html.as_deref();
@@ -353,6 +358,13 @@ fn read(file: &Path, args: &VerifyArgs, oracle: Option<Oracle>) -> anyhow::Resul
             path.display()
         )));
     }
+    let is_semaphore = judge == Judge::History(Oracle::Order(Spec::Semaphore));
+    if is_semaphore && history.header.initial == Value::Null {
+        return Err(usage(format!(
+            "{}: nothing says how many permits there are at first; --initial N does",
+            path.display()
+        )));
+    }
     Ok(Case {
         file: file.to_owned(),
         history,
@@ -373,6 +385,16 @@ impl VerifyArgs {
             (None, Some(name)) => named("isolation level", name, Oracle::LEVELS).map(Some),
             (None, None) => Ok(None),
         }
+    }
+
+    /// The only engine that is to look for an order, if one is named.
+    fn engine(&self) -> anyhow::Result<Option<Engine>> {
+        let named = |name: &String| names::find("engine", name, &Engine::ALL, |it| it.name());
+        self.engine
+            .as_ref()
+            .map(named)
+            .transpose()
+            .map(Option::<&Engine>::copied)
     }
 
     /// Lets what is typed outrank what the header says of values; refuses what
@@ -397,15 +419,31 @@ impl VerifyArgs {
         if let Some((flag, _)) = given.iter().find(|(_, given)| *given && !is_limited) {
             return refuse(flag, "the search for an order");
         }
-        if self.html.is_some() && !matches!(oracle, Some(Oracle::Order(_))) {
-            return refuse("--html", "the search for an order");
+        let of_an_order = [
+            ("--engine", self.engine.is_some()),
+            ("--html", self.html.is_some()),
+        ];
+        if let Some((flag, _)) = of_an_order.iter().find(|(_, given)| *given)
+            && !matches!(oracle, Some(Oracle::Order(_)))
+        {
+            return refuse(flag, "the search for an order");
         }
         if self.nil.is_some() && !is_order && !is_level {
             return refuse("--nil", "reads of single keys");
         }
+        if let Some(Oracle::Order(spec)) = oracle
+            && self.nil == Some(NilMeans::Unknown)
+            && !spec.has_unknown_values()
+        {
+            return refuse(
+                "--nil unknown",
+                "values that are read; null here means that there was nothing, or that something \
+                 was done,",
+            );
+        }
         if let Some(failed_cas) = self.failed_cas {
-            if !is_order || oracle == Some(Oracle::Order(Spec::Register)) {
-                return refuse("--failed-cas", "keys with a cas");
+            if !matches!(oracle, Some(Oracle::Order(spec)) if spec.has_conditions()) {
+                return refuse("--failed-cas", "operations with a condition, as a cas");
             }
             history.header.failed_cas = match failed_cas {
                 FailedCasMeans::Fail => FailedCas::Fail,
@@ -434,6 +472,7 @@ impl VerifyArgs {
         add("--spec", self.spec.clone());
         add("--level", self.level.clone());
         add("--staleness", self.staleness.map(|it| it.to_string()));
+        add("--engine", self.engine.clone());
         add("--from", self.from.map(|from| from.name().to_owned()));
         add(
             "--nil",
@@ -506,6 +545,7 @@ fn judge_detection(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport>
         keys: keys.len(),
         spec: Judge::Detection.name(),
         checker: check.checker,
+        engine: None,
         reason: check.reason,
         seconds: begun.elapsed().as_secs_f64(),
         witness: check.witness,
@@ -532,8 +572,9 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
         ),
         ..Limits::default()
     };
+    let engine = args.engine()?;
     let judged = oracle
-        .judge(&case.history, nil, limits)
+        .judge(&case.history, nil, engine, limits)
         .map_err(unreadable)?;
     let page = pages::write(case, &judged, args)?;
     let (verdict, reason) = match judged.verdict {
@@ -558,6 +599,7 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
         keys: judged.keys,
         spec: oracle.name(),
         checker: oracle.checker(),
+        engine: engine.map(Engine::name),
         verdict,
         reason,
         seconds: begun.elapsed().as_secs_f64(),
@@ -585,6 +627,7 @@ mod tests {
             nil: None,
             failed_cas: None,
             initial: None,
+            engine: None,
             timeout: None,
             memory: None,
             html: None,

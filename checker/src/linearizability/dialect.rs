@@ -23,6 +23,7 @@ const NONE: u32 = u32::MAX;
 
 /// What happened on one key.
 pub(crate) struct KeyHistory {
+    pub(crate) spec: Spec,
     pub(crate) key: Option<Value>,
     /// Which part of it, if each is judged by itself.
     pub(crate) part: Option<Value>,
@@ -145,7 +146,7 @@ pub(crate) fn keys(
             ending,
         });
     }
-    Ok(keys.into_iter().flat_map(Key::parts).collect())
+    Ok(keys.into_iter().flat_map(|key| key.parts(spec)).collect())
 }
 
 /// A key that is being read.
@@ -186,23 +187,25 @@ impl Key<'_> {
     }
 
     /// The key as a whole, or its parts, if every call is about one.
-    fn parts(self) -> Vec<KeyHistory> {
+    fn parts(self, spec: Spec) -> Vec<KeyHistory> {
         let Key {
             key,
             reading,
             operations,
         } = self;
-        let (object, parts) = reading.finish();
-        let whole = |part, operations| KeyHistory {
-            key: key.cloned(),
-            part,
-            object: Arc::clone(&object),
-            operations,
+        let part = |done: &Done| {
+            let part = reading.parts().get(done.class as usize);
+            part.and_then(Option::as_ref)
         };
-        let part = |done: &Done| parts.get(done.class as usize).and_then(Option::as_ref);
         let said = || operations.iter().filter(|done| done.class != NONE);
         if said().next().is_none() || !said().all(|done| part(done).is_some()) {
-            return vec![whole(None, operations)];
+            return vec![KeyHistory {
+                spec,
+                key: key.cloned(),
+                part: None,
+                object: reading.finish(),
+                operations,
+            }];
         }
         let mut places: FxHashMap<&Value, usize> = FxHashMap::default();
         let mut apart: Vec<(&Value, Vec<Done>)> = Vec::new();
@@ -214,10 +217,21 @@ impl Key<'_> {
             });
             apart[place].1.push(*done);
         }
-        let apart = apart.into_iter();
-        apart
-            .map(|(part, operations)| whole(Some(part.clone()), operations))
-            .collect()
+        let alone = |(part, mut operations): (&Value, Vec<Done>)| {
+            let classes: Vec<u32> = operations.iter().map(|done| done.class).collect();
+            let (object, classes) = reading.alone(part, &classes)?;
+            for (done, class) in operations.iter_mut().zip(classes) {
+                done.class = class;
+            }
+            Some(KeyHistory {
+                spec,
+                key: key.cloned(),
+                part: Some(part.clone()),
+                object,
+                operations,
+            })
+        };
+        apart.into_iter().filter_map(alone).collect()
     }
 }
 
@@ -252,8 +266,18 @@ pub(crate) trait Reading: Does + Send {
     fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String>;
     /// What the object holds at first.
     fn initial(&self) -> State;
-    /// The object, and by class the part of it that a call is about.
-    fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>);
+    /// By class, the part of the object that a call is about.
+    fn parts(&self) -> &[Option<Value>] {
+        &[]
+    }
+    /// A part as an object by itself, and what each of these classes is to it,
+    /// if the object has parts.
+    fn alone(&self, part: &Value, classes: &[u32]) -> Option<(Arc<Object>, Vec<u32>)> {
+        let _ = (part, classes);
+        None
+    }
+    /// The object.
+    fn finish(self: Box<Self>) -> Arc<Object>;
 }
 
 impl Spec {
@@ -279,13 +303,14 @@ impl Spec {
             self,
             Ok(Box::new(KvReading::new(header, nil))),
             recorded,
-            header
+            header,
+            nil
         )
     }
 }
 
-fn recorded<S: Monitored>(header: &Header) -> Result<Box<dyn Reading>, String> {
-    Ok(Box::new(RecordedReading::<S>::new(header)?))
+fn recorded<S: Monitored>(header: &Header, nil: Nil) -> Result<Box<dyn Reading>, String> {
+    Ok(Box::new(RecordedReading::<S>::new(header, nil)?))
 }
 
 /// Registers, and stores.
@@ -355,8 +380,8 @@ impl Reading for KvReading {
         self.naming.initial().number()
     }
 
-    fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>) {
-        (Arc::new(self.naming.object()), Vec::new())
+    fn finish(self: Box<Self>) -> Arc<Object> {
+        Arc::new(self.naming.object())
     }
 }
 
@@ -374,6 +399,7 @@ impl Does for KvReading {
 struct RecordedReading<S: Monitored> {
     naming: Naming<S>,
     parts: Vec<Option<Value>>,
+    nil: Nil,
     failed_cas: FailedCas,
 }
 
@@ -381,10 +407,11 @@ impl<S: Monitored> RecordedReading<S> {
     /// # Errors
     ///
     /// What it can hold at first, if not what the header says.
-    fn new(header: &Header) -> Result<Self, String> {
+    fn new(header: &Header, nil: Nil) -> Result<Self, String> {
         Ok(RecordedReading {
             naming: Naming::new(S::holding(&header.initial)?, S::show, S::monitor),
             parts: Vec::new(),
+            nil,
             failed_cas: header.failed_cas,
         })
     }
@@ -395,7 +422,10 @@ impl<S: Monitored> Reading for RecordedReading<S> {
         let specification = self.naming.specification();
         let call = specification.call(asked)?;
         let returned = match answer {
-            Answer::Ok(value) => specification.returned(&call, value)?,
+            Answer::Ok(value) => match self.nil {
+                Nil::Initial => specification.returned(&call, value)?,
+                Nil::Unknown => specification.returned_or_unknown(&call, value)?,
+            },
             Answer::Failed if self.failed_cas == FailedCas::Observed => {
                 specification.refused(&call)
             }
@@ -420,8 +450,18 @@ impl<S: Monitored> Reading for RecordedReading<S> {
         0
     }
 
-    fn finish(self: Box<Self>) -> (Arc<Object>, Vec<Option<Value>>) {
-        (Arc::new(self.naming.object()), self.parts)
+    fn parts(&self) -> &[Option<Value>] {
+        &self.parts
+    }
+
+    fn alone(&self, part: &Value, classes: &[u32]) -> Option<(Arc<Object>, Vec<u32>)> {
+        let this = self.naming.specification().of_part(part);
+        let (naming, classes) = self.naming.again(this, classes);
+        Some((Arc::new(naming.object()), classes))
+    }
+
+    fn finish(self: Box<Self>) -> Arc<Object> {
+        Arc::new(self.naming.object())
     }
 }
 

@@ -21,6 +21,7 @@ use super::rounds::{Job, Meter};
 use super::search::{Progress, Supply};
 use super::timeline::Timeline;
 use super::witness::{Ending, Prefix, Seen, Shown, Step, Witness};
+use crate::spec::Spec;
 use crate::specification::Effect;
 
 /// A prefix is taken for not refuted if so many moves do not refute it.
@@ -187,6 +188,8 @@ impl<'a> Refutation<'a> {
         let mut witness = Witness {
             explanation: String::new(),
             key: self.key.key.clone(),
+            part: self.key.part.clone(),
+            spec: self.key.spec,
             prefix: Prefix {
                 last: self.recording.history.events[self.until as usize].index,
                 completed: self.key.operations.iter().filter(in_prefix).count(),
@@ -226,7 +229,7 @@ impl<'a> Refutation<'a> {
             (Outcome::Info, _) => Ending::Info,
         };
         let seen = match &it.outcome {
-            Outcome::Ok(value) if matches!(it.f.as_str(), "read" | "get") => {
+            Outcome::Ok(value) if self.key.spec.tells(&it.f, &it.argument, value) => {
                 (ending == Ending::Ok).then(|| Seen(value.clone()))
             }
             _ => None,
@@ -265,6 +268,13 @@ impl<'a> Refutation<'a> {
 
     /// Whether what the refuted operation saw was never written to the key.
     fn never_written(&self) -> bool {
+        let spec = self.key.spec;
+        if spec.is_container() {
+            return self.never_put().is_some();
+        }
+        if !spec.is_register() && spec != Spec::MultiRegister {
+            return false;
+        }
         self.wanted().is_some_and(|wanted| {
             self.object.initial != wanted
                 && !self
@@ -274,17 +284,40 @@ impl<'a> Refutation<'a> {
         })
     }
 
+    /// The element that the refuted operation was given, if it was never put in.
+    fn never_put(&self) -> Option<Value> {
+        let refuted = self.whose[self.refuted? as usize];
+        self.show(refuted).seen?;
+        let element = match self.recording.answer(refuted)? {
+            Value::Null => return None,
+            element => element,
+        };
+        let initial = self.value(self.object.initial);
+        let is_there = matches!(&initial, Value::List(all) if all.contains(element));
+        let puts = |&operation: &u32| self.recording.argument(operation) == element;
+        let is_put = is_there || self.whose.iter().any(puts);
+        (!is_put).then(|| element.clone())
+    }
+
     /// An operation that failed, if it alone wrote what the refuted one saw.
     fn failed_writer(&self) -> Option<Shown> {
-        let wanted = self.wanted().filter(|_| self.never_written())?;
+        let wrote = |done: &Done| match self.key.spec.is_container() {
+            true => {
+                let put = self.never_put();
+                put.is_some_and(|put| *self.recording.argument(done.operation) == put)
+            }
+            false => {
+                let wanted = self.wanted().filter(|_| self.never_written());
+                let class = done.class();
+                wanted
+                    .zip(class)
+                    .is_some_and(|(wanted, class)| self.may_leave(class, wanted))
+            }
+        };
         let history = self.recording.history;
         let failed = self.key.operations.iter().find(|done| {
             let in_prefix = done.completed != NEVER && done.completed <= self.until;
-            in_prefix
-                && history.events[done.completed as usize].kind == Kind::Fail
-                && done
-                    .class()
-                    .is_some_and(|class| self.may_leave(class, wanted))
+            in_prefix && history.events[done.completed as usize].kind == Kind::Fail && wrote(done)
         });
         failed.map(|done| self.show(done.operation))
     }

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::witness::{Ending, Shown, Witness, brief};
+use super::witness::{Ending, Shown, Witness};
 
 /// Draws the end of the witness's furthest order.
 pub(crate) fn draw(witness: &Witness) -> String {
@@ -48,12 +48,12 @@ pub(crate) fn draw(witness: &Witness) -> String {
 /// The furthest order in words, step by step.
 fn steps(witness: &Witness) -> String {
     let mut text = String::new();
-    let before = brief(&witness.before);
+    let before = witness.is_in(&witness.before);
     let _ = match witness.skipped {
-        0 => writeln!(text, "\n  {:>6}  {:<32} holds {before}", "", "at first"),
+        0 => writeln!(text, "\n  {:>6}  {:<32} {before}", "", "at first"),
         count => writeln!(
             text,
-            "\n  {:>6}  {:<32} holds {before}",
+            "\n  {:>6}  {:<32} {before}",
             "",
             format!("after {count} more in order")
         ),
@@ -62,17 +62,17 @@ fn steps(witness: &Witness) -> String {
         let what = format!(
             "process {} {}",
             step.operation.process,
-            describe(&step.operation)
+            witness.label(&step.operation)
         );
         let _ = writeln!(
             text,
-            "  {:>6}  {what:<32} holds {}",
+            "  {:>6}  {what:<32} {}",
             format!("#{}", witness.skipped + place),
-            brief(&step.state)
+            witness.is_in(&step.state)
         );
     }
     if let Some(refuted) = &witness.refuted {
-        let what = format!("process {} {}", refuted.process, describe(refuted));
+        let what = format!("process {} {}", refuted.process, witness.label(refuted));
         let _ = writeln!(text, "  {:>6}  {what:<32} has no place", "!");
     }
     text
@@ -99,24 +99,11 @@ fn bars(witness: &Witness) -> Vec<Bar<'_>> {
             .iter()
             .any(|bar| bar.operation.invoked == operation.invoked);
         if !drawn {
-            let label = format!("{}{mark}", describe(operation));
+            let label = format!("{}{mark}", witness.label(operation));
             bars.push(Bar { operation, label });
         }
     }
     bars
-}
-
-fn describe(operation: &Shown) -> String {
-    use tribunal_histories::Value;
-    let f = &operation.f;
-    match (&operation.seen, &operation.value) {
-        (Some(seen), _) => format!("{f} {}", brief(&seen.0)),
-        (None, Value::List(pair)) if f == "cas" && pair.len() == 2 => {
-            format!("{f} {}>{}", brief(&pair[0]), brief(&pair[1]))
-        }
-        (None, Value::Null) => f.clone(),
-        (None, value) => format!("{f} {}", brief(value)),
-    }
 }
 
 /// The column of each event, so that every label fits its bar.

@@ -1,9 +1,28 @@
 //! Which specifications have a monitor, and what their calls are to it.
+//!
+//! | module | translates |
+//! |---|---|
+//! | `translation` | calls into a monitor's words, and its answer back |
+//! | `sequence` | queues and stacks, and deques that are used as one |
+//! | `priority_queue` | priority queues |
+//! | `elements` | sets, and what is only counted of a multiset |
+//! | `counter` | counters |
+//! | `log` | logs |
+//!
+//! A monitor knows fewer words than a specification. Calls that cannot be said
+//! in them exactly leave the history to a search.
+
+mod counter;
+mod elements;
+mod log;
+mod priority_queue;
+mod sequence;
+mod translation;
 
 use crate::monitors::{Decided, Interval};
 use crate::specification::{
-    Counter, Deque, FencedLock, Lease, Log, MultiRegister, Multiset, Mutex, OwnedMutex,
-    PriorityQueue, Queue, Recorded, Semaphore, Set, Specification, Stack, VersionedRegister,
+    FencedLock, Lease, MultiRegister, Mutex, OwnedMutex, Recorded, Semaphore, Specification,
+    VersionedRegister,
 };
 
 /// What is asked, and answered if that is known.
@@ -24,14 +43,6 @@ pub(crate) trait Monitored: Recorded {
 
 impl Monitored for VersionedRegister {}
 impl Monitored for MultiRegister {}
-impl Monitored for Log {}
-impl Monitored for Set {}
-impl Monitored for Multiset {}
-impl Monitored for Counter {}
-impl Monitored for Queue {}
-impl Monitored for Stack {}
-impl Monitored for Deque {}
-impl Monitored for PriorityQueue {}
 impl Monitored for Mutex {}
 impl Monitored for OwnedMutex {}
 impl Monitored for FencedLock {}

@@ -240,6 +240,17 @@ impl<S: Specification> Naming<S> {
         &self.named.specification
     }
 
+    /// Names the same calls as those of `classes` of another object: it, and
+    /// what each of the classes is to it, in order.
+    pub(crate) fn again(&self, specification: S, classes: &[u32]) -> (Naming<S>, Vec<u32>) {
+        let mut naming = Naming::new(specification, self.named.show, self.named.monitor);
+        let asked = classes
+            .iter()
+            .map(|&class| &self.named.asked[class as usize]);
+        let classes = asked.map(|asked| naming.class(asked.clone())).collect();
+        (naming, classes)
+    }
+
     /// How many classes there are.
     pub(crate) fn len(&self) -> usize {
         self.classes.len()

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tribunal_histories::Value;
 
 use super::lanes::draw;
+use crate::spec::Spec;
 
 /// Why one key is not linearizable.
 ///
@@ -19,13 +20,21 @@ pub struct Witness {
     /// Which key; none if the history has one object only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Value>,
+    /// Which part of it, if each is judged by itself: an element of a set, a
+    /// register of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Value>,
+    /// What the object is.
+    #[serde(skip)]
+    pub spec: Spec,
     /// The prefix that has no order.
     pub prefix: Prefix,
     /// The operation that no order of it has a place for.
     pub refuted: Option<Shown>,
-    /// Whether what that operation saw was never written to the key.
+    /// Whether what that operation saw was never written to the key, or put
+    /// into the container.
     pub never_written: bool,
-    /// The operation that would have written it, had it not failed.
+    /// The operation that would have done so, had it not failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_writer: Option<Shown>,
     /// What the key holds after the orders that come furthest, at most eight
@@ -73,7 +82,7 @@ pub struct Shown {
     /// How it ended.
     #[serde(rename = "type")]
     pub ending: Ending,
-    /// What a read saw.
+    /// What it was answered, where that says more than that it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
     /// Index of the event that began it.
@@ -86,7 +95,7 @@ pub struct Shown {
     pub node: Option<String>,
 }
 
-/// What a read saw.
+/// What was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Seen(pub Value);
@@ -108,47 +117,31 @@ pub enum Ending {
 impl Witness {
     /// The refutation in a sentence.
     pub(crate) fn sentence(&self) -> String {
-        let key = match &self.key {
-            Some(key) => format!("key {key}"),
-            None => "the register".to_owned(),
-        };
-        let Some(refuted) = &self.refuted else {
-            return format!("the operations on {key} have no order");
-        };
-        let process = refuted.process;
-        let claim = match (refuted.f.as_str(), &refuted.seen, &refuted.value) {
-            (_, Some(Seen(value)), _) => {
-                format!("process {process} read {} from {key}", brief(value))
-            }
-            ("cas", _, Value::List(pair)) if pair.len() == 2 => {
-                let (old, new) = (brief(&pair[0]), brief(&pair[1]));
-                match refuted.ending {
-                    Ending::Fail => format!(
-                        "process {process}'s cas of {key} from {old} to {new} found another value"
-                    ),
-                    _ => format!("process {process}'s cas of {key} from {old} to {new} succeeded"),
-                }
-            }
-            (f, ..) => format!("process {process}'s {f} of {key} succeeded"),
-        };
-        format!("{claim}, {}", self.reason())
+        match &self.refuted {
+            Some(refuted) => format!("{}, {}", self.claim(refuted), self.reason()),
+            None => format!("the operations on {} have no order", self.object()),
+        }
     }
 
     fn reason(&self) -> String {
         if let Some(writer) = &self.failed_writer {
             let Shown { process, f, .. } = writer;
-            return format!("a value that only process {process}'s {f} wrote, and that failed");
+            let did = match self.spec.is_container() {
+                true => "put in",
+                false => "wrote",
+            };
+            return format!("a value that only process {process}'s {f} {did}, and that failed");
         }
         if self.never_written {
-            return "a value that was never written to it".to_owned();
+            return match self.spec.is_container() {
+                true => "an element that was never put in".to_owned(),
+                false => "a value that was never written to it".to_owned(),
+            };
         }
-        let states: Vec<String> = self.states.iter().map(brief).collect();
-        let held = match states.split_last() {
-            None => return "and no order of the operations before allows that".to_owned(),
-            Some((last, [])) => last.clone(),
-            Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        };
-        format!("but the orders that come furthest leave {held} there")
+        match self.left() {
+            None => "and no order of the operations before allows that".to_owned(),
+            Some(left) => format!("but the orders that come furthest {left}"),
+        }
     }
 }
 
@@ -160,11 +153,15 @@ impl fmt::Display for Witness {
             completed,
             shortest,
         } = self.prefix;
+        let key = match self.spec.is_register() {
+            true => "the key".to_owned(),
+            false => self.object(),
+        };
         let least = if shortest { "shortest " } else { "" };
         writeln!(
             f,
             "The {least}prefix without an order ends at event {last}; {completed} operations on \
-             the key complete in it."
+             {key} complete in it."
         )?;
         writeln!(f)?;
         f.write_str(&draw(self))

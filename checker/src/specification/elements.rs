@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use tribunal_histories::Value;
 
-use super::reading::{list, natural, unknown};
+use super::reading::{known, list, natural, unknown};
 use super::{Asked, Effect, Recorded, Specification};
 
 /// A kind of elements without an order.
@@ -24,6 +24,8 @@ pub trait Kind: Clone + Debug + Send + Sync + 'static {
 pub struct Elements<K> {
     /// What is there at first, in order.
     initial: Vec<Value>,
+    /// The only element that is asked about, if there is one only.
+    only: Option<Value>,
     kind: PhantomData<K>,
 }
 
@@ -84,6 +86,46 @@ impl<K: Kind> Elements<K> {
     }
 }
 
+/// So many times an element is there at most in a state that an effect names.
+const COUNT_MAX: u64 = 1 << 10;
+
+/// What a call does if nothing is there but so many times the element that it
+/// is about; none if that is no more than can be said anyway.
+fn effect_alone<K: Kind>(
+    call: &ElementsCall,
+    returned: Option<&ElementsReturn>,
+) -> Option<Effect<Vec<Value>>> {
+    use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
+    use ElementsReturn::{Done, Number, Whether};
+    let element = match call {
+        Add(element) | Remove(element) | Contains(element) | Count(element) => element,
+        Read | Size => return None,
+    };
+    let gone = Vec::new;
+    let there = || vec![element.clone()];
+    Some(match (call, returned) {
+        (Remove(_) | Contains(_), Some(Whether(false))) => Effect::Observe(Some(gone())),
+        (Count(_), Some(Number(told @ ..=COUNT_MAX))) => {
+            Effect::Observe(Some(vec![element.clone(); *told as usize]))
+        }
+        _ if K::REPEATS => return None,
+        (Add(_), None | Some(Done)) => Effect::Replace(there()),
+        (Remove(_), None | Some(Done)) => Effect::Replace(gone()),
+        (Add(_), Some(Whether(true))) => Effect::Change {
+            from: gone(),
+            to: there(),
+        },
+        (Remove(_), Some(Whether(true))) => Effect::Change {
+            from: there(),
+            to: gone(),
+        },
+        (Add(_), Some(Whether(false))) | (Contains(_), Some(Whether(true))) => {
+            Effect::Observe(Some(there()))
+        }
+        _ => return None,
+    })
+}
+
 impl<K: Kind> Specification for Elements<K> {
     type State = Vec<Value>;
     type Call = ElementsCall;
@@ -124,6 +166,10 @@ impl<K: Kind> Specification for Elements<K> {
     fn effect(&self, call: &ElementsCall, returned: Option<&ElementsReturn>) -> Effect<Vec<Value>> {
         use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
         use ElementsReturn::{All, Done, Number, Whether};
+        let alone = self.only.as_ref();
+        if let Some(effect) = alone.and_then(|_| effect_alone::<K>(call, returned)) {
+            return effect;
+        }
         match (call, returned) {
             (Add(_) | Remove(_), None | Some(Done)) => Effect::Total,
             (Add(_), Some(Whether(true))) if K::REPEATS => Effect::Total,
@@ -152,6 +198,7 @@ impl<K: Kind> Recorded for Elements<K> {
             }
             _ => Ok(Elements {
                 initial,
+                only: None,
                 kind: PhantomData,
             }),
         }
@@ -207,6 +254,26 @@ impl<K: Kind> Recorded for Elements<K> {
             }
             Read | Size => None,
         }
+    }
+
+    fn of_part(&self, part: &Value) -> Self {
+        let there = self.initial.iter().filter(|it| *it == part);
+        Elements {
+            initial: there.cloned().collect(),
+            only: Some(part.clone()),
+            kind: PhantomData,
+        }
+    }
+
+    fn returned_or_unknown(
+        &self,
+        call: &ElementsCall,
+        value: &Value,
+    ) -> Result<Option<ElementsReturn>, String> {
+        if *call == ElementsCall::Read {
+            known(value)?;
+        }
+        self.returned(call, value)
     }
 
     fn show(&self, state: &Vec<Value>) -> Value {

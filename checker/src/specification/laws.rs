@@ -124,6 +124,7 @@ fn laws<S: Recorded>(initials: &[&str], samples: &[Sample<'_>], depth: u32) {
         let calls = calls(&specification, samples);
         effects(&specification, &calls, &all);
         used(&specification, &calls, &all);
+        alone(&specification, samples);
     }
 }
 
@@ -260,6 +261,45 @@ fn parts<S: Recorded>(specification: &S, calls: &[Call<S>], state: &S::State) {
                     assert_eq!(one_way.is_some(), apart, "{:?}, {:?}", one.call, other.call);
                 }
             }
+        }
+    }
+}
+
+/// A part by itself allows what the whole allows to calls about it, and what
+/// its effects say is what it does.
+fn alone<S: Recorded>(specification: &S, samples: &[Sample<'_>]) {
+    let parts = calls(specification, samples);
+    let parts: FxHashSet<Value> = parts
+        .iter()
+        .filter_map(|it| specification.part(&it.call))
+        .collect();
+    for part in &parts {
+        let this = specification.of_part(part);
+        let mut about = calls(specification, samples);
+        about.retain(|it| specification.part(&it.call).as_ref() == Some(part));
+        let mut next = VecDeque::from([(specification.initial(), this.initial())]);
+        let mut seen = FxHashSet::from_iter(next.iter().cloned());
+        while let Some((whole, state)) = next.pop_front() {
+            for call in &about {
+                for returned in call.known() {
+                    let whole = specification.step(&whole, &call.call, returned);
+                    let state = this.step(&state, &call.call, returned);
+                    let what = format!("{:?} {returned:?} of {part}", call.call);
+                    assert_eq!(whole.is_some(), state.is_some(), "{what}");
+                    if let Some(both) = whole.zip(state)
+                        && seen.len() < STATES_MAX
+                        && seen.insert(both.clone())
+                    {
+                        next.push_back(both);
+                    }
+                }
+            }
+        }
+        let states: FxHashSet<S::State> = seen.into_iter().map(|(_, state)| state).collect();
+        let states: Vec<S::State> = states.into_iter().collect();
+        // Of one state nothing can be told from another.
+        if states.len() > 1 {
+            effects(&this, &about, &states);
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use tribunal_histories::Value;
 
-use super::reading::{list, natural, unknown};
+use super::reading::{known, list, natural, unknown};
 use super::{Asked, Effect, Recorded, Specification};
 
 /// A log; see the module.
@@ -122,6 +122,17 @@ impl Recorded for Log {
                 return Err(format!("{expected}, found {value}"));
             }
         }))
+    }
+
+    fn returned_or_unknown(
+        &self,
+        call: &LogCall,
+        value: &Value,
+    ) -> Result<Option<LogReturn>, String> {
+        if matches!(call, LogCall::Read) {
+            known(value)?;
+        }
+        self.returned(call, value)
     }
 
     fn show(&self, state: &Vec<Value>) -> Value {

@@ -33,6 +33,8 @@ pub struct MultiRegister {
     initial: Registers,
     /// What all others do.
     others: Value,
+    /// Whether transactions are of one and the same register only.
+    is_alone: bool,
 }
 
 /// What registers hold that do not hold the same as all others at first.
@@ -51,14 +53,85 @@ pub enum Micro {
     Write(Value, Value),
 }
 
-/// What the reads of a transaction found, in order.
+/// What the reads of a transaction found, in order, as far as that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Found(Vec<Value>);
+pub struct Found(Vec<Option<Value>>);
 
 impl MultiRegister {
     /// What a register holds at first.
     fn at_first(&self, key: &Value) -> &Value {
         self.initial.get(key).unwrap_or(&self.others)
+    }
+
+    /// What the reads of a transaction found; of null what a register held at
+    /// first, or nothing that is known.
+    fn found(
+        &self,
+        call: &Transaction,
+        value: &Value,
+        is_null_known: bool,
+    ) -> Result<Option<Found>, String> {
+        let told = list(value)?;
+        if told.len() != call.0.len() {
+            let count = call.0.len();
+            return Err(format!("a completion with {count} micro-operations"));
+        }
+        let mut found = Vec::new();
+        for (micro, told) in call.0.iter().zip(told) {
+            let (does, key, value) = parts(told)?;
+            let is_unknown = *value == Value::Null && !is_null_known;
+            let value = match value {
+                Value::Null => self.at_first(key),
+                _ => value,
+            };
+            match (micro, does) {
+                (Micro::Read(asked), Does::Read) if asked == key => {
+                    found.push((!is_unknown).then(|| value.clone()));
+                }
+                (Micro::Write(asked, written), Does::Write) if asked == key && written == value => {
+                }
+                (Micro::Read(asked), _) => {
+                    return Err(format!("a completion of the read of {asked}, found {told}"));
+                }
+                (Micro::Write(asked, written), _) => {
+                    let expected = format!("a completion of the write of {written} to {asked}");
+                    return Err(format!("{expected}, found {told}"));
+                }
+            }
+        }
+        Ok(Some(Found(found)))
+    }
+
+    /// What a transaction of the only register does; none if that is no more
+    /// than can be said anyway.
+    fn effect_alone(
+        &self,
+        call: &Transaction,
+        returned: Option<&Found>,
+    ) -> Option<Effect<Registers>> {
+        let holding = |key: &Value, value: &Value| match *value == self.others {
+            true => Registers::new(),
+            false => Registers::from([(key.clone(), value.clone())]),
+        };
+        let from = match (call.0.first()?, returned) {
+            (Micro::Write(..), _) => None,
+            (Micro::Read(key), Some(Found(found))) => Some(holding(key, found.first()?.as_ref()?)),
+            (Micro::Read(_), None) if call.0.iter().any(Micro::is_write) => None,
+            (Micro::Read(_), None) => return None,
+        };
+        let before = from.as_ref().unwrap_or(&self.initial);
+        let to = self.step(before, call, returned)?;
+        Some(match from {
+            None => Effect::Replace(to),
+            Some(from) if from == to => Effect::Observe(Some(from)),
+            Some(from) => Effect::Change { from, to },
+        })
+    }
+}
+
+impl Micro {
+    fn is_write(&self) -> bool {
+        matches!(self, Micro::Write(..))
     }
 }
 
@@ -83,6 +156,7 @@ impl Transaction {
             match micro {
                 Micro::Read(key) => {
                     let value = found.as_mut().and_then(Iterator::next);
+                    let value = value.and_then(Option::as_ref);
                     if !written.contains_key(key) {
                         before.insert(key, value);
                     }
@@ -119,7 +193,7 @@ impl Specification for MultiRegister {
                 Micro::Read(key) => {
                     let holds = after.get(key).unwrap_or(&self.others);
                     if let Some(found) = &mut found
-                        && found.next()? != holds
+                        && found.next()?.as_ref().is_some_and(|found| found != holds)
                     {
                         return None;
                     }
@@ -136,6 +210,11 @@ impl Specification for MultiRegister {
     }
 
     fn effect(&self, call: &Transaction, returned: Option<&Found>) -> Effect<Registers> {
+        if self.is_alone
+            && let Some(effect) = self.effect_alone(call, returned)
+        {
+            return effect;
+        }
         let possible_somewhere = || self.step(&self.initial, call, returned).is_some();
         match returned {
             _ if !call.changes(returned) => Effect::Observe(None),
@@ -158,7 +237,11 @@ impl Recorded for MultiRegister {
             }
             _ => (Registers::new(), initial.clone()),
         };
-        Ok(MultiRegister { initial, others })
+        Ok(MultiRegister {
+            initial,
+            others,
+            is_alone: false,
+        })
     }
 
     fn call(&self, asked: Asked<'_>) -> Result<Transaction, String> {
@@ -179,32 +262,27 @@ impl Recorded for MultiRegister {
     }
 
     fn returned(&self, call: &Transaction, value: &Value) -> Result<Option<Found>, String> {
-        let told = list(value)?;
-        if told.len() != call.0.len() {
-            let count = call.0.len();
-            return Err(format!("a completion with {count} micro-operations"));
+        self.found(call, value, true)
+    }
+
+    fn returned_or_unknown(
+        &self,
+        call: &Transaction,
+        value: &Value,
+    ) -> Result<Option<Found>, String> {
+        self.found(call, value, false)
+    }
+
+    fn of_part(&self, part: &Value) -> Self {
+        let holds = self.initial.get_key_value(part);
+        MultiRegister {
+            initial: holds
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .into_iter()
+                .collect(),
+            others: self.others.clone(),
+            is_alone: true,
         }
-        let mut found = Vec::new();
-        for (micro, told) in call.0.iter().zip(told) {
-            let (does, key, value) = parts(told)?;
-            let value = match value {
-                Value::Null => self.at_first(key),
-                _ => value,
-            };
-            match (micro, does) {
-                (Micro::Read(asked), Does::Read) if asked == key => found.push(value.clone()),
-                (Micro::Write(asked, written), Does::Write) if asked == key && written == value => {
-                }
-                (Micro::Read(asked), _) => {
-                    return Err(format!("a completion of the read of {asked}, found {told}"));
-                }
-                (Micro::Write(asked, written), _) => {
-                    let expected = format!("a completion of the write of {written} to {asked}");
-                    return Err(format!("{expected}, found {told}"));
-                }
-            }
-        }
-        Ok(Some(Found(found)))
     }
 
     fn part(&self, call: &Transaction) -> Option<Value> {

@@ -19,7 +19,7 @@
 
 use tribunal_histories::Value;
 
-use super::reading::{done, element, list, unknown};
+use super::reading::{done, element, known, list, unknown};
 use super::{Asked, Effect, Recorded, Specification};
 
 /// A priority queue; see the module.
@@ -155,6 +155,20 @@ impl Recorded for PriorityQueue {
                 Some(value.clone()).filter(|value| *value != Value::Null),
             ),
         }))
+    }
+
+    fn returned_or_unknown(
+        &self,
+        call: &PriorityQueueCall,
+        value: &Value,
+    ) -> Result<Option<PriorityQueueReturn>, String> {
+        if matches!(
+            call,
+            PriorityQueueCall::Poll(_) | PriorityQueueCall::Peek(_)
+        ) {
+            known(value)?;
+        }
+        self.returned(call, value)
     }
 
     fn show(&self, state: &Vec<Value>) -> Value {

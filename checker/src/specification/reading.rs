@@ -21,6 +21,19 @@ pub(super) fn element(value: &Value) -> Result<Value, String> {
     }
 }
 
+/// Refuses null, which says that there was nothing, where it is said to be a
+/// value that is not known.
+pub(super) fn known(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Null => Err(
+            "something other than null, which says that there was nothing, and not (`nil`) that \
+             it is not known"
+                .to_owned(),
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// A list; null is the empty one.
 pub(super) fn list(value: &Value) -> Result<&[Value], String> {
     match value {

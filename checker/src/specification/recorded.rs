@@ -61,6 +61,29 @@ pub trait Recorded: Specification {
         None
     }
 
+    /// The object as it is where nothing is asked but of one of its parts. It
+    /// is in fewer states then, and more can be said of a call for all of them.
+    #[must_use]
+    fn of_part(&self, part: &Value) -> Self {
+        let _ = part;
+        self.clone()
+    }
+
+    /// What a call that took effect answered, as [`Self::returned`], where a
+    /// value of null is said to be one that is not known.
+    ///
+    /// # Errors
+    ///
+    /// What value was expected instead; or that null cannot be that, since it
+    /// says that there was nothing.
+    fn returned_or_unknown(
+        &self,
+        call: &Self::Call,
+        value: &Value,
+    ) -> Result<Option<Self::Return>, String> {
+        self.returned(call, value)
+    }
+
     /// What the object holds, to be shown.
     fn show(&self, state: &Self::State) -> Value;
 }

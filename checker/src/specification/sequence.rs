@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use tribunal_histories::Value;
 
-use super::reading::{done, element, list, unknown};
+use super::reading::{done, element, known, list, unknown};
 use super::{Asked, Effect, Recorded, Specification};
 
 /// What the operations of a kind of sequence are called.
@@ -169,6 +169,17 @@ impl<W: Words> Recorded for Sequence<W> {
                 SequenceReturn::Found(Some(value.clone()).filter(|value| *value != Value::Null))
             }
         }))
+    }
+
+    fn returned_or_unknown(
+        &self,
+        call: &SequenceCall,
+        value: &Value,
+    ) -> Result<Option<SequenceReturn>, String> {
+        if matches!(call, SequenceCall::Take(_) | SequenceCall::Look(_)) {
+            known(value)?;
+        }
+        self.returned(call, value)
     }
 
     fn show(&self, state: &VecDeque<Value>) -> Value {

@@ -235,6 +235,21 @@ impl Recorded for VersionedRegister {
         }
     }
 
+    fn returned_or_unknown(
+        &self,
+        call: &VersionedCall,
+        value: &Value,
+    ) -> Result<Option<VersionedReturn>, String> {
+        let seen = match value {
+            Value::List(pair) if pair.len() == 2 => &pair[1],
+            _ => value,
+        };
+        match (call, seen) {
+            (VersionedCall::Read, Value::Null) => Ok(None),
+            _ => self.returned(call, value),
+        }
+    }
+
     fn show(&self, state: &Versioned) -> Value {
         let version = i64::try_from(state.version).unwrap_or(i64::MAX);
         Value::List(vec![version.into(), state.value.clone()])

@@ -30,7 +30,7 @@ pub async fn check(oracle: Oracle, campaign: &Campaign, folder: &Folder) -> anyh
     let target = folder.page();
     let judging = tokio::task::spawn_blocking(move || {
         let history = History::open(&path)?;
-        let judged = oracle.judge(&history, None, limits)?;
+        let judged = oracle.judge(&history, None, None, limits)?;
         let drawn = draw(&history, &judged, about, target);
         anyhow::Ok((judged, drawn))
     });

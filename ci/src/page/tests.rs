@@ -16,6 +16,7 @@ fn page_of(history: &History, about: About) -> Page {
     let options = Options {
         spec: Spec::CasRegister,
         nil: None,
+        engine: None,
         limits: Limits::default(),
     };
     let report = tribunal_checker::check(history, &options).expect("a history of registers");

@@ -29,7 +29,9 @@ pub fn seen(operation: &Operation) -> Option<&Value> {
     let Outcome::Ok(value) = &operation.outcome else {
         return None;
     };
-    let reads = matches!(operation.f.as_str(), "read" | "get");
+    let f = operation.f.as_str();
+    let takes = ["dequeue", "pop", "peek", "poll"];
+    let reads = matches!(f, "read" | "get") || takes.iter().any(|word| f.starts_with(word));
     (reads || *value != operation.argument).then_some(value)
 }
 

@@ -143,7 +143,7 @@ impl Case {
         let mut judge = Judge::new(&self.object, self.calls.clone(), engine);
         for _ in 0..RUNS {
             match judge.run(self.moves.div_ceil(RUNS)) {
-                Progress::Explained if judge.replays() => return Finding::Valid,
+                Progress::Explained if judge.order().is_some() => return Finding::Valid,
                 Progress::Explained => return Finding::Wrong,
                 Progress::Refuted => return Finding::Invalid,
                 Progress::Paused if judge.is_exhausted() => break,

@@ -1,0 +1,88 @@
+//! Sets, as long as nobody asks for all elements; and multisets of which one
+//! element is only counted, which are counters.
+
+use tribunal_histories::Value;
+
+use super::translation::{Numbers, Translation, Word};
+use super::{Exchange, Monitored};
+use crate::monitors::{Decided, Interval, counter, set};
+use crate::specification::Specification;
+use crate::specification::elements::{
+    Elements, ElementsCall as Call, ElementsReturn as Return, Kind,
+};
+
+impl<K: Kind> Monitored for Elements<K> {
+    fn monitor(&self, calls: &[Interval<Exchange<'_, Self>>]) -> Option<Decided> {
+        let initial = self.initial();
+        match K::REPEATS {
+            false => as_set(&initial, calls),
+            true => as_counter(&initial, calls),
+        }
+    }
+}
+
+/// What is asked and answered of elements, and when.
+type Asked<'a> = Interval<(&'a Call, Option<&'a Return>)>;
+
+fn as_set(initial: &[Value], calls: &[Asked<'_>]) -> Option<Decided> {
+    let mut numbers = Numbers::default();
+    let inside: Vec<_> = initial
+        .iter()
+        .map(|value| set::Operation::Add {
+            element: numbers.number(value),
+            added: Some(true),
+        })
+        .collect();
+    let translation = Translation::new(inside, calls, |&(call, returned), completed| {
+        let told = match returned {
+            Some(Return::Whether(told)) => Some(*told),
+            _ => None,
+        };
+        match call {
+            Call::Add(value) => Word::Is(set::Operation::Add {
+                element: numbers.number(value),
+                added: told,
+            }),
+            Call::Remove(value) => Word::Is(set::Operation::Remove {
+                element: numbers.number(value),
+                removed: told,
+            }),
+            Call::Contains(_) | Call::Count(_) | Call::Read | Call::Size if !completed => {
+                Word::Nothing
+            }
+            Call::Contains(value) => told.map_or(Word::None, |present| {
+                Word::Is(set::Operation::Contains {
+                    element: numbers.number(value),
+                    present,
+                })
+            }),
+            Call::Count(_) | Call::Read | Call::Size => Word::None,
+        }
+    })?;
+    translation.decide(set::decide)
+}
+
+/// One element that is added, and counted.
+fn as_counter(initial: &[Value], calls: &[Asked<'_>]) -> Option<Decided> {
+    let mut about = None;
+    let mut is_same = |value| *about.get_or_insert(value) == value;
+    let translation = Translation::new([], calls, |&(call, returned), completed| {
+        match (call, returned) {
+            (Call::Add(value), None | Some(Return::Done | Return::Whether(true)))
+                if is_same(value) =>
+            {
+                Word::Is(counter::Operation::Add(1))
+            }
+            (Call::Contains(_) | Call::Count(_) | Call::Read | Call::Size, _) if !completed => {
+                Word::Nothing
+            }
+            (Call::Count(value), Some(Return::Number(told))) if is_same(value) => {
+                let told = i64::try_from(*told).unwrap_or(i64::MAX);
+                Word::Is(counter::Operation::Read(told))
+            }
+            _ => Word::None,
+        }
+    })?;
+    let there = initial.iter().filter(|it| Some(*it) == about).count();
+    translation.decide(|intervals| counter::decide(intervals, there as i64))
+}

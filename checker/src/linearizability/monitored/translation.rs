@@ -1,0 +1,93 @@
+//! Calls in a monitor's words, and its answer in those of the calls.
+
+use rustc_hash::FxHashMap;
+use tribunal_histories::Value;
+
+use crate::monitors::{Decided, Interval};
+
+/// What a call is to a monitor.
+pub(super) enum Word<O> {
+    /// This operation.
+    Is(O),
+    /// It does nothing and says nothing, and need not be in the order.
+    Nothing,
+    /// There is no word for it.
+    None,
+}
+
+/// A history in a monitor's words.
+pub(super) struct Translation<O> {
+    intervals: Vec<Interval<O>>,
+    /// Which call each interval is; none for what was there before all calls.
+    whose: Vec<Option<u32>>,
+}
+
+impl<O> Translation<O> {
+    /// Calls of an object that at first holds what these operations leave, one
+    /// after the other; none if a monitor has no word for one of the calls.
+    /// `word` is told whether a call has completed.
+    pub(super) fn new<C>(
+        initial: impl IntoIterator<Item = O>,
+        calls: &[Interval<C>],
+        mut word: impl FnMut(&C, bool) -> Word<O>,
+    ) -> Option<Self> {
+        let before = (0_u32..).step_by(2).zip(initial);
+        let before = before.map(|(place, operation)| Interval {
+            operation,
+            invoked: place,
+            completed: Some(place + 1),
+        });
+        let mut intervals: Vec<Interval<O>> = before.collect();
+        let mut whose = vec![None; intervals.len()];
+        let later = |place: u32| place.checked_add(2 * intervals.len() as u32);
+        let mut said = Vec::with_capacity(calls.len());
+        for (number, call) in (0..).zip(calls) {
+            let operation = match word(&call.operation, call.completed.is_some()) {
+                Word::Is(operation) => operation,
+                Word::Nothing if call.completed.is_none() => continue,
+                Word::Nothing | Word::None => return None,
+            };
+            said.push(Interval {
+                operation,
+                invoked: later(call.invoked)?,
+                completed: match call.completed {
+                    Some(place) => Some(later(place)?),
+                    None => None,
+                },
+            });
+            whose.push(Some(number));
+        }
+        intervals.extend(said);
+        Some(Translation { intervals, whose })
+    }
+
+    /// What a monitor says of the calls.
+    pub(super) fn decide(
+        &self,
+        monitor: impl FnOnce(&[Interval<O>]) -> Option<Decided>,
+    ) -> Option<Decided> {
+        let calls = |operations: Vec<u32>| {
+            let calls = operations.into_iter();
+            calls
+                .filter_map(|operation| self.whose[operation as usize])
+                .collect()
+        };
+        Some(match monitor(&self.intervals)? {
+            Decided::Refuted { blame } => Decided::Refuted {
+                blame: calls(blame),
+            },
+            Decided::Order(order) => Decided::Order(calls(order)),
+        })
+    }
+}
+
+/// Gives values numbers, in the order in which they come.
+#[derive(Default)]
+pub(super) struct Numbers<'a>(FxHashMap<&'a Value, u32>);
+
+impl<'a> Numbers<'a> {
+    pub(super) fn number(&mut self, value: &'a Value) -> u32 {
+        let next = self.0.len() as u32;
+        *self.0.entry(value).or_insert(next)
+    }
+}
