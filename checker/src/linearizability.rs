@@ -19,6 +19,8 @@
 //! | [`online`] | a history that is still recorded |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
+//! | `evidence`, `subhistory` | the few operations of it that refute |
+//! | `certificate` | these checked once more, by trying all orders |
 //! | [`witness`], `words`, `lanes` | the witness as data, in words and as a picture |
 //!
 //! Deciding this is NP-complete where values repeat; `search` says what
@@ -26,10 +28,12 @@
 //! makes long histories of many keys easy.
 
 mod antichain;
+mod certificate;
 mod crashed;
 mod depth_first;
 mod dialect;
 pub mod engine;
+mod evidence;
 mod explain;
 mod frontier;
 mod judge;
@@ -44,6 +48,7 @@ mod order;
 mod rounds;
 mod search;
 mod slots;
+mod subhistory;
 mod sweep;
 mod timeline;
 mod windows;
@@ -51,6 +56,8 @@ pub mod witness;
 mod words;
 mod zones;
 
+#[cfg(test)]
+mod evidence_tests;
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]

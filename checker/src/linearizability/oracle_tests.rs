@@ -21,10 +21,10 @@ use crate::specification::{
     Effect, Register, RegisterCall, RegisterReturn, Specification, TimedCall, TimedCallOf,
 };
 
-type Call = TimedCallOf<Register<u8>>;
+pub(super) type Call = TimedCallOf<Register<u8>>;
 
 /// Whether the calls can be ordered, by trying all orders.
-fn brute_force<S: Specification>(specification: &S, calls: &[TimedCallOf<S>]) -> bool {
+pub(super) fn brute_force<S: Specification>(specification: &S, calls: &[TimedCallOf<S>]) -> bool {
     fn rest<S: Specification>(
         specification: &S,
         calls: &[TimedCallOf<S>],
@@ -57,10 +57,10 @@ fn brute_force<S: Specification>(specification: &S, calls: &[TimedCallOf<S>]) ->
 }
 
 /// Random numbers that are the same in every run.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -70,7 +70,12 @@ impl Random {
 
 /// A history of one register with answers drawn at random, so that about half
 /// are linearizable if it is short.
-fn random_calls(random: &mut Random, count: usize, processes: u64, values: u64) -> Vec<Call> {
+pub(super) fn random_calls(
+    random: &mut Random,
+    count: usize,
+    processes: u64,
+    values: u64,
+) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let mut open: Vec<Option<usize>> = vec![None; processes as usize];
     let mut place = 0;
@@ -197,11 +202,11 @@ fn compare(seed: u64, histories: usize, length: u64, processes: u64, values: u64
 
 /// A list that is written as a whole, or grows.
 #[derive(Clone, Debug)]
-struct Growing;
+pub(super) struct Growing;
 
 /// Writes leave a list of one; what is read is the whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Grow {
+pub(super) enum Grow {
     Read,
     Write(u8),
     Append(u8),
@@ -235,7 +240,11 @@ impl Specification for Growing {
 }
 
 /// Calls of which most reads see a list that may have been there.
-fn random_growing(random: &mut Random, count: usize, processes: u64) -> Vec<TimedCallOf<Growing>> {
+pub(super) fn random_growing(
+    random: &mut Random,
+    count: usize,
+    processes: u64,
+) -> Vec<TimedCallOf<Growing>> {
     let mut held: Vec<u8> = Vec::new();
     let mut shadows: Vec<Vec<u8>> = vec![held.clone()];
     let calls = random_calls(random, count, processes, 2);
@@ -294,7 +303,7 @@ fn the_search_agrees_with_brute_force() {
 
 /// A history in which no value is written twice; reads see what may have been
 /// written before they end, mostly.
-fn random_distinct(random: &mut Random, count: usize, processes: u64) -> Vec<Call> {
+pub(super) fn random_distinct(random: &mut Random, count: usize, processes: u64) -> Vec<Call> {
     let mut calls = random_calls(random, count, processes, 2);
     let mut written = 0;
     for call in &mut calls {
