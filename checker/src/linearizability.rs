@@ -19,6 +19,7 @@
 //! | [`online`] | a history that is still recorded |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
+//! | `furthest` | the orders of it that come furthest |
 //! | `evidence`, `subhistory` | the few operations of it that refute |
 //! | `certificate` | these checked once more, by trying all orders |
 //! | [`witness`], `words`, `lanes` | the witness as data, in words and as a picture |
@@ -36,6 +37,7 @@ pub mod engine;
 mod evidence;
 mod explain;
 mod frontier;
+mod furthest;
 mod judge;
 mod kv;
 mod lanes;
@@ -254,6 +256,12 @@ fn verdict(
     let judged = || keys.iter().zip(&jobs);
     let refuted = judged().filter(|(_, job)| job.progress == Progress::Refuted);
     if let Some(witness) = explain::witness(recording, refuted.collect(), meter) {
+        if witness.rechecked == Some(false) {
+            return Verdict::Unknown(Limit {
+                reason: "the checker found a refutation that does not hold".to_owned(),
+                checked: 0,
+            });
+        }
         return Verdict::Invalid(Box::new(witness));
     }
     let unsound = |(_, job): &(&KeyHistory, &Job)| !job.sound;

@@ -18,9 +18,10 @@ const BEAM: (usize, usize) = (16, 1024);
 
 /// Decides one object's history.
 pub(crate) enum Judge {
-    /// Decided; an order that was found holds. If there is none, the call that
-    /// is to blame, where one alone is.
-    Decided(Progress, Option<u32>),
+    /// There is this order, which holds.
+    Ordered(Vec<u32>),
+    /// There is none; the call that shows it, if one alone does.
+    Refuted(Option<u32>),
     /// To be decided.
     Engines(Box<Engines>),
 }
@@ -83,9 +84,9 @@ impl Judge {
     pub(crate) fn new(object: &Arc<Object>, calls: Vec<Call>, forced: Option<Engine>) -> Self {
         let by_zones = matches!(forced, None | Some(Engine::Zones));
         match by_zones.then(|| zones::decide(object, &calls)).flatten() {
-            Some(Zones::Refuted(call)) => return Judge::Decided(Progress::Refuted, call),
+            Some(Zones::Refuted(call)) => return Judge::Refuted(Some(call)),
             Some(Zones::Order(order)) if object.replays(&calls, &order) => {
-                return Judge::Decided(Progress::Explained, None);
+                return Judge::Ordered(order);
             }
             Some(Zones::Order(_)) | None => {}
         }
@@ -96,10 +97,10 @@ impl Judge {
                 let call = blame
                     .iter()
                     .filter(|&&call| !calls[call as usize].is_unknown());
-                return Judge::Decided(Progress::Refuted, call.max_by_key(last).copied());
+                return Judge::Refuted(call.max_by_key(last).copied());
             }
             Some(Decided::Order(order)) if object.replays(&calls, &order) => {
-                return Judge::Decided(Progress::Explained, None);
+                return Judge::Ordered(order);
             }
             Some(Decided::Order(_)) | None => {}
         }
@@ -121,7 +122,8 @@ impl Judge {
     /// Goes on for at most so many moves, of each engine.
     pub(crate) fn run(&mut self, moves: u64) -> Progress {
         match self {
-            Judge::Decided(progress, _) => *progress,
+            Judge::Ordered(_) => Progress::Explained,
+            Judge::Refuted(_) => Progress::Refuted,
             Judge::Engines(engines) => engines.run(moves),
         }
     }
@@ -129,7 +131,7 @@ impl Judge {
     /// Whether no engine is left that could know more.
     pub(crate) fn is_exhausted(&self) -> bool {
         match self {
-            Judge::Decided(..) => false,
+            Judge::Ordered(_) | Judge::Refuted(_) => false,
             Judge::Engines(engines) => engines.turns().all(|engine| engines.is_out(engine)),
         }
     }
@@ -138,7 +140,7 @@ impl Judge {
     /// search none is known.
     pub(crate) fn furthest(&self) -> Option<u32> {
         match self {
-            Judge::Decided(..) => None,
+            Judge::Ordered(_) | Judge::Refuted(_) => None,
             Judge::Engines(engines) => engines.furthest(),
         }
     }
@@ -146,14 +148,35 @@ impl Judge {
     /// The call that a refutation is due to.
     pub(crate) fn blamed(&self) -> Option<u32> {
         match self {
-            Judge::Decided(_, call) => *call,
+            Judge::Ordered(_) => None,
+            Judge::Refuted(call) => *call,
             Judge::Engines(_) => self.furthest(),
+        }
+    }
+
+    /// The order that was found.
+    pub(crate) fn order(&mut self) -> Option<Vec<u32>> {
+        match self {
+            Judge::Ordered(order) => Some(order.clone()),
+            Judge::Refuted(_) => None,
+            Judge::Engines(engines) => engines.order(),
+        }
+    }
+
+    /// Some of the orders that come furthest, if all of them were looked at.
+    pub(crate) fn furthest_orders(&self, count: usize) -> Option<Vec<Vec<u32>>> {
+        match self {
+            Judge::Engines(engines) if engines.decided == Some(Engine::Frontier) => {
+                engines.sweep.working().map(|sweep| sweep.orders(count))
+            }
+            _ => None,
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Judge::Decided(..) => 0,
+            Judge::Ordered(order) => order.capacity() * size_of::<u32>(),
+            Judge::Refuted(_) => 0,
             Judge::Engines(engines) => engines.bytes(),
         }
     }
@@ -161,7 +184,8 @@ impl Judge {
     /// Whether the order that was found is one.
     pub(crate) fn replays(&mut self) -> bool {
         match self {
-            Judge::Decided(progress, _) => *progress == Progress::Explained,
+            Judge::Ordered(_) => true,
+            Judge::Refuted(_) => false,
             Judge::Engines(engines) => engines.replays(),
         }
     }
@@ -312,13 +336,17 @@ impl Engines {
         sweeps.iter().chain(&searches).sum()
     }
 
-    fn replays(&mut self) -> bool {
-        let order = match self.decided {
+    fn order(&mut self) -> Option<Vec<u32>> {
+        let orders = match self.decided {
             Some(Engine::Frontier) => self.sweep.working().map(|sweep| sweep.orders(1)),
             Some(Engine::Beam) => self.beam.working().map(|beam| beam.orders(1)),
             _ => self.exact.working_mut().map(|search| vec![search.order()]),
         };
-        let order = order.and_then(|orders| orders.into_iter().next());
+        orders.and_then(|orders| orders.into_iter().next())
+    }
+
+    fn replays(&mut self) -> bool {
+        let order = self.order();
         order.is_some_and(|order| self.object.replays(&self.timeline.calls, &order))
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Job {
     pub(crate) progress: Progress,
     /// The call whose completion no order accounts for so far.
     pub(crate) furthest: Option<u32>,
+    /// The call that a refutation is due to, if one is known.
+    pub(crate) blamed: Option<u32>,
     /// Whether the order that was found, if one was, is one.
     pub(crate) sound: bool,
     /// Whether no engine is left that could know more.
@@ -37,6 +39,7 @@ impl Job {
             search: Some(search),
             progress: Progress::Paused,
             furthest: None,
+            blamed: None,
             sound: true,
             exhausted: false,
             bytes: 0,
@@ -56,7 +59,7 @@ impl Job {
                 return search.bytes();
             }
             Progress::Explained => self.sound = search.replays(),
-            Progress::Refuted => {}
+            Progress::Refuted => self.blamed = search.blamed(),
         }
         self.search = None;
         0

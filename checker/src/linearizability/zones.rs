@@ -25,9 +25,9 @@ use crate::specification::Effect;
 /// What the zones show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Zones {
-    /// There is no order: for this read, if it saw what was not written before
-    /// it ended.
-    Refuted(Option<u32>),
+    /// There is no order, and this is the last call to complete of those that
+    /// show it.
+    Refuted(u32),
     /// There is this one.
     Order(Vec<u32>),
 }
@@ -71,7 +71,7 @@ struct Clusters {
 pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
     let mut clusters = Clusters::of_writes(object, calls)?;
     if let Err(read) = clusters.add_reads(object, calls) {
-        return Some(Zones::Refuted(Some(read)));
+        return Some(Zones::Refuted(read));
     }
     let mut forward: Vec<(Place, Place, u32)> = Vec::new();
     let mut backward: Vec<(Place, Place, u32)> = Vec::new();
@@ -84,8 +84,8 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
         }
     }
     forward.sort_unstable();
-    if forward.windows(2).any(|pair| pair[1].0 < pair[0].1) {
-        return Some(Zones::Refuted(None));
+    if let Some(pair) = forward.windows(2).find(|pair| pair[1].0 < pair[0].1) {
+        return Some(clusters.refuted_by(calls, [pair[0].2, pair[1].2]));
     }
     // When each cluster has its moment; at one moment what begins there comes
     // after what ends there.
@@ -96,7 +96,7 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
         match around.filter(|zone| from < zone.1) {
             None => moments.push((from, false, number)),
             Some((_, end, _)) if end <= until => moments.push((end, false, number)),
-            Some(_) => return Some(Zones::Refuted(None)),
+            Some((.., around)) => return Some(clusters.refuted_by(calls, [around, number])),
         }
     }
     moments.extend(
@@ -187,6 +187,35 @@ impl Clusters {
             cluster.last = number;
         }
         Ok(())
+    }
+
+    /// The refutation by two clusters whose zones exclude each other: it shows
+    /// once what bounds these has completed.
+    fn refuted_by(&self, calls: &[Call], clusters: [u32; 2]) -> Zones {
+        let mut last = 0;
+        let mut shows = 0;
+        for number in clusters {
+            let cluster = &self.list[number as usize];
+            let mut call = cluster.write;
+            let mut next = cluster.first;
+            loop {
+                let bounds = |it: &&Call| {
+                    let (begun, ended) = (Place::from(it.invoked), Place::from(it.completed));
+                    !it.is_unknown() && (cluster.start == begun || cluster.finish == ended)
+                };
+                if let Some(it) = calls.get(call as usize).filter(bounds)
+                    && it.completed >= last
+                {
+                    (last, shows) = (it.completed, call);
+                }
+                if next == NONE {
+                    break;
+                }
+                call = next;
+                next = self.next[next as usize];
+            }
+        }
+        Zones::Refuted(shows)
     }
 
     /// The calls of one cluster after the other.
