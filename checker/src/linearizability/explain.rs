@@ -362,8 +362,8 @@ impl<'a> Refutation<'a> {
 
     /// The element that the refuted operation was given, if it was never put in.
     fn never_put(&self) -> Option<Value> {
-        let refuted = self.whose[self.refuted? as usize];
-        self.show(refuted).seen?;
+        let refuted = self.whose[self.furthest.refuted? as usize];
+        self.show_operation(refuted).seen?;
         let element = match self.recording.answer(refuted)? {
             Value::Null => return None,
             element => element,

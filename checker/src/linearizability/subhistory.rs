@@ -90,13 +90,15 @@ impl SubHistory {
         for &moment in &timeline.moments {
             match moment {
                 Moment::Begin(call) => {
-                    frontier.begin(call, timeline.class(call), slot(call));
+                    frontier.begin(&**object, call, timeline.class(call), slot(call));
                     if !self.calls[call as usize].1.needed {
                         frontier.excuse(slot(call));
                     }
                 }
-                Moment::BeginUnknown(call) => frontier.begin_unknown(call, timeline.class(call)),
-                Moment::End(call) => match frontier.end(slot(call), left) {
+                Moment::BeginUnknown(call) => {
+                    frontier.begin_unknown(&**object, call, timeline.class(call));
+                }
+                Moment::End(call) => match frontier.end(&**object, slot(call), left) {
                     Taken::Accounted => {}
                     Taken::Refuted => return Some(true),
                     Taken::Unfinished => return None,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use tribunal_histories::Value;
 
-use super::lanes::draw;
+use super::lanes::{draw, draw_evidence};
 use crate::spec::Spec;
 
 /// Why one key is not linearizable.
@@ -196,6 +196,32 @@ impl Witness {
     }
 }
 
+impl Witness {
+    /// The operations that have no order by themselves, if they are few.
+    fn write_evidence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DRAWN_MAX: usize = 12;
+        let drawn = self.needed.len() + self.optional.len();
+        if self.needed.is_empty() || drawn > DRAWN_MAX {
+            return Ok(());
+        }
+        match self.needed.len() {
+            1 => write!(f, "This operation alone has no place")?,
+            needed => write!(f, "These {needed} operations alone have no order")?,
+        }
+        if self.window.from_any_state {
+            write!(f, ", whatever came before")?;
+        }
+        match self.optional.len() {
+            0 => {}
+            1 => write!(f, ", whether or not the one marked ? took effect")?,
+            _ => write!(f, ", whichever of those marked ? took effect")?,
+        }
+        writeln!(f, ":\n")?;
+        f.write_str(&draw_evidence(self))?;
+        writeln!(f, "\nAn order that comes furthest:")
+    }
+}
+
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}.", self.explanation)?;
@@ -214,6 +240,7 @@ impl fmt::Display for Witness {
             "The {least}prefix without an order ends at event {last}; {completed} operations on \
              {key} complete in it."
         )?;
+        self.write_evidence(f)?;
         writeln!(f)?;
         f.write_str(&draw(self))
     }
