@@ -229,7 +229,7 @@ impl Shrinking<'_> {
 
 /// The calls of a history whose evidence is looked for.
 #[cfg(test)]
-pub(crate) fn of_calls(object: &Arc<Object>, calls: Vec<Call>) -> Evidence {
+pub(crate) fn of_calls(object: &Arc<Object>, calls: Vec<super::object::Call>) -> Evidence {
     let limits = super::Limits::default();
     evidence(object, &Timeline::new(object, calls), &Meter::new(&limits))
 }

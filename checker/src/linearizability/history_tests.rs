@@ -223,7 +223,11 @@ fn assert_shown(history: &History, witness: &Witness) {
             ..history.header.clone()
         };
         // Nothing would mean what it holds at first.
-        let reads_nothing = events.iter().any(|event| event.value == Value::Null);
+        let is_nothing = |value: &Value| match value {
+            Value::List(pair) => pair.contains(&Value::Null),
+            _ => *value == Value::Null,
+        };
+        let reads_nothing = events.iter().any(|event| is_nothing(&event.value));
         if reads_nothing && header.initial != history.header.initial {
             continue;
         }
