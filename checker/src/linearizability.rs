@@ -20,6 +20,9 @@
 //! | [`online`] | a history that is still recorded |
 //! | `rounds` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
+//! | `furthest` | the orders of it that come furthest |
+//! | `evidence`, `subhistory` | the few operations of it that refute |
+//! | `certificate` | these checked once more, by trying all orders |
 //! | [`witness`], `words`, `lanes` | the witness as data, in words and as a picture |
 //!
 //! Deciding this is NP-complete where values repeat; `search` says what
@@ -28,12 +31,15 @@
 
 mod antichain;
 mod calls;
+mod certificate;
 mod crashed;
 mod depth_first;
 mod dialect;
 pub mod engine;
+mod evidence;
 mod explain;
 mod frontier;
+mod furthest;
 mod judge;
 mod kv;
 mod lanes;
@@ -46,6 +52,7 @@ mod order;
 mod rounds;
 mod search;
 mod slots;
+mod subhistory;
 mod sweep;
 mod timeline;
 mod windows;
@@ -53,6 +60,8 @@ pub mod witness;
 mod words;
 mod zones;
 
+#[cfg(test)]
+mod evidence_tests;
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
@@ -246,6 +255,12 @@ fn verdict(
     let judged = || keys.iter().zip(&jobs);
     let refuted = judged().filter(|(_, job)| job.progress == Progress::Refuted);
     if let Some(witness) = explain::witness(recording, refuted.collect(), meter) {
+        if witness.rechecked == Some(false) {
+            return Verdict::Unknown(Limit {
+                reason: "the checker found a refutation that does not hold".to_owned(),
+                checked: 0,
+            });
+        }
         return Verdict::Invalid(Box::new(witness));
     }
     let unsound = |(_, job): &(&KeyHistory, &Job)| !job.sound;

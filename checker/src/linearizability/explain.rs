@@ -10,28 +10,33 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use tribunal_histories::{Kind, Outcome, Value};
 
 use super::Recording;
-use super::depth_first::{DepthFirst, depth_first};
+use super::certificate::Rechecked;
 use super::dialect::{Done, KeyHistory};
+use super::evidence::{Evidence, evidence};
+use super::furthest::{Furthest, furthest};
 use super::judge::Judge;
 use super::object::{Call, NEVER, Object, State};
 use super::rounds::{Job, Meter};
-use super::search::{Progress, Supply};
+use super::search::Progress;
+use super::subhistory::Start;
 use super::timeline::Timeline;
-use super::witness::{Ending, Prefix, Seen, Shown, Step, Witness};
+use super::witness::{Ending, Order, Prefix, Seen, Shown, Step, Window, Witness};
 use crate::spec::Spec;
 use crate::specification::Effect;
 
 /// A prefix is taken for not refuted if so many moves do not refute it.
 const MOVES_MAX: u64 = 1 << 22;
 const MOVES_IN_SLICE: u64 = 1 << 12;
-/// So many moves are spent on an order to show, where only the easier search
-/// refutes.
-const MOVES_TO_SHOW: u64 = 1 << 18;
 /// So many steps of the furthest order are shown.
 const STEPS_SHOWN: usize = 12;
+/// So many operations are shown that could come next.
+const NEXT_SHOWN: usize = 8;
+/// Of more operations than these the evidence is not shown.
+const EVIDENCE_SHOWN: usize = 64;
 
 /// Of the keys that were refuted this many are looked at for the shortest
 /// prefix of all.
@@ -41,21 +46,16 @@ const KEYS_COMPARED: usize = 8;
 /// that shows first.
 pub(crate) fn witness(
     recording: &Recording<'_>,
-    refuted: Vec<(&KeyHistory, &Job)>,
+    mut refuted: Vec<(&KeyHistory, &Job)>,
     meter: &Meter<'_>,
 ) -> Option<Witness> {
-    let reached = |(key, job): (&_, &Job)| KeyHistory::reached(key, job.furthest, true);
-    let mut places: Vec<(u32, &KeyHistory)> = refuted
-        .into_iter()
-        .map(|(key, job)| (reached((key, job)), key))
-        .collect();
-    places.sort_by_key(|&(place, _)| place);
-    let prefixes = places.into_iter().take(KEYS_COMPARED).map(|(place, key)| {
-        let (until, shortest) = shortest_refuted(key, place, meter);
+    refuted.sort_by_cached_key(|(key, job)| key.reached(job.blamed, true));
+    let prefixes = refuted.into_iter().take(KEYS_COMPARED).map(|(key, job)| {
+        let (until, shortest) = shortest_refuted(key, job, meter);
         (until, shortest, key)
     });
     let (until, shortest, key) = prefixes.min_by_key(|&(until, ..)| until)?;
-    Some(Refutation::new(recording, key, until).witness(shortest))
+    Some(Refutation::new(recording, key, until, meter).witness(shortest))
 }
 
 impl KeyHistory {
@@ -69,31 +69,46 @@ impl KeyHistory {
 }
 
 /// The event that ends the shortest prefix which is refuted, and whether it
-/// is known for the shortest. No prefix that ends before `from` is.
-fn shortest_refuted(key: &KeyHistory, from: u32, meter: &Meter<'_>) -> (u32, bool) {
+/// is known for the shortest. No prefix that ends before the furthest completion
+/// of the `job` is.
+fn shortest_refuted(key: &KeyHistory, job: &Job, meter: &Meter<'_>) -> (u32, bool) {
+    let from = key.reached(job.furthest, true);
     let completed = key.operations.iter().map(|it| it.completed);
     let later = completed.filter(|&place| place != NEVER && place >= from);
     let mut places: Vec<u32> = later.collect();
     places.sort_unstable();
-    let Some(&last) = places.last() else {
+    let Some(last) = places.len().checked_sub(1) else {
         return (from, false);
     };
-    // The whole history is refuted; mostly the first prefix is already.
     let mut sure = true;
-    let (mut low, mut high) = (0, places.len() - 1);
-    let mut middle = 0;
+    // The whole history is refuted; mostly the prefix up to the call that is
+    // to blame is the first.
+    let (mut low, mut high) = (0, last);
+    let blamed = key.reached(job.blamed, true);
+    let mut place = places.partition_point(|&it| it < blamed);
+    let mut first = None;
+    let mut step = Some(1);
     while low < high {
-        match is_refuted(key, places[middle], meter) {
-            Some(true) => high = middle,
+        let judged = place.clamp(low, high - 1);
+        let refuted = is_refuted(key, places[judged], meter);
+        match refuted {
+            Some(true) => high = judged,
             decided => {
                 sure &= decided.is_some();
-                low = middle + 1;
+                low = judged + 1;
             }
         }
-        middle = (low + high) / 2;
+        // From there in steps that double, until the other side is reached.
+        let is_refuted = refuted == Some(true);
+        step = step.filter(|_| *first.get_or_insert(is_refuted) == is_refuted);
+        place = match step {
+            Some(step) if is_refuted => high.saturating_sub(step),
+            Some(step) => low + step - 1,
+            None => low + (high - low) / 2,
+        };
+        step = step.map(|step| step * 2);
     }
-    let place = places.get(high).copied().unwrap_or(last);
-    (place, sure)
+    (places[high], sure)
 }
 
 /// Whether the prefix up to the event `until` is refuted, if that is soon
@@ -113,22 +128,26 @@ fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     None
 }
 
-/// The refuted prefix, searched once more to keep its furthest order.
+/// The refuted prefix, with what refutes it and the orders that come furthest.
 struct Refutation<'a> {
     recording: &'a Recording<'a>,
     key: &'a KeyHistory,
     object: &'a Object,
     until: u32,
-    calls: Vec<Call>,
+    timeline: Arc<Timeline>,
     /// The operation that each call is.
     whose: Vec<u32>,
-    /// The call that no order has a place for.
-    refuted: Option<u32>,
-    search: Box<dyn DepthFirst>,
+    furthest: Furthest,
+    evidence: Evidence,
 }
 
 impl<'a> Refutation<'a> {
-    fn new(recording: &'a Recording<'a>, key: &'a KeyHistory, until: u32) -> Self {
+    fn new(
+        recording: &'a Recording<'a>,
+        key: &'a KeyHistory,
+        until: u32,
+        meter: &Meter<'_>,
+    ) -> Self {
         let (calls, whose) = key.calls(until);
         // Only a finished search knows how far an order comes.
         let mut judge = Judge::new(&key.object, calls.clone(), None);
@@ -139,85 +158,145 @@ impl<'a> Refutation<'a> {
         }
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
-        let last = || calls.iter().position(ends_it).map(|call| call as u32);
-        let refuted = judge.blamed().or_else(last);
-        let timeline = Arc::new(Timeline::new(&key.object, calls.clone()));
-        let exact = |watch| {
-            let mut search = depth_first(&key.object, &timeline, Supply::Exact, watch);
-            search.run(MOVES_TO_SHOW);
-            search
-        };
-        let mut search = exact(refuted);
-        if search.furthest() != refuted {
-            search = exact(search.furthest());
-        }
+        let last = calls.iter().position(ends_it).map(|call| call as u32);
+        let timeline = Arc::new(Timeline::new(&key.object, calls));
         Refutation {
             recording,
             key,
             object: &key.object,
             until,
-            calls,
+            furthest: furthest(&key.object, &timeline, &judge, last, meter),
+            evidence: evidence(&key.object, &timeline, meter),
+            timeline,
             whose,
-            refuted,
-            search,
         }
     }
 
-    fn witness(&mut self, shortest: bool) -> Witness {
-        let mut state = self.object.initial;
-        let mut step = |call: u32| {
-            let class = self.calls[call as usize].class;
-            state = self.object.step(class, state).unwrap_or(state);
-            (call, state)
-        };
-        let order: Vec<(u32, State)> = self.search.order().into_iter().map(&mut step).collect();
-        let skipped = order.len().saturating_sub(STEPS_SHOWN);
-        let before = match skipped.checked_sub(1) {
-            Some(last) => order[last].1,
-            None => self.object.initial,
-        };
-        let steps: Vec<Step> = order[skipped..]
-            .iter()
-            .map(|&(call, state)| Step {
-                operation: self.show(self.whose[call as usize]),
-                state: self.value(state),
-            })
-            .collect();
-        let refuted = self.refuted.map(|call| self.whose[call as usize]);
+    fn witness(&self, shortest: bool) -> Witness {
         let in_prefix = |it: &&Done| it.completed != NEVER && it.completed <= self.until;
+        let orders = self.furthest.orders.iter();
+        let orders: Vec<Order> = orders.map(|order| self.order(order)).collect();
+        let first = orders.first();
+        let (rechecked, not_rechecked) = match self.evidence.rechecked {
+            Rechecked::Holds => (Some(true), None),
+            Rechecked::Fails => (Some(false), None),
+            Rechecked::TooLarge => (None, Some("too many orders to try them all".to_owned())),
+        };
+        let shown = |calls: &[u32]| match calls.len() > EVIDENCE_SHOWN {
+            true => Vec::new(),
+            false => calls.iter().map(|&call| self.show(call)).collect(),
+        };
         let mut witness = Witness {
             explanation: String::new(),
             key: self.key.key.clone(),
             part: self.key.part.clone(),
             spec: self.key.spec,
             prefix: Prefix {
-                last: self.recording.history.events[self.until as usize].index,
+                last: self.index(self.until),
                 completed: self.key.operations.iter().filter(in_prefix).count(),
                 shortest,
             },
-            refuted: refuted.map(|operation| self.show(operation)),
+            window: self.window(),
+            needed: shown(&self.evidence.needed),
+            optional: shown(&self.evidence.optional),
+            rechecked,
+            not_rechecked,
+            refuted: self.furthest.refuted.map(|call| self.show(call)),
             never_written: self.never_written(),
             failed_writer: self.failed_writer(),
             states: self
-                .search
-                .states()
-                .into_iter()
-                .map(|state| self.value(state))
+                .furthest
+                .states
+                .iter()
+                .map(|&state| self.value(state))
                 .collect(),
             open: self.open(),
-            skipped,
-            before: self.value(before),
-            steps,
+            skipped: first.map_or(0, |order| order.skipped),
+            before: first.map_or(self.value(self.object.initial), |it| it.before.clone()),
+            steps: first.map_or(Vec::new(), |order| order.steps.clone()),
+            orders,
         };
         witness.explanation = witness.sentence();
         witness
+    }
+
+    /// Where the evidence lies.
+    fn window(&self) -> Window {
+        let invoked = |&call: &u32| self.timeline.calls[call as usize].invoked;
+        let of_evidence = self.evidence.needed.iter().map(invoked).min();
+        let of_key = self.key.operations.first().map(|it| it.invoked);
+        let first = match self.evidence.start {
+            Start::Anywhere => of_evidence,
+            Start::Initial => of_key,
+        };
+        Window {
+            first: self.index(first.unwrap_or(0)),
+            last: self.index(self.until),
+            smallest: self.evidence.smallest,
+            from_any_state: self.evidence.start == Start::Anywhere,
+        }
+    }
+
+    /// The end of an order, and what keeps it from going on.
+    fn order(&self, order: &[u32]) -> Order {
+        let mut state = self.object.initial;
+        let mut step = |&call: &u32| {
+            let class = self.timeline.class(call);
+            state = self.object.step(class, state).unwrap_or(state);
+            (call, state)
+        };
+        let steps: Vec<(u32, State)> = order.iter().map(&mut step).collect();
+        let skipped = steps.len().saturating_sub(STEPS_SHOWN);
+        let before = match skipped.checked_sub(1) {
+            Some(last) => steps[last].1,
+            None => self.object.initial,
+        };
+        let shown = steps[skipped..].iter().map(|&(call, state)| Step {
+            operation: self.show(call),
+            state: self.value(state),
+        });
+        let placed: FxHashSet<u32> = order.iter().copied().collect();
+        let reached = self.furthest.refuted.map(|call| self.completed(call));
+        let reached = reached.unwrap_or(self.until);
+        let left = (0..self.timeline.calls.len() as u32).filter(|call| !placed.contains(call));
+        let (missing, pending): (Vec<u32>, Vec<u32>) =
+            left.partition(|&call| self.completed(call) <= reached);
+        let changes = |call: &&u32| {
+            let invoked = self.timeline.calls[**call as usize].invoked;
+            let next = self.object.step(self.timeline.class(**call), state);
+            invoked <= reached && next.is_some_and(|next| next != state)
+        };
+        let next = pending.iter().rev().filter(changes).take(NEXT_SHOWN);
+        Order {
+            skipped,
+            before: self.value(before),
+            steps: shown.collect(),
+            state: self.value(state),
+            needs: self.wanted().map(|state| self.value(state)),
+            missing: missing.iter().map(|&call| self.show(call)).collect(),
+            next: next.map(|&call| self.show(call)).collect(),
+        }
+    }
+
+    fn completed(&self, call: u32) -> u32 {
+        self.timeline.calls[call as usize].completed
+    }
+
+    /// The index of the event at this place.
+    fn index(&self, place: u32) -> u64 {
+        self.recording.history.events[place as usize].index
+    }
+
+    /// A call as its operation.
+    fn show(&self, call: u32) -> Shown {
+        self.show_operation(self.whose[call as usize])
     }
 
     fn value(&self, state: State) -> Value {
         self.object.steps.show(state)
     }
 
-    fn show(&self, operation: u32) -> Shown {
+    fn show_operation(&self, operation: u32) -> Shown {
         let pair = self.recording.pairs[operation as usize];
         let it = self.recording.history.operation(pair);
         let in_prefix = pair.completed.is_some_and(|at| at <= self.until);
@@ -253,13 +332,14 @@ impl<'a> Refutation<'a> {
             completed.is_none_or(|at| at > self.until)
         };
         let open = self.whose.iter().filter(is_open);
-        open.map(|&operation| self.show(operation)).collect()
+        open.map(|&operation| self.show_operation(operation))
+            .collect()
     }
 
     /// The one value with which the refuted operation is possible.
     fn wanted(&self) -> Option<State> {
-        let call = self.search.furthest()?;
-        match self.object.effect(self.calls[call as usize].class) {
+        let call = self.furthest.refuted?;
+        match self.object.effect(self.timeline.class(call)) {
             Effect::Observe(from) => from,
             Effect::Change { from, .. } => Some(from),
             Effect::Replace(_) | Effect::Total | Effect::Other => None,
@@ -278,6 +358,7 @@ impl<'a> Refutation<'a> {
         self.wanted().is_some_and(|wanted| {
             self.object.initial != wanted
                 && !self
+                    .timeline
                     .calls
                     .iter()
                     .any(|call| self.may_leave(call.class, wanted))
@@ -286,8 +367,8 @@ impl<'a> Refutation<'a> {
 
     /// The element that the refuted operation was given, if it was never put in.
     fn never_put(&self) -> Option<Value> {
-        let refuted = self.whose[self.refuted? as usize];
-        self.show(refuted).seen?;
+        let refuted = self.whose[self.furthest.refuted? as usize];
+        self.show_operation(refuted).seen?;
         let element = match self.recording.answer(refuted)? {
             Value::Null => return None,
             element => element,
@@ -319,7 +400,7 @@ impl<'a> Refutation<'a> {
             let in_prefix = done.completed != NEVER && done.completed <= self.until;
             in_prefix && history.events[done.completed as usize].kind == Kind::Fail && wrote(done)
         });
-        failed.map(|done| self.show(done.operation))
+        failed.map(|done| self.show_operation(done.operation))
     }
 
     /// Whether a call can leave `wanted`, as far as it tells by itself.

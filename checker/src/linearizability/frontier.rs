@@ -112,6 +112,8 @@ pub(super) struct Open<M> {
     totals: M,
     /// All others.
     pub(super) others: M,
+    /// Of all these, the ones that need not take effect.
+    excused: M,
     /// By slot.
     calls: Vec<Held>,
 }
@@ -175,6 +177,7 @@ impl<M: Mask> Frontier<M> {
                 writes: M::EMPTY,
                 totals: M::EMPTY,
                 others: M::EMPTY,
+                excused: M::EMPTY,
                 calls: Vec::new(),
             },
             unknown: Unknown::default(),
@@ -299,6 +302,18 @@ impl<M: Mask> Frontier<M> {
         self.at += 1;
     }
 
+    /// The call in `slot`, which has just begun, need not take effect; if it
+    /// does, then before it completes.
+    pub(crate) fn excuse(&mut self, slot: u32) {
+        let bit = M::of(slot);
+        self.open.excused |= bit;
+        if !(self.open.writes & bit).is_empty() {
+            for configuration in &mut self.configurations {
+                configuration.done |= bit;
+            }
+        }
+    }
+
     /// A call begins whose outcome is not known.
     pub(crate) fn begin_unknown<D: Does + ?Sized>(&mut self, does: &D, call: u32, class: u32) {
         let held = self.held(does, call, class);
@@ -397,6 +412,7 @@ impl<M: Mask> Frontier<M> {
         open.writes &= !bit;
         open.totals &= !bit;
         open.others &= !bit;
+        open.excused &= !bit;
         let is_single = self.configurations.len() == 1;
         for configuration in &mut self.configurations {
             configuration.done &= !bit;
@@ -471,9 +487,10 @@ impl<M: Mask> Frontier<M> {
     /// Keeps a configuration that was found: as one in which the call in `bit`
     /// owes nothing, and as one from which there may be others.
     fn take(&mut self, configuration: Configuration<M>, bit: M, is_used_up: bool) {
-        if !(configuration.done & bit).is_empty() {
+        let is_done = !(configuration.done & bit).is_empty();
+        if is_done || !(self.open.excused & bit).is_empty() {
             self.out.add(configuration, &self.open, &self.used_sets);
-            if is_used_up || !(configuration.placed & bit).is_empty() {
+            if is_done && (is_used_up || !(configuration.placed & bit).is_empty()) {
                 return;
             }
         }

@@ -13,6 +13,7 @@ use tribunal_histories::{
     Event, FailedCas, Header, History, Kind, Nil, Operation, Outcome, Process, Value, strategies,
 };
 
+use super::witness::{Order, Shown, Witness};
 use super::{Limits, Options, Report, check};
 use crate::Verdict;
 use crate::spec::Spec;
@@ -195,11 +196,55 @@ fn verdicts_on_histories_agree_with_brute_force() {
                     before.is_none_or(|last| brute_force(&prefix(&history, last))),
                     "seed {seed}: {witness}"
                 );
+                assert_shown(&history, &witness);
             }
             (verdict, _) => panic!("seed {seed}: {verdict:?}, expected {expected}"),
         }
     }
     assert!((3000..=9000).contains(&valid), "{valid} of 12000 are valid");
+}
+
+/// Asserts of a witness what can be seen without the checker: the operations
+/// that it names have no order, and its orders are some.
+fn assert_shown(history: &History, witness: &Witness) {
+    assert!(witness.window.smallest, "{witness}");
+    assert_eq!(witness.rechecked, Some(true), "{witness}");
+    let named = |event: &&Event| {
+        let ends = |it: &Shown| it.invoked == event.index || it.completed == Some(event.index);
+        witness.needed.iter().any(ends)
+    };
+    let events: Vec<Event> = history.events.iter().filter(named).cloned().collect();
+    for start in [Value::Null, 0.into(), 1.into(), 2.into(), 77.into()] {
+        if !witness.window.from_any_state && start != history.header.initial {
+            continue;
+        }
+        let header = Header {
+            initial: start,
+            ..history.header.clone()
+        };
+        // Nothing would mean what it holds at first.
+        let reads_nothing = events.iter().any(|event| event.value == Value::Null);
+        if reads_nothing && header.initial != history.header.initial {
+            continue;
+        }
+        let alone = History::new(header, events.clone());
+        assert!(!brute_force(&alone), "{witness}");
+    }
+    assert_eq!(witness.steps, witness.orders[0].steps);
+    let refuted = witness.refuted.as_ref().map(|it| it.invoked);
+    for order in &witness.orders {
+        assert_eq!(
+            order.missing.first().map(|it| it.invoked),
+            refuted,
+            "{witness}"
+        );
+        let last = order.steps.last().map_or(&order.before, |step| &step.state);
+        assert_eq!(last, &order.state);
+        assert_ne!(order.needs.as_ref(), Some(&order.state), "{witness}");
+        let state = |it: &Order| it.state.clone();
+        let same = witness.orders.iter().filter(|it| state(it) == order.state);
+        assert_eq!(same.count(), 1, "{witness}");
+    }
 }
 
 fn prefix(history: &History, last: u64) -> History {
@@ -285,21 +330,28 @@ fn a_stale_read_is_drawn() {
     explained(
         &history(Header::new("register"), &lines),
         &expect![[r#"
-        process 3 read 1 from key "x", but the orders that come furthest leave 2 there.
-        The shortest prefix without an order ends at event 8; 4 operations on the key complete in it.
+            process 3 read 1 from key "x", but the orders that come furthest leave 2 there.
+            The shortest prefix without an order ends at event 8; 4 operations on the key complete in it.
+            These 2 operations alone have no order, whatever came before, whether or not the one marked ? took effect:
 
-          process 0  [write 1 #1]
-          process 1              [write 2 #2---]
-          process 2               [read 2 #3]
-          process 4                          [write 3------...
-          process 3                           [read 1 !]
+              process 1  [write 2 ?]
+              process 2   [read 2]
+              process 3           [read 1]
 
-                  at first                         holds nothing
-              #1  process 0 write 1                holds 1
-              #2  process 1 write 2                holds 2
-              #3  process 2 read 2                 holds 2
-               !  process 3 read 1                 has no place
-    "#]],
+            An order that comes furthest:
+
+              process 0  [write 1 #1]
+              process 1              [write 2 #2---]
+              process 2               [read 2 #3]
+              process 4                          [write 3------...
+              process 3                           [read 1 !]
+
+                      at first                         holds nothing
+                  #1  process 0 write 1                holds 1
+                  #2  process 1 write 2                holds 2
+                  #3  process 2 read 2                 holds 2
+                   !  process 3 read 1                 has no place
+        "#]],
     );
 }
 
@@ -317,6 +369,11 @@ fn a_write_that_failed_and_was_read_is_refuted_where_it_fails() {
         &expect![[r#"
             process 1 read 1 from key "x", a value that only process 0's write wrote, and that failed.
             The shortest prefix without an order ends at event 4; 2 operations on the key complete in it.
+            This operation alone has no place:
+
+              process 1  [read 1]
+
+            An order that comes furthest:
 
               process 0  [write 1 failed]
               process 1   [read 1 !]
@@ -343,20 +400,28 @@ fn a_cas_that_cannot_have_succeeded_is_explained() {
     explained(
         &history(Header::new("register"), &lines),
         &expect![[r#"
-        process 3's cas of key "x" from 2 to 4 succeeded, but the orders that come furthest leave 3 there.
-        The shortest prefix without an order ends at event 7; 4 operations on the key complete in it.
+            process 3's cas of key "x" from 2 to 4 succeeded, but the orders that come furthest leave 3 there.
+            The shortest prefix without an order ends at event 7; 4 operations on the key complete in it.
+            These 3 operations alone have no order, whatever came before, whether or not the one marked ? took effect:
 
-          process 0  [write 1 #1]
-          process 1              [cas 2>3 #3]
-          process 2               [write 2 #2----...
-          process 3                [cas 2>4 !]
+              process 0  [write 1]
+              process 1           [cas 2>3]
+              process 2            [write 2 ?---...
+              process 3             [cas 2>4]
 
-                  at first                         holds nothing
-              #1  process 0 write 1                holds 1
-              #2  process 2 write 2                holds 2
-              #3  process 1 cas 2>3                holds 3
-               !  process 3 cas 2>4                has no place
-    "#]],
+            An order that comes furthest:
+
+              process 0  [write 1 #1]
+              process 1              [cas 2>3 #3]
+              process 2               [write 2 #2----...
+              process 3                [cas 2>4 !]
+
+                      at first                         holds nothing
+                  #1  process 0 write 1                holds 1
+                  #2  process 2 write 2                holds 2
+                  #3  process 1 cas 2>3                holds 3
+                   !  process 3 cas 2>4                has no place
+        "#]],
     );
 }
 

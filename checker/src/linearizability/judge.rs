@@ -20,7 +20,7 @@ const BEAM: (usize, usize) = (16, 1024);
 pub(crate) enum Judge {
     /// There is this order, which holds.
     Ordered(Vec<u32>),
-    /// There is none; the call that is to blame, where one alone is.
+    /// There is none; the call that shows it, if one alone does.
     Refuted(Option<u32>),
     /// To be decided.
     Engines(Box<Engines>),
@@ -148,8 +148,19 @@ impl Judge {
     /// The call that a refutation is due to.
     pub(crate) fn blamed(&self) -> Option<u32> {
         match self {
+            Judge::Ordered(_) => None,
             Judge::Refuted(call) => *call,
-            Judge::Ordered(_) | Judge::Engines(_) => self.furthest(),
+            Judge::Engines(_) => self.furthest(),
+        }
+    }
+
+    /// Some of the orders that come furthest, if all of them were looked at.
+    pub(crate) fn furthest_orders(&self, count: usize) -> Option<Vec<Vec<u32>>> {
+        match self {
+            Judge::Engines(engines) if engines.decided == Some(Engine::Frontier) => {
+                engines.sweep.working().map(|sweep| sweep.orders(count))
+            }
+            _ => None,
         }
     }
 

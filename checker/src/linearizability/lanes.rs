@@ -10,6 +10,9 @@
 //! does not end in the prefix has no right end. The numbers are the places in
 //! the order that comes furthest, `!` is the operation that has none. Only
 //! what takes part in the end of that order is drawn.
+//!
+//! The operations that have no order by themselves are drawn alike; `?` is one
+//! that may have taken effect or not.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,10 +21,24 @@ use super::witness::{Ending, Shown, Witness};
 
 /// Draws the end of the witness's furthest order.
 pub(crate) fn draw(witness: &Witness) -> String {
-    let bars = bars(witness);
-    let columns = columns(&bars);
+    lanes(&bars(witness)) + &steps(witness)
+}
+
+/// Draws the operations that have no order by themselves.
+pub(crate) fn draw_evidence(witness: &Witness) -> String {
+    let bar = |operation, mark| Bar {
+        operation,
+        label: format!("{}{mark}", witness.label(operation)),
+    };
+    let needed = witness.needed.iter().map(|it| bar(it, ""));
+    let optional = witness.optional.iter().map(|it| bar(it, " ?"));
+    lanes(&needed.chain(optional).collect::<Vec<_>>())
+}
+
+fn lanes(bars: &[Bar<'_>]) -> String {
+    let columns = columns(bars);
     let mut lanes: BTreeMap<u64, Vec<&Bar<'_>>> = BTreeMap::new();
-    for bar in &bars {
+    for bar in bars {
         lanes.entry(bar.operation.process).or_default().push(bar);
     }
     let mut order: Vec<(u64, Vec<&Bar<'_>>)> = lanes.into_iter().collect();
@@ -41,7 +58,6 @@ pub(crate) fn draw(witness: &Witness) -> String {
         }
         let _ = writeln!(text, "  process {process:<width$}  {lane}");
     }
-    text.push_str(&steps(witness));
     text
 }
 

@@ -156,6 +156,15 @@ impl Object {
         self.classes[class as usize].step(class, state, &*self.steps)
     }
 
+    /// The same by the specification alone, whatever it says of its effects;
+    /// those tell only what becomes of a state that no call names.
+    pub(crate) fn step_as_specified(&self, class: u32, state: State) -> Option<State> {
+        match state == ELSEWHERE && !self.steps.knows_elsewhere() {
+            true => self.step(class, state),
+            false => self.steps.step(state, class),
+        }
+    }
+
     /// Whether `order` is whole, respects what completed before what was
     /// invoked, and is as specified. This is all that a valid verdict rests on;
     /// it knows nothing of what found the order.

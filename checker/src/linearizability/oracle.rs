@@ -16,11 +16,11 @@
 //! What takes minutes is ignored by default; the crate's README has the
 //! command that runs it.
 
-mod brute_force;
+pub(super) mod brute_force;
 mod engines;
 mod exhaustive;
-mod generate;
-mod growing;
+pub(super) mod generate;
+pub(super) mod growing;
 mod keys;
 mod larger;
 mod metamorphic;

@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) furthest: Option<u32>,
     /// The order that was found, if it is one.
     pub(crate) order: Option<Vec<u32>>,
+    /// The call that a refutation is due to, if one is known.
+    pub(crate) blamed: Option<u32>,
     /// Whether the order that was found, if one was, is one.
     pub(crate) sound: bool,
     /// Whether no engine is left that could know more.
@@ -40,6 +42,7 @@ impl Job {
             progress: Progress::Paused,
             furthest: None,
             order: None,
+            blamed: None,
             sound: true,
             exhausted: false,
             bytes: 0,
@@ -62,7 +65,7 @@ impl Job {
                 self.order = search.order();
                 self.sound = self.order.is_some();
             }
-            Progress::Refuted => {}
+            Progress::Refuted => self.blamed = search.blamed(),
         }
         self.search = None;
         0

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use tribunal_histories::Value;
 
-use super::lanes::draw;
+use super::lanes::{draw, draw_evidence};
 use crate::spec::Spec;
 
 /// Why one key is not linearizable.
@@ -29,6 +29,21 @@ pub struct Witness {
     pub spec: Spec,
     /// The prefix that has no order.
     pub prefix: Prefix,
+    /// The part of it in which the evidence lies.
+    pub window: Window,
+    /// The operations without which there would be an order, by invocation; none
+    /// are shown if there are too many.
+    pub needed: Vec<Shown>,
+    /// The operations that may have taken effect or not: with whichever of them,
+    /// the needed ones have no order. All others make no difference.
+    pub optional: Vec<Shown>,
+    /// Whether these have no order, by a check of all orders that shares nothing
+    /// with the search.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rechecked: Option<bool>,
+    /// Why there was no such check, if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_rechecked: Option<String>,
     /// The operation that no order of it has a place for.
     pub refuted: Option<Shown>,
     /// Whether what that operation saw was never written to the key, or put
@@ -48,6 +63,43 @@ pub struct Witness {
     pub before: Value,
     /// The end of the furthest order.
     pub steps: Vec<Step>,
+    /// Orders that come as far, that one first; they leave different values.
+    pub orders: Vec<Order>,
+}
+
+/// A part of a history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Index of its first event.
+    pub first: u64,
+    /// Index of its last event.
+    pub last: u64,
+    /// Whether it is known that no later window has no order, and that each
+    /// needed operation is.
+    pub smallest: bool,
+    /// Whether there is no order whatever the key held before; else there is
+    /// none from what it held at first.
+    pub from_any_state: bool,
+}
+
+/// An order of operations that comes as far as any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// How many of its operations stand before `steps`.
+    pub skipped: usize,
+    /// What the key holds after those.
+    pub before: Value,
+    /// Its end.
+    pub steps: Vec<Step>,
+    /// What the key holds then.
+    pub state: Value,
+    /// What the refuted operation needs it to hold, if that is one value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Value>,
+    /// The operations that it has no place for.
+    pub missing: Vec<Shown>,
+    /// Operations that are open and could come next, at most eight.
+    pub next: Vec<Shown>,
 }
 
 /// A prefix of a history.
@@ -145,6 +197,32 @@ impl Witness {
     }
 }
 
+impl Witness {
+    /// The operations that have no order by themselves, if they are few.
+    fn write_evidence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DRAWN_MAX: usize = 12;
+        let drawn = self.needed.len() + self.optional.len();
+        if self.needed.is_empty() || drawn > DRAWN_MAX {
+            return Ok(());
+        }
+        match self.needed.len() {
+            1 => write!(f, "This operation alone has no place")?,
+            needed => write!(f, "These {needed} operations alone have no order")?,
+        }
+        if self.window.from_any_state {
+            write!(f, ", whatever came before")?;
+        }
+        match self.optional.len() {
+            0 => {}
+            1 => write!(f, ", whether or not the one marked ? took effect")?,
+            _ => write!(f, ", whichever of those marked ? took effect")?,
+        }
+        writeln!(f, ":\n")?;
+        f.write_str(&draw_evidence(self))?;
+        writeln!(f, "\nAn order that comes furthest:")
+    }
+}
+
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}.", self.explanation)?;
@@ -163,6 +241,7 @@ impl fmt::Display for Witness {
             "The {least}prefix without an order ends at event {last}; {completed} operations on \
              {key} complete in it."
         )?;
+        self.write_evidence(f)?;
         writeln!(f)?;
         f.write_str(&draw(self))
     }

@@ -23,14 +23,16 @@
 //! This judges alone only what is refuted: of what is valid it gives an order,
 //! which is replayed.
 
+use std::iter::successors;
+
 use super::object::{Call, NEVER, Object, State};
 use crate::specification::Effect;
 
 /// What the zones show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Zones {
-    /// There is no order: for this read, if it saw what was not written before
-    /// it ended.
+    /// There is no order, and this is the last call to complete of those that
+    /// show it.
     Refuted(Option<u32>),
     /// There is this one.
     Order(Vec<u32>),
@@ -98,8 +100,8 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
     if let Err(read) = clusters.add_reads(object, calls) {
         return Some(Zones::Refuted(Some(read)));
     }
-    if let Err(call) = clusters.link() {
-        return Some(Zones::Refuted(call));
+    if !clusters.link() {
+        return Some(Zones::Refuted(None));
     }
     let mut forward: Vec<(Place, Place, u32)> = Vec::new();
     let mut backward: Vec<(Place, Place, u32)> = Vec::new();
@@ -108,9 +110,8 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
         if !cluster.needed || cluster.parent != NONE {
             continue;
         }
-        let chain = match clusters.chain(number) {
-            Ok(chain) => chain,
-            Err(call) => return Some(Zones::Refuted(Some(call))),
+        let Some(chain) = clusters.chain(number) else {
+            return Some(Zones::Refuted(None));
         };
         chained += chain.length;
         match chain.finish < chain.start {
@@ -123,8 +124,8 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
         return Some(Zones::Refuted(None));
     }
     forward.sort_unstable();
-    if forward.windows(2).any(|pair| pair[1].0 < pair[0].1) {
-        return Some(Zones::Refuted(None));
+    if let Some(pair) = forward.windows(2).find(|pair| pair[1].0 < pair[0].1) {
+        return Some(clusters.refuted_by(calls, [pair[0].2, pair[1].2]));
     }
     // When each cluster has its moment; at one moment what begins there comes
     // after what ends there.
@@ -135,7 +136,7 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
         match around.filter(|zone| from < zone.1) {
             None => moments.push((from, false, number)),
             Some((_, end, _)) if end <= until => moments.push((end, false, number)),
-            Some(_) => return Some(Zones::Refuted(None)),
+            Some((.., around)) => return Some(clusters.refuted_by(calls, [around, number])),
         }
     }
     moments.extend(
@@ -241,18 +242,14 @@ impl Clusters {
     }
 
     /// Links the clusters of cas to what they change. What must be changed must
-    /// have been there.
-    ///
-    /// # Errors
-    ///
-    /// A cas of what was never written, or of what another cas changed.
-    fn link(&mut self) -> Result<(), Option<u32>> {
+    /// have been there, and no two cas change the same; whether that is so.
+    fn link(&mut self) -> bool {
         let cas = std::mem::take(&mut self.cas);
         for &(number, from) in &cas {
             let parent = self.places.get(from as usize).copied().unwrap_or(NONE);
             let cluster = &mut self.list[number as usize];
             if parent == NONE && cluster.needed {
-                return Err(Some(cluster.write));
+                return false;
             }
             cluster.parent = parent;
         }
@@ -268,32 +265,24 @@ impl Clusters {
             }
         }
         for &(number, _) in &cas {
-            let Cluster {
-                needed,
-                parent,
-                write,
-                ..
-            } = self.list[number as usize];
+            let Cluster { needed, parent, .. } = self.list[number as usize];
             if !needed {
                 continue;
             }
             let Some(parent) = self.list.get_mut(parent as usize) else {
-                return Err(Some(write));
+                return false;
             };
             if parent.child != NONE {
-                return Err(Some(write));
+                return false;
             }
             parent.child = number;
         }
-        Ok(())
+        true
     }
 
-    /// The chain that begins with a cluster.
-    ///
-    /// # Errors
-    ///
-    /// What changed a value that was seen later, or ended too soon.
-    fn chain(&self, first: u32) -> Result<Chain, u32> {
+    /// The chain that begins with a cluster; none if one in it ends before one
+    /// that stands further ahead begins.
+    fn chain(&self, first: u32) -> Option<Chain> {
         let mut chain = Chain {
             finish: NO_END,
             start: BEGINNING,
@@ -302,30 +291,58 @@ impl Clusters {
         let mut next = first;
         while let Some(cluster) = self.list.get(next as usize) {
             if cluster.finish < chain.start {
-                return Err(cluster.write);
+                return None;
             }
             chain.finish = chain.finish.min(cluster.finish);
             chain.start = chain.start.max(cluster.start);
             chain.length += 1;
             next = cluster.child;
         }
-        Ok(chain)
+        Some(chain)
+    }
+
+    /// The refutation by two chains whose zones exclude each other: it shows
+    /// once what bounds these has completed.
+    fn refuted_by(&self, calls: &[Call], chains: [u32; 2]) -> Zones {
+        let mut last = 0;
+        let mut shows = 0;
+        for number in chains {
+            // What a chain was like before it was whole is not known.
+            let Some(chain) = self.chain(number).filter(|chain| chain.length == 1) else {
+                return Zones::Refuted(None);
+            };
+            let bounds = |it: &&Call| {
+                let (begun, ended) = (Place::from(it.invoked), Place::from(it.completed));
+                !it.is_unknown() && (chain.start == begun || chain.finish == ended)
+            };
+            for call in self.of_chain(number) {
+                if let Some(it) = calls.get(call as usize).filter(bounds)
+                    && it.completed >= last
+                {
+                    (last, shows) = (it.completed, call);
+                }
+            }
+        }
+        Zones::Refuted(Some(shows))
+    }
+
+    /// The calls of a chain, in order.
+    fn of_chain(&self, first: u32) -> impl Iterator<Item = u32> {
+        let cluster = move |number: u32| self.list.get(number as usize);
+        let clusters = successors(cluster(first), move |it| cluster(it.child));
+        clusters.flat_map(move |it| {
+            let write = (it.write != NONE).then_some(it.write);
+            let read = |read: u32| (read != NONE).then_some(read);
+            let reads = successors(read(it.first), move |&it| read(self.next[it as usize]));
+            write.into_iter().chain(reads)
+        })
     }
 
     /// The calls of one chain after the other.
     fn order(&self, moments: &[(Place, bool, u32)]) -> Vec<u32> {
         let mut order = Vec::with_capacity(self.next.len());
         for &(_, _, first) in moments {
-            let mut next = first;
-            while let Some(cluster) = self.list.get(next as usize) {
-                order.extend((cluster.write != NONE).then_some(cluster.write));
-                let mut read = cluster.first;
-                while read != NONE {
-                    order.push(read);
-                    read = self.next[read as usize];
-                }
-                next = cluster.child;
-            }
+            order.extend(self.of_chain(first));
         }
         order
     }

@@ -9,7 +9,7 @@ use super::generate::{Random, Register, guessed};
 use crate::specification::{Specification, TimedCallOf};
 
 /// Whether the calls can be ordered, by trying all orders.
-pub(super) fn brute_force<S: Specification>(specification: &S, calls: &[TimedCallOf<S>]) -> bool {
+pub(crate) fn brute_force<S: Specification>(specification: &S, calls: &[TimedCallOf<S>]) -> bool {
     let state = specification.initial();
     rest(specification, calls, 0, &state, &mut FxHashSet::default())
 }

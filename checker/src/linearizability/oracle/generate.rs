@@ -5,35 +5,35 @@ use crate::specification::{
 };
 
 /// The registers here.
-pub(super) type Register = register::Register<u16>;
+pub(crate) type Register = register::Register<u16>;
 
 /// A call of one.
-pub(super) type Call = TimedCallOf<Register>;
+pub(crate) type Call = TimedCallOf<Register>;
 
 /// Random numbers that are the same in every run.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         // Neighbouring seeds are to have nothing in common.
         Random((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 20) % bound
     }
 
-    pub(super) fn one_in(&mut self, bound: u64) -> bool {
+    pub(crate) fn one_in(&mut self, bound: u64) -> bool {
         self.below(bound) == 0
     }
 }
 
 /// A history of one register with answers drawn at random, so that about half
 /// are linearizable if it is short.
-pub(super) fn guessed(random: &mut Random, count: usize, processes: u64, values: u64) -> Vec<Call> {
+pub(crate) fn guessed(random: &mut Random, count: usize, processes: u64, values: u64) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let mut open: Vec<Option<usize>> = vec![None; processes as usize];
     let mut place = 0;
@@ -61,7 +61,7 @@ pub(super) fn guessed(random: &mut Random, count: usize, processes: u64, values:
 }
 
 /// A call on so many values.
-pub(super) fn any_call(random: &mut Random, values: u64) -> RegisterCall<u16> {
+pub(crate) fn any_call(random: &mut Random, values: u64) -> RegisterCall<u16> {
     let mut value = || random.below(values) as u16;
     let (from, to) = (value(), value());
     match random.below(5) {
@@ -81,7 +81,7 @@ fn any_return(random: &mut Random, call: &RegisterCall<u16>, values: u64) -> Reg
 
 /// A history in which no value is written twice; reads see what may have been
 /// written before they end, mostly.
-pub(super) fn guessed_distinct(
+pub(crate) fn guessed_distinct(
     random: &mut Random,
     count: usize,
     processes: u64,
@@ -121,16 +121,16 @@ pub(super) fn guessed_distinct(
 
 /// How many calls, and how they overlap.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) operations: usize,
-    pub(super) processes: u64,
+pub(crate) struct Shape {
+    pub(crate) operations: usize,
+    pub(crate) processes: u64,
     /// One in so many calls is of unknown outcome; none if 0.
-    pub(super) unknown_one_in: u64,
+    pub(crate) unknown_one_in: u64,
 }
 
 /// A history that happened: each call took effect at one moment between its
 /// ends, or later if its outcome is not known, or never.
-pub(super) fn happened<S: Specification>(
+pub(crate) fn happened<S: Specification>(
     random: &mut Random,
     shape: Shape,
     specification: &S,
@@ -192,7 +192,7 @@ pub(super) fn happened<S: Specification>(
 }
 
 /// What a register that holds `state` answers.
-pub(super) fn answer(state: &u16, call: &RegisterCall<u16>) -> RegisterReturn<u16> {
+pub(crate) fn answer(state: &u16, call: &RegisterCall<u16>) -> RegisterReturn<u16> {
     match call {
         RegisterCall::Read => RegisterReturn::Value(*state),
         RegisterCall::Cas { from, .. } if from != state => RegisterReturn::Mismatch,
@@ -202,7 +202,7 @@ pub(super) fn answer(state: &u16, call: &RegisterCall<u16>) -> RegisterReturn<u1
 
 /// A history of a register that happened, on so many values; each is written
 /// once if that is 0.
-pub(super) fn right(random: &mut Random, shape: Shape, values: u64) -> Vec<Call> {
+pub(crate) fn right(random: &mut Random, shape: Shape, values: u64) -> Vec<Call> {
     let mut written = 0;
     let ask = |random: &mut Random| match values {
         0 if random.one_in(2) => RegisterCall::Read,
@@ -221,7 +221,7 @@ pub(super) fn right(random: &mut Random, shape: Shape, values: u64) -> Vec<Call>
 
 /// Does one thing to a history that may make it wrong: to an answer, an end, or
 /// a call.
-pub(super) fn spoil<C: Clone, R: Clone + PartialEq>(
+pub(crate) fn spoil<C: Clone, R: Clone + PartialEq>(
     random: &mut Random,
     calls: &mut Vec<TimedCall<C, R>>,
     is_read: impl Fn(&C) -> bool,
@@ -275,7 +275,7 @@ pub(super) fn spoil<C: Clone, R: Clone + PartialEq>(
 }
 
 /// Gives a read of a register another answer.
-pub(super) fn corrupt(random: &mut Random, calls: &mut [Call], values: u64) {
+pub(crate) fn corrupt(random: &mut Random, calls: &mut [Call], values: u64) {
     let mut reads: Vec<&mut Call> = calls
         .iter_mut()
         .filter(|call| call.call == RegisterCall::Read && call.completed.is_some())

@@ -6,11 +6,11 @@ use crate::specification::{Effect, Specification, TimedCall, TimedCallOf};
 
 /// A list that is written as a whole, or grows.
 #[derive(Clone, Debug)]
-pub(super) struct Growing;
+pub(crate) struct Growing;
 
 /// Writes leave a list of one; what is read is the whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Grow {
+pub(crate) enum Grow {
     Read,
     Write(u8),
     Append(u8),
@@ -53,7 +53,7 @@ fn any_call(random: &mut Random) -> Grow {
 }
 
 /// Calls of which most reads see a list that may have been there.
-pub(super) fn guessed_growing(
+pub(crate) fn guessed_growing(
     random: &mut Random,
     count: usize,
     processes: u64,
@@ -80,7 +80,7 @@ pub(super) fn guessed_growing(
 }
 
 /// A history that happened.
-pub(super) fn right_growing(random: &mut Random, shape: Shape) -> Vec<TimedCallOf<Growing>> {
+pub(crate) fn right_growing(random: &mut Random, shape: Shape) -> Vec<TimedCallOf<Growing>> {
     let answer = |state: &Vec<u8>, call: &Grow| match call {
         Grow::Read => state.clone(),
         Grow::Write(_) | Grow::Append(_) => Vec::new(),

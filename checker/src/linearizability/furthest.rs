@@ -1,0 +1,145 @@
+//! How far the orders of a refuted history come.
+
+use std::sync::Arc;
+
+use super::depth_first::depth_first;
+use super::judge::Judge;
+use super::object::{Call, NEVER, Object, State};
+use super::rounds::Meter;
+use super::search::{Progress, Supply};
+use super::sweep::sweep;
+use super::timeline::Timeline;
+
+/// So many moves are spent on an order to show, where only the easier search
+/// refutes.
+const MOVES_TO_SHOW: u64 = 1 << 18;
+/// So many orders are shown.
+const ORDERS_SHOWN: usize = 8;
+/// So many moments are gone over to tell orders, one after the other.
+const MOMENTS_TOLD: usize = 1 << 17;
+
+/// The orders that come furthest, of a history that has none as a whole.
+pub(crate) struct Furthest {
+    /// The call whose completion they do not account for.
+    pub(crate) refuted: Option<u32>,
+    /// The calls of each, first to last. They leave different states, and there
+    /// is at least one.
+    pub(crate) orders: Vec<Vec<u32>>,
+    /// What the object can hold there.
+    pub(crate) states: Vec<State>,
+}
+
+/// The orders of these calls that come furthest; `judge` has refuted them, and
+/// `last` completes last.
+pub(crate) fn furthest(
+    object: &Arc<Object>,
+    timeline: &Arc<Timeline>,
+    judge: &Judge,
+    last: Option<u32>,
+    meter: &Meter<'_>,
+) -> Furthest {
+    let blamed = judge.blamed().or(last);
+    let exact = |watch| {
+        let mut search = depth_first(object, timeline, Supply::Exact, watch);
+        let progress = search.run(MOVES_TO_SHOW);
+        (search, progress)
+    };
+    let (mut search, mut progress) = exact(blamed);
+    if search.furthest() != blamed {
+        (search, progress) = exact(search.furthest());
+    }
+    if progress == Progress::Refuted {
+        let order = search.order();
+        let mut furthest = Furthest {
+            refuted: search.furthest(),
+            orders: vec![order],
+            states: search.states(),
+        };
+        furthest.add_all(object, timeline, judge);
+        return furthest;
+    }
+    // The search did not come to an end. Where the last call is open instead
+    // there is an order.
+    let mut furthest = Furthest {
+        refuted: blamed,
+        orders: Vec::new(),
+        states: Vec::new(),
+    };
+    furthest.add_all(object, timeline, judge);
+    if furthest.orders.is_empty() {
+        let open = blamed.and_then(|call| order_without(object, timeline, call, meter));
+        furthest.add(object, timeline, open.unwrap_or_else(|| search.order()));
+    }
+    let left = furthest.orders.iter();
+    furthest.states = left.map(|order| left_by(object, timeline, order)).collect();
+    furthest
+}
+
+/// An order of the calls up to the completion of `call`, which is open in it.
+fn order_without(
+    object: &Arc<Object>,
+    timeline: &Timeline,
+    call: u32,
+    meter: &Meter<'_>,
+) -> Option<Vec<u32>> {
+    const MOVES_IN_SLICE: u64 = 1 << 12;
+    let until = timeline.calls[call as usize].completed;
+    let opened = |it: &Call| match it.completed < until {
+        true => *it,
+        false => Call {
+            class: object.classes[it.class as usize].unknown,
+            completed: NEVER,
+            ..*it
+        },
+    };
+    let begun = timeline.calls.iter().take_while(|it| it.invoked <= until);
+    let mut judge = Judge::new(object, begun.map(opened).collect(), None);
+    for _ in 0..MOVES_TO_SHOW / MOVES_IN_SLICE {
+        match judge.run(MOVES_IN_SLICE) {
+            Progress::Explained => return judge.order(),
+            Progress::Paused if meter.goes_on() => {}
+            Progress::Paused | Progress::Refuted => break,
+        }
+    }
+    None
+}
+
+/// What an order leaves.
+fn left_by(object: &Object, timeline: &Timeline, order: &[u32]) -> State {
+    let step = |state, &call: &u32| object.step(timeline.class(call), state).unwrap_or(state);
+    order.iter().fold(object.initial, step)
+}
+
+impl Furthest {
+    /// Adds orders that come as far and leave other states, as long as that is
+    /// soon done.
+    fn add_all(&mut self, object: &Arc<Object>, timeline: &Arc<Timeline>, judge: &Judge) {
+        let count = (MOMENTS_TOLD / timeline.moments.len().max(1)).min(ORDERS_SHOWN);
+        if count == 0 {
+            return;
+        }
+        let Some(refuted) = self.refuted else { return };
+        let end = timeline.ends[refuted as usize].moment;
+        let orders = match judge.blamed() == Some(refuted) {
+            true => judge.furthest_orders(count),
+            false => None,
+        };
+        let swept = || {
+            let mut sweep = sweep(object, timeline, None)?;
+            let refutes = sweep.run(MOVES_TO_SHOW) == Progress::Refuted;
+            (refutes && sweep.moment() == end).then(|| sweep.orders(count))
+        };
+        for order in orders.or_else(swept).into_iter().flatten() {
+            self.add(object, timeline, order);
+        }
+    }
+
+    /// Adds an order, unless there is one that leaves the same.
+    fn add(&mut self, object: &Object, timeline: &Timeline, order: Vec<u32>) {
+        let left = |order: &[u32]| left_by(object, timeline, order);
+        let state = left(&order);
+        if self.orders.len() < ORDERS_SHOWN && self.orders.iter().all(|it| left(it) != state) {
+            self.orders.push(order);
+        }
+    }
+}

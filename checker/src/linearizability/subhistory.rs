@@ -1,0 +1,268 @@
+//! Some calls of a history, judged by themselves.
+//!
+//! Of the calls of a history some are needed: an order must hold them. The
+//! others need not take effect, yet if they do, then between their invocation
+//! and their completion. Every order of the history is one of such a
+//! sub-history too (the calls that are not needed all stay where they are), so
+//! that a sub-history without an order refutes the history. So it is with a
+//! start in any state at all.
+//!
+//! What is neither needed nor can be of use is left out:
+//!
+//! - what changes nothing, and
+//! - what leaves a state that no other call sees in time. Where an order holds
+//!   such a call, the next one is possible in every state, so that there is an
+//!   order without it.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::certificate::Claimed;
+use super::frontier::Taken;
+use super::mask::Mask;
+use super::object::{Call, ELSEWHERE, NEVER, Object, State};
+use super::sweep::frontier;
+use super::timeline::{Moment, Timeline};
+use crate::specification::Effect;
+
+/// Where the orders of a sub-history start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// In what the object holds at first.
+    Initial,
+    /// In any state.
+    Anywhere,
+}
+
+/// Some calls of a history, and where their orders start.
+#[derive(Clone, Debug)]
+pub(crate) struct SubHistory {
+    /// The calls in the order of invocation, each with its number in the
+    /// history.
+    pub(crate) calls: Vec<(u32, Claimed)>,
+    pub(crate) start: Start,
+}
+
+impl SubHistory {
+    /// The states that it makes a difference to start in: those that a call
+    /// sees, and one that none does.
+    pub(crate) fn starts(&self, object: &Object) -> Vec<State> {
+        if self.start == Start::Initial {
+            return vec![object.initial];
+        }
+        let effects = self
+            .calls
+            .iter()
+            .map(|(_, it)| object.effect(it.call.class));
+        let seen = effects.filter_map(|effect| match effect {
+            Effect::Observe(seen) => seen,
+            Effect::Change { from, .. } => Some(from),
+            Effect::Replace(_) | Effect::Total | Effect::Other => None,
+        });
+        let mut starts: Vec<State> = seen.chain([object.initial, ELSEWHERE]).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    }
+
+    /// Whether it has no order; none if so many configurations are not enough to
+    /// know.
+    pub(crate) fn is_refuted(&self, object: &Arc<Object>, left: &mut u64) -> Option<bool> {
+        let calls = self.calls.iter().map(|(_, it)| it.call).collect();
+        let timeline = Arc::new(Timeline::new(object, calls));
+        match timeline.slots {
+            0..=64 => self.pass::<u64>(object, &timeline, left),
+            65..=128 => self.pass::<u128>(object, &timeline, left),
+            _ => None,
+        }
+    }
+
+    fn pass<M: Mask>(
+        &self,
+        object: &Arc<Object>,
+        timeline: &Arc<Timeline>,
+        left: &mut u64,
+    ) -> Option<bool> {
+        let mut frontier = frontier::<M>(object, timeline, false);
+        frontier.start_in(self.starts(object).into_iter());
+        let slot = |call: u32| timeline.ends[call as usize].slot;
+        for &moment in &timeline.moments {
+            match moment {
+                Moment::Begin(call) => {
+                    frontier.begin(&**object, call, timeline.class(call), slot(call));
+                    if !self.calls[call as usize].1.needed {
+                        frontier.excuse(slot(call));
+                    }
+                }
+                Moment::BeginUnknown(call) => {
+                    frontier.begin_unknown(&**object, call, timeline.class(call));
+                }
+                Moment::End(call) => match frontier.end(&**object, slot(call), left) {
+                    Taken::Accounted => {}
+                    Taken::Refuted => return Some(true),
+                    Taken::Unfinished => return None,
+                },
+            }
+        }
+        Some(false)
+    }
+}
+
+/// Takes sub-histories from a history.
+pub(crate) struct Choosing<'a> {
+    object: &'a Object,
+    calls: &'a [Call],
+    /// By state, the calls of unknown outcome that can leave it.
+    leaving: FxHashMap<State, Vec<u32>>,
+    /// The other calls of unknown outcome that may change a state.
+    others: Vec<u32>,
+}
+
+impl<'a> Choosing<'a> {
+    pub(crate) fn new(object: &'a Object, calls: &'a [Call]) -> Self {
+        let mut leaving: FxHashMap<State, Vec<u32>> = FxHashMap::default();
+        let mut others = Vec::new();
+        for (number, call) in (0..).zip(calls).filter(|(_, call)| call.is_unknown()) {
+            match object.effect(call.class) {
+                Effect::Replace(to) | Effect::Change { to, .. } => {
+                    leaving.entry(to).or_default().push(number);
+                }
+                Effect::Total | Effect::Other => others.push(number),
+                Effect::Observe(_) => {}
+            }
+        }
+        Choosing {
+            object,
+            calls,
+            leaving,
+            others,
+        }
+    }
+
+    fn effect(&self, call: u32) -> Effect<State> {
+        self.object.effect(self.calls[call as usize].class)
+    }
+
+    /// The first place at which a call has completed. Two ends in one place
+    /// overlap.
+    fn until(&self, call: u32) -> u32 {
+        self.calls[call as usize].completed.saturating_add(1)
+    }
+
+    /// The sub-history of the calls that are `needed`, with those of the `free`
+    /// ones, and of those of unknown outcome, that may be of use.
+    pub(crate) fn choose(&self, needed: &[u32], free: &[u32], start: Start) -> SubHistory {
+        let claim = |needed: bool| {
+            move |&call: &u32| {
+                let timed = self.calls[call as usize];
+                (
+                    call,
+                    Claimed {
+                        call: timed,
+                        needed,
+                    },
+                )
+            }
+        };
+        let useful = self.useful(needed, free);
+        let useful = useful.iter().map(claim(false));
+        let mut calls: Vec<_> = needed.iter().map(claim(true)).chain(useful).collect();
+        calls.sort_unstable_by_key(|(number, it)| (it.call.invoked, *number));
+        SubHistory { calls, start }
+    }
+
+    /// Of the calls that are not needed those that may be of use.
+    fn useful(&self, needed: &[u32], free: &[u32]) -> Vec<u32> {
+        let changing = |&&call: &&u32| !self.effect(call).is_read_only();
+        let mut seen = SeenLast::default();
+        for &call in needed {
+            seen.note(self.effect(call), self.until(call));
+        }
+        let mut noted = 0;
+        let is_in_time = |call: u32, until: u32| self.calls[call as usize].invoked < until;
+        let others_of = |call: &&u32| matches!(self.effect(**call), Effect::Total | Effect::Other);
+        for &call in free.iter().filter(others_of).chain(&self.others) {
+            seen.note(self.effect(call), self.until(call));
+        }
+        let leaves = |call: u32| match self.effect(call) {
+            Effect::Replace(to) | Effect::Change { to, .. } => Some(to),
+            Effect::Observe(_) | Effect::Total | Effect::Other => None,
+        };
+        while let Some(&(state, until)) = seen.noted.get(noted) {
+            noted += 1;
+            let known = free.iter().filter(|&&call| leaves(call) == Some(state));
+            let unknown = self.leaving.get(&state).into_iter().flatten();
+            for &call in known.chain(unknown) {
+                if is_in_time(call, until) {
+                    seen.note(self.effect(call), self.until(call));
+                }
+            }
+        }
+        let is_useful = |call: u32| match leaves(call) {
+            Some(state) => is_in_time(call, seen.until(state)),
+            None => true,
+        };
+        let known = free.iter().filter(changing).copied();
+        let mut useful: Vec<u32> = known.filter(|&call| is_useful(call)).collect();
+        useful.extend(&self.others);
+        match seen.any {
+            0 => {
+                for state in seen.by_state.keys() {
+                    let unknown = self.leaving.get(state).into_iter().flatten();
+                    useful.extend(unknown.filter(|&&call| is_useful(call)));
+                }
+            }
+            _ => {
+                let unknown = self.leaving.values().flatten();
+                useful.extend(unknown.filter(|&&call| is_useful(call)));
+            }
+        }
+        useful
+    }
+}
+
+/// When states are seen last: the place at which the last call that sees one
+/// has completed, 0 if none does.
+#[derive(Default)]
+struct SeenLast {
+    by_state: FxHashMap<State, u32>,
+    /// Where the last has completed that may see any.
+    any: u32,
+    /// Each state that was noted, as often as it came to be seen later.
+    noted: Vec<(State, u32)>,
+}
+
+impl SeenLast {
+    fn note(&mut self, effect: Effect<State>, until: u32) {
+        match effect {
+            Effect::Observe(Some(state)) | Effect::Change { from: state, .. } => {
+                let last = self.by_state.entry(state).or_default();
+                if *last < until {
+                    *last = until;
+                    self.noted.push((state, until));
+                }
+            }
+            Effect::Observe(None) | Effect::Total | Effect::Other => {
+                self.any = self.any.max(until);
+            }
+            Effect::Replace(_) => {}
+        }
+    }
+
+    fn until(&self, state: State) -> u32 {
+        let seen = self.by_state.get(&state).copied();
+        seen.unwrap_or_default().max(self.any)
+    }
+}
+
+/// Whether sub-histories of these calls may start anywhere: what a call does in
+/// a state that none names is known.
+pub(crate) fn may_start_anywhere(object: &Object, calls: &[Call]) -> bool {
+    let is_known = |call: &Call| match object.effect(call.class) {
+        Effect::Observe(Some(_)) | Effect::Replace(_) | Effect::Change { .. } => true,
+        Effect::Observe(None) => object.steps.knows_elsewhere() || call.completed == NEVER,
+        Effect::Total | Effect::Other => false,
+    };
+    calls.iter().all(is_known)
+}
