@@ -85,6 +85,7 @@ impl Windows {
 }
 
 /// Whether a stretch is refuted, if so many configurations are enough to know.
+#[cfg(test)]
 pub(crate) fn is_refuted(
     object: &Arc<Object>,
     timeline: &Arc<Timeline>,
