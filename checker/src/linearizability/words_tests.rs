@@ -77,6 +77,12 @@ fn a_queue_out_of_order_is_drawn() {
     expect![[r#"
         process 1's dequeue of the queue answered 3, but the orders that come furthest leave [1,3,2] or [1,2,3] there.
         The shortest prefix without an order ends at event 7; 4 operations on the queue complete in it.
+        These 2 operations alone have no order, whichever of those marked ? took effect:
+
+          process 0  [enqueue 1][enqueue 2 ?--]
+          process 1              [enqueue 3 ?] [dequeue -> 3]
+
+        An order that comes furthest:
 
           process 0  [enqueue 1 #1][enqueue 2 #3--]
           process 1                 [enqueue 3 #2] [dequeue -> 3 !]
@@ -101,6 +107,12 @@ fn an_element_of_a_set_is_judged_by_itself() {
     expect![[r#"
         process 2's contains of element 4 of key "tags" (a set) answered true, but the orders that come furthest leave it absent.
         The shortest prefix without an order ends at event 7; 3 operations on element 4 of key "tags" (a set) complete in it.
+        These 2 operations alone have no order, whatever came before:
+
+          process 1  [remove -> true]
+          process 2                  [contains -> true]
+
+        An order that comes furthest:
 
           process 0  [add -> true #1]
           process 1                  [remove -> true #2]
