@@ -196,7 +196,7 @@ fn verdicts_on_histories_agree_with_brute_force() {
                     before.is_none_or(|last| brute_force(&prefix(&history, last))),
                     "seed {seed}: {witness}"
                 );
-                assert_shown(&history, &witness);
+                assert_shown(&history, witness);
             }
             (verdict, _) => panic!("seed {seed}: {verdict:?}, expected {expected}"),
         }
