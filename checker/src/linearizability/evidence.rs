@@ -3,12 +3,13 @@
 //! Three steps, each of which only allows more orders, so that what still has
 //! none refutes the whole:
 //!
-//! 1. The smallest window. What happened before some moment is forgotten: the
-//!    object may hold anything there, and calls that were open may take effect
-//!    later or not. The latest such moment is looked for, from the end in steps
-//!    that double, and then by bisection. Where no window will do (or none can
-//!    be judged: what appends or containers hold, a single call does not tell)
-//!    it is the whole history, from its initial state.
+//! 1. A window. What happened before some moment is forgotten: the object may
+//!    hold anything there, and calls that were open may take effect later or
+//!    not. Such a moment is looked for from the end in steps that double, and
+//!    where what is needed in the window begins later, between that and the
+//!    end. Where no window will do (or none can be judged: what appends or
+//!    containers hold, a single call does not tell) it is the whole history,
+//!    from its initial state.
 //! 2. The fewest operations. One call after the other, at first in halves, is
 //!    allowed not to take effect (Zeller and Hildebrandt, "Simplifying and
 //!    Isolating Failure-Inducing Input", 2002; since nothing is ever allowed
@@ -17,8 +18,6 @@
 //! 3. What is left is checked again by [`super::certificate`].
 
 use std::sync::Arc;
-
-use rustc_hash::FxHashSet;
 
 use super::certificate::{Rechecked, recheck};
 use super::object::Object;
@@ -29,6 +28,9 @@ use super::timeline::{Moment, Timeline};
 /// So many configurations are looked at in all, and for one sub-history.
 const CONFIGURATIONS_MAX: u64 = 1 << 21;
 const CONFIGURATIONS_EACH: u64 = 1 << 16;
+/// So many calls are made ready to be judged in the time in which one
+/// configuration is looked at.
+const CALLS_PREPARED: u64 = 4;
 
 /// What refutes a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +54,13 @@ pub(crate) fn evidence(object: &Arc<Object>, timeline: &Timeline, meter: &Meter<
     let mut shrinking = Shrinking {
         object,
         timeline,
-        choosing: Choosing::new(object, &timeline.calls),
+        choosing: Choosing::new(object, timeline),
         meter,
         left: CONFIGURATIONS_MAX,
-        needed: Vec::new(),
-        free: Vec::new(),
         start: Start::Initial,
+        from: 0,
+        needed: Vec::new(),
+        sure: true,
     };
     shrinking.run()
 }
@@ -69,106 +72,129 @@ struct Shrinking<'a> {
     meter: &'a Meter<'a>,
     /// How many configurations may be looked at.
     left: u64,
-    /// The calls that are needed, and those that are not any more.
-    needed: Vec<u32>,
-    free: Vec<u32>,
     start: Start,
+    /// The moment at which the window begins.
+    from: u32,
+    /// The calls in it that are needed, in the order in which they begin.
+    needed: Vec<u32>,
+    /// Whether nothing was left open.
+    sure: bool,
 }
 
 impl Shrinking<'_> {
     fn run(&mut self) -> Evidence {
-        let mut sure = true;
         let anywhere = may_start_anywhere(self.object, &self.timeline.calls);
-        let window = match anywhere {
-            true => self.window(&mut sure),
-            false => None,
-        };
-        self.start = match window {
-            Some(_) => Start::Anywhere,
-            None => Start::Initial,
-        };
-        (self.needed, self.free) = self.split(window.unwrap_or(0));
-        let holds = window.is_some() || self.is_refuted(&self.needed.clone()) != Some(false);
-        sure &= self.drop_calls();
-        let SubHistory { calls, start } = self.part(&self.needed);
+        let window = if anywhere { self.find_window() } else { None };
+        let mut holds = true;
+        match window {
+            Some((from, until)) => {
+                self.start = Start::Anywhere;
+                self.shrink(from);
+                self.narrow(until);
+            }
+            None => {
+                self.needed = self.begun_from(0);
+                holds = self.is_refuted(&self.needed.clone()) != Some(false);
+                self.drop_calls();
+            }
+        }
+        let part = self.choosing.choose(&self.needed, self.from, self.start);
         let of = |needed: bool| {
-            let some = calls.iter().filter(move |(_, it)| it.needed == needed);
+            let some = part.calls.iter().filter(|(_, it)| it.needed == needed);
             some.map(|&(call, _)| call).collect()
         };
-        let claimed: Vec<_> = calls.iter().map(|&(_, it)| it).collect();
-        let starts = self.part(&self.needed).starts(self.object);
+        let claimed: Vec<_> = part.calls.iter().map(|&(_, it)| it).collect();
         Evidence {
             needed: of(true),
             optional: of(false),
-            start,
-            smallest: sure && holds,
+            start: self.start,
+            smallest: self.sure && holds,
             rechecked: match holds {
-                true => recheck(self.object, &claimed, &starts),
+                true => recheck(self.object, &claimed, &part.starts(self.object)),
                 false => Rechecked::Fails,
             },
         }
     }
 
-    /// The latest moment from which on there is no order wherever that starts,
-    /// if there is one.
-    fn window(&mut self, sure: &mut bool) -> Option<u32> {
+    /// A moment from which on there is no order wherever that starts, and a
+    /// later one from which on there is one, if there is such a window.
+    fn find_window(&mut self) -> Option<(u32, u32)> {
         let all = self.timeline.moments.len() as u32;
-        // From `low` on there is none, from `high` on there is one.
-        let mut high = all;
+        let mut until = all;
         let mut length = 4;
-        let mut low = loop {
+        loop {
             let from = all.saturating_sub(length);
             match self.is_window(from) {
-                Some(true) => break from,
-                decided => *sure &= decided.is_some(),
+                Some(true) => return Some((from, until)),
+                decided => self.sure &= decided.is_some(),
             }
             if from == 0 || self.left == 0 {
                 return None;
             }
-            high = from;
+            until = from;
             length = length.saturating_mul(2);
+        }
+    }
+
+    /// Looks for the latest window, that begins before the moment `until`. If none
+    /// is later than what is needed, that is known at once.
+    fn narrow(&mut self, until: u32) {
+        let Some(&first) = self.needed.first() else {
+            return;
         };
+        let first = self.begin_of(first);
+        // From `low` on there is no order, from `high` on there is one.
+        let (mut low, mut high) = (first, until);
+        let mut middle = first + 1;
         while low + 1 < high {
-            let middle = low + (high - low) / 2;
             match self.is_window(middle) {
                 Some(true) => low = middle,
                 decided => {
-                    *sure &= decided.is_some();
+                    self.sure &= decided.is_some();
                     high = middle;
                 }
             }
+            middle = low + (high - low) / 2;
         }
-        Some(low)
+        match low > first {
+            true => self.shrink(low),
+            // What was over before leaves some state or other.
+            false => self.from = first,
+        }
+    }
+
+    /// The moment at which a call begins.
+    fn begin_of(&self, call: u32) -> u32 {
+        let begins = |moment: &Moment| *moment == Moment::Begin(call);
+        let after = self.timeline.moments[self.from as usize..].iter();
+        self.from + after.take_while(|moment| !begins(moment)).count() as u32
     }
 
     fn is_window(&mut self, from: u32) -> Option<bool> {
-        let (needed, free) = self.split(from);
-        let part = self.choosing.choose(&needed, &free, Start::Anywhere);
+        let needed = self.begun_from(from);
+        let part = self.choosing.choose(&needed, from, Start::Anywhere);
         self.judge(&part)
     }
 
-    /// The calls that begin and complete from this moment on, and those that
-    /// only complete then.
-    fn split(&self, from: u32) -> (Vec<u32>, Vec<u32>) {
-        let mut needed = Vec::new();
-        let mut free = Vec::new();
-        for &moment in &self.timeline.moments[from as usize..] {
-            match moment {
-                Moment::Begin(call) => needed.push(call),
-                // It is needed if it began here, which is before.
-                Moment::End(call) => free.push(call),
-                Moment::BeginUnknown(_) => {}
-            }
-        }
-        let mut begun = needed.clone();
-        begun.sort_unstable();
-        free.retain(|call| begun.binary_search(call).is_err());
-        (needed, free)
+    /// The calls that begin and complete from this moment on.
+    fn begun_from(&self, from: u32) -> Vec<u32> {
+        let moments = self.timeline.moments[from as usize..].iter();
+        let begun = moments.filter_map(|&moment| match moment {
+            Moment::Begin(call) => Some(call),
+            Moment::BeginUnknown(_) | Moment::End(_) => None,
+        });
+        begun.collect()
     }
 
-    /// Drops calls as long as what is needed has no order; whether none of those
-    /// that are left could be dropped for certain.
-    fn drop_calls(&mut self) -> bool {
+    /// Finds what is needed in the window that begins at this moment.
+    fn shrink(&mut self, from: u32) {
+        self.from = from;
+        self.needed = self.begun_from(from);
+        self.drop_calls();
+    }
+
+    /// Drops calls as long as what is needed has no order.
+    fn drop_calls(&mut self) {
         let mut size = self.needed.len().div_ceil(2);
         let mut sure = true;
         while size > 0 {
@@ -178,10 +204,7 @@ impl Shrinking<'_> {
                 let until = (at + size).min(self.needed.len());
                 let fewer = [&self.needed[..at], &self.needed[until..]].concat();
                 match self.is_refuted(&fewer) {
-                    Some(true) => {
-                        self.free.extend(&self.needed[at..until]);
-                        self.needed = fewer;
-                    }
+                    Some(true) => self.needed = fewer,
                     decided => {
                         sure &= decided.is_some();
                         at = until;
@@ -193,7 +216,7 @@ impl Shrinking<'_> {
                 _ => size.div_ceil(2),
             };
         }
-        sure
+        self.sure &= sure;
     }
 
     /// Whether these of the needed calls have no order.
@@ -201,20 +224,17 @@ impl Shrinking<'_> {
         if needed.is_empty() {
             return Some(false);
         }
-        let part = self.part(needed);
+        if self.left == 0 {
+            return None;
+        }
+        let part = self.choosing.choose(needed, self.from, self.start);
         self.judge(&part)
-    }
-
-    fn part(&self, needed: &[u32]) -> SubHistory {
-        let kept: FxHashSet<u32> = needed.iter().copied().collect();
-        let dropped = self.needed.iter().filter(|call| !kept.contains(call));
-        let free: Vec<u32> = self.free.iter().chain(dropped).copied().collect();
-        self.choosing.choose(needed, &free, self.start)
     }
 
     fn judge(&mut self, part: &SubHistory) -> Option<bool> {
         // To prepare it costs as well.
-        self.left = self.left.saturating_sub(part.calls.len() as u64);
+        let prepared = part.calls.len() as u64 / CALLS_PREPARED;
+        self.left = self.left.saturating_sub(prepared);
         if self.left == 0 || !self.meter.goes_on() {
             self.left = 0;
             return None;
@@ -227,7 +247,7 @@ impl Shrinking<'_> {
     }
 }
 
-/// The calls of a history whose evidence is looked for.
+/// The evidence of calls, within no limits but its own.
 #[cfg(test)]
 pub(crate) fn of_calls(object: &Arc<Object>, calls: Vec<super::object::Call>) -> Evidence {
     let limits = super::Limits::default();

@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::certificate::Claimed;
 use super::frontier::Taken;
@@ -112,18 +112,18 @@ impl SubHistory {
 /// Takes sub-histories from a history.
 pub(crate) struct Choosing<'a> {
     object: &'a Object,
-    calls: &'a [Call],
-    /// By state, the calls of unknown outcome that can leave it.
+    timeline: &'a Timeline,
+    /// By state, the calls that can leave it.
     leaving: FxHashMap<State, Vec<u32>>,
-    /// The other calls of unknown outcome that may change a state.
+    /// The other calls that may change a state.
     others: Vec<u32>,
 }
 
 impl<'a> Choosing<'a> {
-    pub(crate) fn new(object: &'a Object, calls: &'a [Call]) -> Self {
+    pub(crate) fn new(object: &'a Object, timeline: &'a Timeline) -> Self {
         let mut leaving: FxHashMap<State, Vec<u32>> = FxHashMap::default();
         let mut others = Vec::new();
-        for (number, call) in (0..).zip(calls).filter(|(_, call)| call.is_unknown()) {
+        for (number, call) in (0..).zip(&timeline.calls) {
             match object.effect(call.class) {
                 Effect::Replace(to) | Effect::Change { to, .. } => {
                     leaving.entry(to).or_default().push(number);
@@ -134,28 +134,30 @@ impl<'a> Choosing<'a> {
         }
         Choosing {
             object,
-            calls,
+            timeline,
             leaving,
             others,
         }
     }
 
     fn effect(&self, call: u32) -> Effect<State> {
-        self.object.effect(self.calls[call as usize].class)
+        self.object.effect(self.timeline.class(call))
     }
 
     /// The first place at which a call has completed. Two ends in one place
     /// overlap.
     fn until(&self, call: u32) -> u32 {
-        self.calls[call as usize].completed.saturating_add(1)
+        self.timeline.calls[call as usize]
+            .completed
+            .saturating_add(1)
     }
 
-    /// The sub-history of the calls that are `needed`, with those of the `free`
-    /// ones, and of those of unknown outcome, that may be of use.
-    pub(crate) fn choose(&self, needed: &[u32], free: &[u32], start: Start) -> SubHistory {
+    /// The sub-history of the calls that are `needed`, with those of the others
+    /// that may be of use and complete at the moment `from` or later.
+    pub(crate) fn choose(&self, needed: &[u32], from: u32, start: Start) -> SubHistory {
         let claim = |needed: bool| {
             move |&call: &u32| {
-                let timed = self.calls[call as usize];
+                let timed = self.timeline.calls[call as usize];
                 (
                     call,
                     Claimed {
@@ -165,7 +167,7 @@ impl<'a> Choosing<'a> {
                 )
             }
         };
-        let useful = self.useful(needed, free);
+        let useful = self.useful(needed, from);
         let useful = useful.iter().map(claim(false));
         let mut calls: Vec<_> = needed.iter().map(claim(true)).chain(useful).collect();
         calls.sort_unstable_by_key(|(number, it)| (it.call.invoked, *number));
@@ -173,50 +175,36 @@ impl<'a> Choosing<'a> {
     }
 
     /// Of the calls that are not needed those that may be of use.
-    fn useful(&self, needed: &[u32], free: &[u32]) -> Vec<u32> {
-        let changing = |&&call: &&u32| !self.effect(call).is_read_only();
-        let mut seen = SeenLast::default();
-        for &call in needed {
-            seen.note(self.effect(call), self.until(call));
-        }
-        let mut noted = 0;
-        let is_in_time = |call: u32, until: u32| self.calls[call as usize].invoked < until;
-        let others_of = |call: &&u32| matches!(self.effect(**call), Effect::Total | Effect::Other);
-        for &call in free.iter().filter(others_of).chain(&self.others) {
-            seen.note(self.effect(call), self.until(call));
-        }
-        let leaves = |call: u32| match self.effect(call) {
-            Effect::Replace(to) | Effect::Change { to, .. } => Some(to),
-            Effect::Observe(_) | Effect::Total | Effect::Other => None,
+    fn useful(&self, needed: &[u32], from: u32) -> Vec<u32> {
+        let needed: FxHashSet<u32> = needed.iter().copied().collect();
+        // What is of unknown outcome has no end in the timeline.
+        let is_free = |&call: &u32| {
+            self.timeline.ends[call as usize].moment >= from && !needed.contains(&call)
         };
+        let others = || self.others.iter().copied().filter(is_free);
+        let mut seen = SeenLast::default();
+        for call in needed.iter().copied().chain(others()) {
+            seen.note(self.effect(call), self.until(call));
+        }
+        let in_time = |state: State, until: u32| {
+            let leaving = self.leaving.get(&state).into_iter().flatten().copied();
+            let begun = move |call: &u32| self.timeline.calls[*call as usize].invoked < until;
+            leaving.filter(begun).filter(is_free)
+        };
+        let mut noted = 0;
         while let Some(&(state, until)) = seen.noted.get(noted) {
             noted += 1;
-            let known = free.iter().filter(|&&call| leaves(call) == Some(state));
-            let unknown = self.leaving.get(&state).into_iter().flatten();
-            for &call in known.chain(unknown) {
-                if is_in_time(call, until) {
-                    seen.note(self.effect(call), self.until(call));
-                }
+            for call in in_time(state, until) {
+                seen.note(self.effect(call), self.until(call));
             }
         }
-        let is_useful = |call: u32| match leaves(call) {
-            Some(state) => is_in_time(call, seen.until(state)),
-            None => true,
+        let mut useful: Vec<u32> = others().collect();
+        let states: Vec<State> = match seen.any {
+            0 => seen.by_state.keys().copied().collect(),
+            _ => self.leaving.keys().copied().collect(),
         };
-        let known = free.iter().filter(changing).copied();
-        let mut useful: Vec<u32> = known.filter(|&call| is_useful(call)).collect();
-        useful.extend(&self.others);
-        match seen.any {
-            0 => {
-                for state in seen.by_state.keys() {
-                    let unknown = self.leaving.get(state).into_iter().flatten();
-                    useful.extend(unknown.filter(|&&call| is_useful(call)));
-                }
-            }
-            _ => {
-                let unknown = self.leaving.values().flatten();
-                useful.extend(unknown.filter(|&&call| is_useful(call)));
-            }
+        for state in states {
+            useful.extend(in_time(state, seen.until(state)));
         }
         useful
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tribunal_checker::linearizability::witness::{Prefix, Shown, Witness};
+use tribunal_checker::linearizability::witness::{self, Prefix, Shown, Witness};
 use tribunal_histories::{Event, FailedCas, History, HistoryError, Operation, Outcome};
 
 use super::faults::{Fault, faults};
@@ -187,7 +187,7 @@ impl Page {
             operations: kept.iter().map(|it| Bar::new(it, history, last)).collect(),
             refuted,
             failed_writer: witness.failed_writer.as_ref().and_then(place),
-            needed: Vec::new(),
+            needed: witness.needed.iter().filter_map(place).collect(),
             orders: orders(witness, place),
             faults: faults(history, last),
         })
@@ -196,9 +196,13 @@ impl Page {
 
 /// The operations that a witness names, by the events that began them.
 fn mentioned(witness: &Witness) -> BTreeSet<u64> {
-    let placed = witness.steps.iter().map(|step| &step.operation);
+    let steps = witness.orders.iter().flat_map(|order| &order.steps);
+    let placed = steps.map(|step| &step.operation);
+    let missing = witness.orders.iter().flat_map(|order| &order.missing);
     let single = witness.refuted.iter().chain(&witness.failed_writer);
-    placed.chain(single).map(|shown| shown.invoked).collect()
+    let evidence = witness.needed.iter().chain(&witness.optional);
+    let all = placed.chain(missing).chain(single).chain(evidence);
+    all.map(|shown| shown.invoked).collect()
 }
 
 /// Of the operations in the prefix those that are over last, and those that
@@ -224,34 +228,43 @@ fn nearest<'a>(
     begun.iter().filter(is_kept).copied().collect()
 }
 
-/// Where the refuted operation had to take its place.
+/// Where the operations stand that have no order; where these are of the whole
+/// history, the place that the refuted one had to take.
 fn window(witness: &Witness) -> Window {
-    let last = witness.prefix.last;
+    let window = &witness.window;
     let refuted = witness.refuted.as_ref();
+    let (first, label) = match (window.from_any_state, refuted) {
+        (true, _) => (window.first, "no order is left here, whatever came before"),
+        (false, Some(refuted)) => (refuted.invoked, "no place is left here"),
+        (false, None) => (window.first, "no order is left here"),
+    };
     Window {
-        first: refuted.map_or(0, |shown| shown.invoked),
-        last,
-        label: "no place is left here",
+        first,
+        last: window.last,
+        label,
     }
 }
 
-/// The orders that come furthest, of which a witness has one.
+/// The orders that come furthest.
 fn orders(witness: &Witness, place: impl Fn(&Shown) -> Option<usize>) -> Vec<Order> {
-    let steps = witness.steps.iter().filter_map(|step| {
-        let (state, whole) = (brief(&step.state), full(&step.state));
-        Some(Step {
-            operation: place(&step.operation)?,
-            whole: Some(whole).filter(|whole| *whole != state),
-            state,
-        })
-    });
-    vec![Order {
-        skipped: witness.skipped,
-        before: brief(&witness.before),
-        steps: steps.collect(),
-        states: witness.states.iter().map(brief).collect(),
-        missing: witness.refuted.iter().filter_map(place).collect(),
-    }]
+    let order = |order: &witness::Order| {
+        let steps = order.steps.iter().filter_map(|step| {
+            let (state, whole) = (brief(&step.state), full(&step.state));
+            Some(Step {
+                operation: place(&step.operation)?,
+                whole: Some(whole).filter(|whole| *whole != state),
+                state,
+            })
+        });
+        Order {
+            skipped: order.skipped,
+            before: brief(&order.before),
+            steps: steps.collect(),
+            states: vec![brief(&order.state)],
+            missing: order.missing.iter().filter_map(&place).collect(),
+        }
+    };
+    witness.orders.iter().map(order).collect()
 }
 
 impl Bar {
