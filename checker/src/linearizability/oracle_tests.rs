@@ -334,7 +334,7 @@ fn up_to(calls: &[Call], last: u32) -> Vec<Call> {
     let until = end(&calls[last as usize]);
     let begun = calls.iter().filter(|call| call.invoked <= until).cloned();
     let opened = begun.map(|call| Call {
-        completed: call.completed.clone().filter(|(at, _)| *at <= until),
+        completed: call.completed.filter(|(at, _)| *at <= until),
         ..call
     });
     opened.collect()

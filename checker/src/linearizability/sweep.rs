@@ -213,7 +213,7 @@ impl<M: Mask> Telling<'_, M> {
             // What it hides could have stood just before.
             Effect::Replace(_) => {
                 let writes = self.newly_done(|effect| !effect.is_read_only()) & !own;
-                self.done = self.done | writes;
+                self.done |= writes;
                 for slot in writes.slots() {
                     self.order.became_optional(self.holders[slot as usize]);
                 }
