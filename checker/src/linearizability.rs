@@ -255,13 +255,7 @@ fn verdict(
     let judged = || keys.iter().zip(&jobs);
     let refuted = judged().filter(|(_, job)| job.progress == Progress::Refuted);
     if let Some(witness) = explain::witness(recording, refuted.collect(), meter) {
-        if witness.rechecked == Some(false) {
-            return Verdict::Unknown(Limit {
-                reason: "the checker found a refutation that does not hold".to_owned(),
-                checked: 0,
-            });
-        }
-        return Verdict::Invalid(Box::new(witness));
+        return refuted_by(witness);
     }
     let unsound = |(_, job): &(&KeyHistory, &Job)| !job.sound;
     let undecided = |(_, job): &(&KeyHistory, &Job)| job.progress == Progress::Paused;
@@ -280,6 +274,17 @@ fn verdict(
         reason,
         checked: completed.filter(|&at| at < reached).count(),
     })
+}
+
+/// The verdict by a witness: a refutation that does not hold is none.
+fn refuted_by(witness: Witness) -> Verdict<Box<Witness>> {
+    match witness.rechecked {
+        Some(false) => Verdict::Unknown(Limit {
+            reason: "the checker found a refutation that does not hold".to_owned(),
+            checked: 0,
+        }),
+        Some(true) | None => Verdict::Invalid(Box::new(witness)),
+    }
 }
 
 pub(crate) fn describe_time(time: Duration) -> String {

@@ -12,7 +12,7 @@ use super::object::{Call, Object, State};
 /// So many calls have a bit.
 const CALLS_MAX: usize = 128;
 /// So often a call is tried as the next.
-const TRIES_MAX: u64 = 1 << 18;
+const TRIES_MAX: u64 = 1 << 15;
 
 /// A call, as the evidence has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +40,19 @@ pub(crate) fn recheck(object: &Object, calls: &[Claimed], starts: &[State]) -> R
     if calls.len() > CALLS_MAX {
         return Rechecked::TooLarge;
     }
+    let set = |is_in: &dyn Fn(&Claimed) -> bool| {
+        let places = (0..).zip(calls).filter(|(_, it)| is_in(it));
+        places.fold(0_u128, |set, (place, _)| set | 1 << place)
+    };
+    let bounds = calls.iter().map(|next| Bounds {
+        before: set(&|it| it.needed && it.call.completed < next.call.invoked),
+        after: set(&|it| next.call.completed < it.call.invoked),
+    });
     let mut trial = Trial {
         object,
         calls,
+        bounds: bounds.collect(),
+        needed: set(&|it| it.needed),
         seen: FxHashSet::default(),
         left: TRIES_MAX,
     };
@@ -56,9 +66,19 @@ pub(crate) fn recheck(object: &Object, calls: &[Claimed], starts: &[State]) -> R
     Rechecked::Holds
 }
 
+/// Sets of calls, by their places.
+struct Bounds {
+    /// The needed ones that had completed when a call was invoked.
+    before: u128,
+    /// Those that were invoked when it had completed.
+    after: u128,
+}
+
 struct Trial<'a> {
     object: &'a Object,
     calls: &'a [Claimed],
+    bounds: Vec<Bounds>,
+    needed: u128,
     /// The calls that were placed, and the state that they left: what follows
     /// has been tried.
     seen: FxHashSet<(u128, State)>,
@@ -69,30 +89,82 @@ impl Trial<'_> {
     /// Whether the calls that are not `placed` can follow `state`; none if there
     /// was not enough left to know.
     fn has_order(&mut self, placed: u128, state: State) -> Option<bool> {
-        let calls = self.calls;
-        let is_placed = |place: usize| placed >> place & 1 == 1;
-        if (0..calls.len()).all(|place| is_placed(place) || !calls[place].needed) {
+        if self.needed & !placed == 0 {
             return Some(true);
         }
         if !self.seen.insert((placed, state)) {
             return Some(false);
         }
-        for (place, next) in calls.iter().enumerate() {
-            let forbids = |(other, it): (usize, &Claimed)| match is_placed(other) {
-                true => next.call.completed < it.call.invoked,
-                false => it.needed && it.call.completed < next.call.invoked,
-            };
-            if is_placed(place) || calls.iter().enumerate().any(forbids) {
+        for (place, next) in self.calls.iter().enumerate() {
+            let Bounds { before, after } = self.bounds[place];
+            if placed >> place & 1 == 1 || before & !placed != 0 || after & placed != 0 {
                 continue;
             }
             self.left = self.left.checked_sub(1)?;
-            let Some(after) = self.object.step_as_specified(next.call.class, state) else {
+            let Some(left) = self.object.step_as_specified(next.call.class, state) else {
                 continue;
             };
-            if self.has_order(placed | 1 << place, after)? {
+            if self.has_order(placed | 1 << place, left)? {
                 return Some(true);
             }
         }
         Some(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
+
+    fn writes_and_a_read(writes: u8, seen: u8) -> (Object, Vec<Claimed>) {
+        let write = |value: u8| TimedCall {
+            call: RegisterCall::Write(value),
+            invoked: value.into(),
+            completed: Some((200, RegisterReturn::Done)),
+        };
+        let read = TimedCall {
+            call: RegisterCall::Read,
+            invoked: 201,
+            completed: Some((202, RegisterReturn::Value(seen))),
+        };
+        let calls: Vec<_> = (1..=writes).map(write).chain([read]).collect();
+        let (object, calls) = Object::of_calls(Register { initial: 0 }, &calls);
+        let claimed = calls.into_iter().map(|call| Claimed { call, needed: true });
+        (object, claimed.collect())
+    }
+
+    #[test]
+    fn what_has_an_order_fails() {
+        let (object, mut calls) = writes_and_a_read(2, 1);
+        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Fails);
+        // After the other write it has none.
+        calls[1].call.invoked = 201;
+        calls[1].call.completed = 201;
+        calls[2].call.invoked = 202;
+        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Holds);
+        calls[1].needed = false;
+        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Fails);
+    }
+
+    #[test]
+    fn every_start_counts() {
+        let (object, calls) = writes_and_a_read(0, 0);
+        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Fails);
+        let (object, calls) = writes_and_a_read(0, 1);
+        assert_eq!(
+            recheck(&object, &calls, &[object.initial]),
+            Rechecked::Holds
+        );
+        let seen = 1;
+        assert_eq!(recheck(&object, &calls, &[0, seen]), Rechecked::Fails);
+    }
+
+    #[test]
+    fn too_many_orders_are_not_tried() {
+        for writes in [30, 140] {
+            let (object, calls) = writes_and_a_read(writes, 0);
+            assert_eq!(recheck(&object, &calls, &[0]), Rechecked::TooLarge);
+        }
     }
 }

@@ -19,6 +19,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::certificate::{Rechecked, recheck};
 use super::object::Object;
 use super::rounds::Meter;
@@ -26,11 +28,13 @@ use super::subhistory::{Choosing, Start, SubHistory, may_start_anywhere};
 use super::timeline::{Moment, Timeline};
 
 /// So many configurations are looked at in all, and for one sub-history.
-const CONFIGURATIONS_MAX: u64 = 1 << 21;
-const CONFIGURATIONS_EACH: u64 = 1 << 16;
+const CONFIGURATIONS_MAX: u64 = 1 << 19;
+const CONFIGURATIONS_EACH: u64 = 1 << 14;
+/// In all where there is no window: each is larger then, and less comes of it.
+const CONFIGURATIONS_WHOLE: u64 = 1 << 16;
 /// So many calls are made ready to be judged in the time in which one
 /// configuration is looked at.
-const CALLS_PREPARED: u64 = 4;
+const CALLS_PREPARED: u64 = 8;
 
 /// What refutes a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +97,14 @@ impl Shrinking<'_> {
                 self.narrow(until);
             }
             None => {
+                self.left = self.left.min(CONFIGURATIONS_WHOLE);
                 self.needed = self.begun_from(0);
                 holds = self.is_refuted(&self.needed.clone()) != Some(false);
-                self.drop_calls();
+                // Without what changes nothing there are no more configurations.
+                let (reads, others): (Vec<u32>, Vec<u32>) =
+                    self.needed.iter().partition(|&&call| self.is_read(call));
+                self.drop_calls(reads);
+                self.drop_calls(others);
             }
         }
         let part = self.choosing.choose(&self.needed, self.from, self.start);
@@ -190,25 +199,34 @@ impl Shrinking<'_> {
     fn shrink(&mut self, from: u32) {
         self.from = from;
         self.needed = self.begun_from(from);
-        self.drop_calls();
+        self.drop_calls(self.needed.clone());
     }
 
-    /// Drops calls as long as what is needed has no order.
-    fn drop_calls(&mut self) {
-        let mut size = self.needed.len().div_ceil(2);
+    /// Drops some of these calls as long as what is needed has no order.
+    fn drop_calls(&mut self, mut calls: Vec<u32>) {
+        let mut size = calls.len().div_ceil(2);
         let mut sure = true;
         while size > 0 {
             sure = true;
             let mut at = 0;
-            while at < self.needed.len() {
-                let until = (at + size).min(self.needed.len());
-                let fewer = [&self.needed[..at], &self.needed[until..]].concat();
-                match self.is_refuted(&fewer) {
-                    Some(true) => self.needed = fewer,
+            while at < calls.len() {
+                let until = (at + size).min(calls.len());
+                let dropped: FxHashSet<u32> = calls[at..until].iter().copied().collect();
+                let kept = self.needed.iter().filter(|call| !dropped.contains(call));
+                let kept: Vec<u32> = kept.copied().collect();
+                match self.is_refuted(&kept) {
+                    Some(true) => {
+                        self.needed = kept;
+                        calls.drain(at..until);
+                    }
                     decided => {
                         sure &= decided.is_some();
                         at = until;
                     }
+                }
+                if self.left == 0 {
+                    self.sure = false;
+                    return;
                 }
             }
             size = match size {
@@ -219,13 +237,15 @@ impl Shrinking<'_> {
         self.sure &= sure;
     }
 
+    fn is_read(&self, call: u32) -> bool {
+        let class = self.timeline.class(call);
+        self.object.effect(class).is_read_only()
+    }
+
     /// Whether these of the needed calls have no order.
     fn is_refuted(&mut self, needed: &[u32]) -> Option<bool> {
         if needed.is_empty() {
             return Some(false);
-        }
-        if self.left == 0 {
-            return None;
         }
         let part = self.choosing.choose(needed, self.from, self.start);
         self.judge(&part)

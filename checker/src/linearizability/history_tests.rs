@@ -13,8 +13,12 @@ use tribunal_histories::{
     Event, FailedCas, Header, History, Kind, Nil, Operation, Outcome, Process, Value, strategies,
 };
 
+use super::judge::Judge;
+use super::rounds::{Job, Meter};
+use super::search::Progress;
 use super::witness::{Order, Shown, Witness};
 use super::{Limits, Options, Report, check};
+use super::{Prepared, Recording, explain, refuted_by};
 use crate::Verdict;
 use crate::spec::Spec;
 
@@ -528,6 +532,37 @@ fn a_wrong_key_is_not_stuck_behind_a_hard_one() {
         assert_eq!(witness.key, Some("x".into()));
         assert!(witness.never_written);
     }
+}
+
+#[test]
+fn a_refutation_that_does_not_hold_is_unknown() {
+    let mut unsound = 0;
+    for seed in 0..300 {
+        let object = [Object::Register, Object::CasRegister, Object::Kv][seed as usize % 3];
+        let history = spoilt(object, seed);
+        if !brute_force(&history) {
+            continue;
+        }
+        let options = options(spec_of(object));
+        let prepared = Prepared::new(&history, &options).expect("a history");
+        let recording = Recording {
+            history: &history,
+            pairs: &prepared.pairs,
+        };
+        let meter = Meter::new(&options.limits);
+        // As a wrong engine would have it.
+        for key in &prepared.keys {
+            let mut job = Job::new(Judge::Refuted(Some(0)));
+            job.progress = Progress::Refuted;
+            let Some(witness) = explain::witness(&recording, vec![(key, &job)], &meter) else {
+                continue;
+            };
+            let verdict = refuted_by(witness);
+            assert!(matches!(verdict, Verdict::Unknown(_)), "seed {seed}");
+            unsound += 1;
+        }
+    }
+    assert!(unsound > 100, "{unsound}");
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(crate) struct KvNaming {
 struct KvSteps {
     kv: Kv,
     asked: Vec<Asked>,
+    /// Whether there is an append among them.
+    appends: bool,
 }
 
 impl KvNaming {
@@ -44,6 +46,7 @@ impl KvNaming {
             steps: KvSteps {
                 kv: Kv::new(initial, symbols),
                 asked: Vec::new(),
+                appends: false,
             },
             classes: Vec::new(),
             by_value: Vec::new(),
@@ -109,6 +112,7 @@ impl KvNaming {
                 unknown: number + 1,
             });
             self.steps.asked.push((call, returned));
+            self.steps.appends |= matches!(call, KvCall::Append(_));
         }
         number
     }
@@ -180,8 +184,7 @@ impl Steps for KvSteps {
 
     /// It differs from every symbol, and only an append asks for more.
     fn knows_elsewhere(&self) -> bool {
-        let is_append = |(call, _): &Asked| matches!(call, KvCall::Append(_));
-        !self.asked.iter().any(is_append)
+        !self.appends
     }
 
     fn show(&self, state: State) -> Value {
