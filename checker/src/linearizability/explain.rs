@@ -382,18 +382,15 @@ impl<'a> Refutation<'a> {
 
     /// An operation that failed, if it alone wrote what the refuted one saw.
     fn failed_writer(&self) -> Option<Shown> {
-        let wrote = |done: &Done| match self.key.spec.is_container() {
-            true => {
-                let put = self.never_put();
-                put.is_some_and(|put| *self.recording.argument(done.operation) == put)
-            }
-            false => {
-                let wanted = self.wanted().filter(|_| self.never_written());
-                let class = done.class();
-                wanted
-                    .zip(class)
-                    .is_some_and(|(wanted, class)| self.may_leave(class, wanted))
-            }
+        let is_container = self.key.spec.is_container();
+        let put = is_container.then(|| self.never_put()).flatten();
+        let looks_for_one = !is_container && self.never_written();
+        let wanted = self.wanted().filter(|_| looks_for_one);
+        let wrote = |done: &Done| match &put {
+            Some(put) => self.recording.argument(done.operation) == put,
+            None => wanted
+                .zip(done.class())
+                .is_some_and(|(wanted, class)| self.may_leave(class, wanted)),
         };
         let history = self.recording.history;
         let failed = self.key.operations.iter().find(|done| {

@@ -11,6 +11,7 @@ use tribunal_histories::Format;
 
 use super::{FileReport, Report};
 use crate::exit::Conclusion;
+use crate::output::shell_word;
 use crate::units::Human;
 
 /// The files, the verdict of all, where their pages are if `html` asked for
@@ -109,15 +110,22 @@ pub fn files(files: &[FileReport]) -> String {
 fn next(files: &[FileReport]) -> String {
     let invalid = |file: &&FileReport| file.verdict == Conclusion::Invalid;
     if let Some(file) = files.iter().find(invalid) {
-        let (name, typed) = (file.file.display(), &file.typed);
+        let (name, typed) = (shell_word(&file.file), &file.typed);
         return format!("again:   tribunal verify {name}{typed} --format json");
     }
-    match files.iter().find(|file| file.limited) {
-        Some(file) => format!(
-            "again:   tribunal verify {}{} --timeout 1h --memory 16GiB",
-            file.file.display(),
+    let Some(file) = files.iter().find(|file| file.limited) else {
+        return String::new();
+    };
+    let name = shell_word(&file.file);
+    match file.engine {
+        // What one engine cannot, the others may.
+        Some(engine) => {
+            let typed = file.typed.replace(&format!(" --engine {engine}"), "");
+            format!("again:   tribunal verify {name}{typed}")
+        }
+        None => format!(
+            "again:   tribunal verify {name}{} --timeout 1h --memory 16GiB",
             file.typed
         ),
-        None => String::new(),
     }
 }
