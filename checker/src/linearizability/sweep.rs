@@ -19,6 +19,9 @@ pub(crate) struct Sweep<M> {
     timeline: Arc<Timeline>,
     frontier: Frontier<M>,
     progress: Progress,
+    /// With how many configurations a completion was last tried in vain: it
+    /// begins anew, and needs more.
+    tried: u64,
 }
 
 /// What a sweep shows, whatever its width.
@@ -65,6 +68,7 @@ impl<M: Mask + 'static> Sweep<M> {
             object: Arc::clone(object),
             timeline: Arc::clone(timeline),
             progress: Progress::Paused,
+            tried: 0,
         }
     }
 
@@ -95,7 +99,8 @@ impl<M: Mask + 'static> Sweep<M> {
 
 impl<M: Mask + 'static> Sweeping for Sweep<M> {
     fn run(&mut self, configurations: u64) -> Progress {
-        let mut left = configurations;
+        let given = configurations.max(2 * self.tried);
+        let mut left = given;
         let mut moments = configurations.saturating_mul(MOMENTS_FREE);
         while self.progress == Progress::Paused && moments > 0 {
             moments -= 1;
@@ -116,9 +121,12 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
                 Moment::End(call) => {
                     let slot = self.timeline.ends[call as usize].slot;
                     match self.frontier.end(&*self.object, slot, &mut left) {
-                        Taken::Accounted => {}
+                        Taken::Accounted => self.tried = 0,
                         Taken::Refuted => self.progress = Progress::Refuted,
-                        Taken::Unfinished => break,
+                        Taken::Unfinished => {
+                            self.tried = given;
+                            break;
+                        }
                     }
                 }
             }
