@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
-use tribunal_checker::{Engine, Limits, Options, Prepared, Spec, Verdict, is_linearizable_small};
+use tribunal_checker::{
+    Engine, Limits, Online, Options, Prepared, Spec, Verdict, is_linearizable_small,
+};
 use tribunal_histories::{Event, FailedCas, Header, History, Kind, Process, Value};
 
 /// How clients behave.
@@ -75,6 +77,9 @@ fn main() {
         if is_asked(&format!("{name}, {}", load.operations)) {
             row(name, &load, bar, engine);
         }
+    }
+    if is_asked("online") {
+        online();
     }
     if is_asked("80 operations") {
         many();
@@ -280,6 +285,41 @@ fn row(name: &str, load: &Load, bar: Option<f64>, engine: Option<Engine>) {
         ms(checking),
         ms(preparing)
     );
+}
+
+/// A history of five values and ten clients, judged as it comes, five times over:
+/// what is held must not grow with it.
+fn online() {
+    let history = generate(&Load {
+        operations: 1_000_000,
+        ..FIVE
+    });
+    let mut online = Online::new(&history.header, Spec::CasRegister);
+    let mut offset = 0;
+    for _ in 0..5 {
+        // A key of its own: it begins with nothing.
+        let key = Some(Value::Int(offset as i64));
+        let again = history.events.iter().map(|event| Event {
+            index: event.index + offset,
+            key: key.clone(),
+            ..event.clone()
+        });
+        let again: Vec<Event> = again.collect();
+        offset += history.events.len() as u64;
+        let begun = processor_time();
+        let violations = again.iter().filter(|event| {
+            let violation = online.event(event).expect("an event");
+            violation.is_some()
+        });
+        assert_eq!(violations.count(), 0);
+        let spent = processor_time() - begun;
+        println!(
+            "online, five values, 10 clients: {:.2} M events/s (bar 2), {} bytes held, {} keys given up",
+            again.len() as f64 / spent.as_secs_f64() / 1e6,
+            online.bytes(),
+            online.given_up()
+        );
+    }
 }
 
 /// A thousand histories of eighty operations, one in twelve of them of unknown
