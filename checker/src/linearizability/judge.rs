@@ -221,7 +221,13 @@ impl Engines {
         match engine {
             Engine::Zones | Engine::Monitor => (Progress::Paused, false),
             Engine::Frontier => match self.sweep.work(|| sweep(object, timeline, None)) {
-                Some(sweep) => (sweep.run(moves), sweep.is_quick()),
+                Some(sweep) => {
+                    let stands = (sweep.run(moves), sweep.is_quick());
+                    if sweep.is_stuck() {
+                        self.sweep = Turn::Out;
+                    }
+                    stands
+                }
                 None => (Progress::Paused, false),
             },
             Engine::DepthFirst => {

@@ -13,6 +13,10 @@ use crate::specification::Effect;
 /// So many moments are gone past for each configuration that may be looked at.
 const MOMENTS_FREE: u64 = 64;
 
+/// A completion that needs more configurations is not gone past: the limits are
+/// looked at only between two.
+const CONFIGURATIONS_MAX: u64 = 1 << 18;
+
 /// A frontier that goes over a history.
 pub(crate) struct Sweep<M> {
     object: Arc<Object>,
@@ -22,6 +26,8 @@ pub(crate) struct Sweep<M> {
     /// With how many configurations a completion was last tried in vain: it
     /// begins anew, and needs more.
     tried: u64,
+    /// What was given since and not spent.
+    saved: u64,
 }
 
 /// What a sweep shows, whatever its width.
@@ -32,6 +38,8 @@ pub(crate) trait Sweeping: Send {
     fn bytes(&self) -> usize;
     /// Whether it costs little more than reading the history.
     fn is_quick(&self) -> bool;
+    /// Whether it has come to a completion that it cannot go past.
+    fn is_stuck(&self) -> bool;
     /// Whether there may be orders that were given up, so that a refutation means
     /// nothing.
     fn is_cut(&self) -> bool;
@@ -69,6 +77,7 @@ impl<M: Mask + 'static> Sweep<M> {
             timeline: Arc::clone(timeline),
             progress: Progress::Paused,
             tried: 0,
+            saved: 0,
         }
     }
 
@@ -99,7 +108,11 @@ impl<M: Mask + 'static> Sweep<M> {
 
 impl<M: Mask + 'static> Sweeping for Sweep<M> {
     fn run(&mut self, configurations: u64) -> Progress {
-        let given = configurations.max(2 * self.tried);
+        self.saved = self.saved.saturating_add(configurations);
+        if self.progress == Progress::Paused && (self.is_stuck() || self.saved < 2 * self.tried) {
+            return Progress::Paused;
+        }
+        let given = std::mem::take(&mut self.saved).min(CONFIGURATIONS_MAX.max(configurations));
         let mut left = given;
         let mut moments = configurations.saturating_mul(MOMENTS_FREE);
         while self.progress == Progress::Paused && moments > 0 {
@@ -141,6 +154,10 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
     fn is_quick(&self) -> bool {
         const CONFIGURATIONS_MIN: u64 = 1 << 12;
         self.frontier.looked_at() <= CONFIGURATIONS_MIN + 4 * u64::from(self.frontier.at())
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.tried >= CONFIGURATIONS_MAX
     }
 
     fn is_cut(&self) -> bool {
