@@ -80,7 +80,9 @@ impl KeyHistory {
         (calls, whose)
     }
 
-    fn call(&self, done: &Done, until: u32) -> Option<Call> {
+    /// The call that an operation is in the prefix up to the event `until`, if it
+    /// is one.
+    pub(crate) fn call(&self, done: &Done, until: u32) -> Option<Call> {
         let has_completed = done.completed != NEVER && done.completed <= until;
         if done.class == NONE || has_completed && done.ending == Ending::Failed {
             return None;

@@ -64,6 +64,17 @@ impl<T> Turn<T> {
         self.working_mut()
     }
 
+    /// The progress of an engine that can only refute: it is out once it has
+    /// found an order.
+    fn unless_explained(&mut self, progress: Option<Progress>) -> Progress {
+        match progress {
+            Some(Progress::Refuted) => return Progress::Refuted,
+            Some(Progress::Explained) => *self = Turn::Out,
+            Some(Progress::Paused) | None => {}
+        }
+        Progress::Paused
+    }
+
     fn working(&self) -> Option<&T> {
         match self {
             Turn::Works(engine) => Some(engine),
@@ -245,12 +256,7 @@ impl Engines {
                 let relaxed = self.relaxed.work(|| qualifies.then(begin));
                 let progress = relaxed.map(|search| search.run(moves));
                 // That there is an order if calls count twice says nothing.
-                let is_over = progress == Some(Progress::Explained);
-                let refuted = only_if(Progress::Refuted, progress);
-                if is_over {
-                    self.relaxed = Turn::Out;
-                }
-                (refuted, false)
+                (self.relaxed.unless_explained(progress), false)
             }
             Engine::Windows => {
                 let around = self.hard_moment();
@@ -258,12 +264,7 @@ impl Engines {
                 let begin = || Windows::new(&self.object, &self.timeline);
                 let windows = self.windows.work(|| qualifies.then(begin));
                 let progress = windows.map(|windows| windows.run(moves, around));
-                let is_over = progress == Some(Progress::Explained);
-                let refuted = only_if(Progress::Refuted, progress);
-                if is_over {
-                    self.windows = Turn::Out;
-                }
-                (refuted, false)
+                (self.windows.unless_explained(progress), false)
             }
             Engine::Beam => {
                 let width = self.beam_width;
@@ -341,13 +342,5 @@ impl Engines {
         };
         let order = order.and_then(|orders| orders.into_iter().next());
         order.filter(|order| self.object.replays(&self.timeline.calls, order))
-    }
-}
-
-/// This progress if it is what there is; otherwise it may go on.
-fn only_if(wanted: Progress, progress: Option<Progress>) -> Progress {
-    match progress {
-        Some(progress) if progress == wanted => wanted,
-        _ => Progress::Paused,
     }
 }

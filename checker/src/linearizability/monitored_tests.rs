@@ -4,12 +4,12 @@
 //! A history is what clients see of an object that works, mostly: now and then
 //! an answer is drawn at random from those that it could have had somewhere.
 
-use rustc_hash::FxHashSet;
 use tribunal_histories::{Event, FailedCas, Header, History, Kind, Nil, Outcome, Process, Value};
 
 use super::dialect::{self, KeyHistory};
 use super::judge::Judge;
 use super::object::NEVER;
+use super::oracle::brute_force::brute_force;
 use super::search::Progress;
 use super::{Engine, Options, check};
 use crate::monitors::Decided;
@@ -420,33 +420,6 @@ fn timed<S: Recorded>(specification: &S, history: &History) -> Vec<TimedCallOf<S
     timed
 }
 
-/// Whether the calls can be ordered, by trying all orders.
-fn brute_force<S: Recorded>(
-    specification: &S,
-    calls: &[TimedCallOf<S>],
-    placed: u64,
-    state: &S::State,
-    seen: &mut FxHashSet<(u64, S::State)>,
-) -> bool {
-    let left = || (0..calls.len()).filter(|place| placed >> place & 1 == 0);
-    if left().all(|place| calls[place].completed.is_none()) {
-        return true;
-    }
-    if !seen.insert((placed, state.clone())) {
-        return false;
-    }
-    let completes = |place: usize| calls[place].completed.as_ref().map(|(at, _)| *at);
-    let first = left().filter_map(completes).min().unwrap_or(u32::MAX);
-    let mut next = left().filter(|&place| calls[place].invoked < first);
-    next.any(|place| {
-        let call = &calls[place];
-        let after = specification.step(state, &call.call, call.returned());
-        after.is_some_and(|after| {
-            brute_force(specification, calls, placed | 1 << place, &after, seen)
-        })
-    })
-}
-
 /// What an engine says of all parts; none if it cannot know.
 fn judged(keys: &[KeyHistory], engine: Option<Engine>) -> Option<bool> {
     let judged = keys.iter().map(|key| {
@@ -504,8 +477,7 @@ fn agree<S: Recorded>(spec: Spec) -> (usize, usize) {
         let history = random_history::<S>(spec, &mut random, operations);
         let specification = S::holding(&history.header.initial).expect("it can hold that");
         let calls = timed(&specification, &history);
-        let state = specification.initial();
-        let expected = brute_force(&specification, &calls, 0, &state, &mut FxHashSet::default());
+        let expected = brute_force(&specification, &calls);
         valid += usize::from(expected);
         let pairs = history.pairs().expect("a history");
         let keys = dialect::keys(&history, &pairs, spec, Nil::Initial).expect("a history");
