@@ -15,7 +15,7 @@
 //! | `frontier`, `antichain`, `mask`, `sweep` | all orders at once, moment by moment |
 //! | `search`, `moves`, `slots`, `depth_first` | one order after the other |
 //! | `crashed` | which calls of unknown outcome an order has used |
-//! | `order` | the order that an engine found |
+//! | `order`, `telling` | the order that an engine found |
 //! | `windows` | stretches of a history that have no order wherever they start |
 //! | [`online`] | a history that is still recorded |
 //! | `rounds` | many keys at once, within limits |
@@ -54,6 +54,7 @@ mod search;
 mod slots;
 mod subhistory;
 mod sweep;
+mod telling;
 mod timeline;
 mod windows;
 pub mod witness;
@@ -159,6 +160,7 @@ pub struct Prepared<'a> {
     history: &'a History,
     pairs: Vec<Pair>,
     keys: Vec<KeyHistory>,
+    completed_ok: usize,
 }
 
 impl<'a> Prepared<'a> {
@@ -171,8 +173,13 @@ impl<'a> Prepared<'a> {
         let pairs = history.pairs()?;
         let nil = options.nil.unwrap_or(history.header.nil);
         let keys = dialect::keys(history, &pairs, options.spec, nil)?;
+        let is_ok = |pair: &&Pair| {
+            let completion = pair.completed.map(|at| &history.events[at as usize]);
+            completion.is_some_and(|event| event.kind == Kind::Ok)
+        };
         Ok(Prepared {
             history,
+            completed_ok: pairs.iter().filter(is_ok).count(),
             pairs,
             keys,
         })
@@ -193,13 +200,9 @@ impl<'a> Prepared<'a> {
                 checked: 0,
             })
         });
-        let is_ok = |pair: &&Pair| {
-            let completion = pair.completed.map(|at| &self.history.events[at as usize]);
-            completion.is_some_and(|event| event.kind == Kind::Ok)
-        };
         Report {
             operations: self.pairs.len(),
-            completed_ok: self.pairs.iter().filter(is_ok).count(),
+            completed_ok: self.completed_ok,
             // Those of one key stand together.
             keys: self.keys.chunk_by(|one, next| one.key == next.key).count(),
             verdict,
@@ -247,9 +250,9 @@ fn verdict(
     meter: &Meter<'_>,
 ) -> Verdict<Box<Witness>> {
     let whole = |key: &KeyHistory| key.calls(NEVER - 1).0;
-    let mut jobs: Vec<Job> = keys
+    let mut jobs: Vec<Job<'_>> = keys
         .iter()
-        .map(|key| Job::new(Judge::new(&key.object, whole(key), engine)))
+        .map(|key| Job::new(move || Judge::new(&key.object, whole(key), engine)))
         .collect();
     rounds::run(&mut jobs, meter);
     let judged = || keys.iter().zip(&jobs);
@@ -257,8 +260,8 @@ fn verdict(
     if let Some(witness) = explain::witness(recording, refuted.collect(), meter) {
         return refuted_by(witness);
     }
-    let unsound = |(_, job): &(&KeyHistory, &Job)| !job.sound;
-    let undecided = |(_, job): &(&KeyHistory, &Job)| job.progress == Progress::Paused;
+    let unsound = |(_, job): &(&KeyHistory, &Job<'_>)| !job.sound;
+    let undecided = |(_, job): &(&KeyHistory, &Job<'_>)| job.progress == Progress::Paused;
     let is_unsound = judged().any(|it| unsound(&it));
     if !is_unsound && !judged().any(|it| undecided(&it)) {
         return Verdict::Valid;

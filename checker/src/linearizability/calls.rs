@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::judge::Judge;
 use super::object::Object;
-use super::rounds::{self, Job, Meter};
+use super::rounds::Meter;
 use super::search::Progress;
 use super::{Limits, unknown_reason};
 use crate::specification::{Specification, TimedCallOf};
@@ -35,17 +35,22 @@ pub fn check_calls<S: Specification>(
 ) -> Order {
     let meter = Meter::new(limits);
     let (object, numbered) = Object::of_calls(specification.clone(), calls);
-    let mut jobs = vec![Job::new(Judge::new(&Arc::new(object), numbered, None))];
-    rounds::run(&mut jobs, &meter);
+    let mut judge = Judge::new(&Arc::new(object), numbered, None);
+    let mut held = 0;
+    let progress = judge.decide(u64::MAX, |bytes| {
+        meter.account(&mut held, bytes);
+        meter.goes_on()
+    });
     let place = |call: u32| call as usize;
-    let Some(job) = jobs.pop() else {
-        return Order::None(None);
+    let order = match progress {
+        Progress::Refuted => return Order::None(judge.blamed().map(place)),
+        Progress::Explained => judge.order(),
+        Progress::Paused => None,
     };
-    match (job.progress, job.order) {
-        (Progress::Explained, Some(order)) => Order::Found(order.into_iter().map(place).collect()),
-        (Progress::Refuted, _) => Order::None(job.furthest.map(place)),
-        _ => Order::Unknown(Limit {
-            reason: unknown_reason(&meter, !job.sound, None),
+    match order {
+        Some(order) => Order::Found(order.into_iter().map(place).collect()),
+        None => Order::Unknown(Limit {
+            reason: unknown_reason(&meter, progress == Progress::Explained, None),
             checked: 0,
         }),
     }

@@ -71,7 +71,7 @@ impl<B: Slots> DepthFirst for Search<B> {
             Progress::Explained => self.explanation(),
             Progress::Refuted | Progress::Paused => self.furthest().moves.clone(),
         };
-        let mut order = Order::default();
+        let mut order = Order::of(self.timeline.calls.len());
         self.retrace(&moves, &mut order);
         order.calls()
     }

@@ -30,7 +30,6 @@ use crate::specification::Effect;
 
 /// A prefix is taken for not refuted if so many moves do not refute it.
 const MOVES_MAX: u64 = 1 << 22;
-const MOVES_IN_SLICE: u64 = 1 << 12;
 /// So many steps of the furthest order are shown.
 const STEPS_SHOWN: usize = 12;
 /// So many operations are shown that could come next.
@@ -46,7 +45,7 @@ const KEYS_COMPARED: usize = 8;
 /// that shows first.
 pub(crate) fn witness(
     recording: &Recording<'_>,
-    mut refuted: Vec<(&KeyHistory, &Job)>,
+    mut refuted: Vec<(&KeyHistory, &Job<'_>)>,
     meter: &Meter<'_>,
 ) -> Option<Witness> {
     refuted.sort_by_cached_key(|(key, job)| key.reached(job.blamed, true));
@@ -76,7 +75,7 @@ impl KeyHistory {
 /// The event that ends the shortest prefix which is refuted, and whether it
 /// is known for the shortest. No prefix that ends before the furthest completion
 /// of the `job` is.
-fn shortest_refuted(key: &KeyHistory, job: &Job, meter: &Meter<'_>) -> (u32, bool) {
+fn shortest_refuted(key: &KeyHistory, job: &Job<'_>, meter: &Meter<'_>) -> (u32, bool) {
     let from = key.reached(job.furthest, true);
     let completed = key.operations.iter().map(|it| it.completed);
     let later = completed.filter(|&place| place != NEVER && place >= from);
@@ -120,17 +119,11 @@ fn shortest_refuted(key: &KeyHistory, job: &Job, meter: &Meter<'_>) -> (u32, boo
 /// known.
 fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     let (calls, _) = key.calls(until);
-    let mut judge = Judge::new(&key.object, calls, None);
-    let mut left = MOVES_MAX;
-    while left > 0 {
-        match judge.run(MOVES_IN_SLICE) {
-            Progress::Refuted => return Some(true),
-            Progress::Explained => return Some(false),
-            Progress::Paused if !meter.goes_on() => return None,
-            Progress::Paused => left -= MOVES_IN_SLICE,
-        }
+    match Judge::new(&key.object, calls, None).decide(MOVES_MAX, |_| meter.goes_on()) {
+        Progress::Refuted => Some(true),
+        Progress::Explained => Some(false),
+        Progress::Paused => None,
     }
-    None
 }
 
 /// The refuted prefix, with what refutes it and the orders that come furthest.
@@ -156,11 +149,7 @@ impl<'a> Refutation<'a> {
         let (calls, whose) = key.calls(until);
         // Only a finished search knows how far an order comes.
         let mut judge = Judge::new(&key.object, calls.clone(), None);
-        for _ in 0..MOVES_MAX / MOVES_IN_SLICE {
-            if judge.run(MOVES_IN_SLICE) != Progress::Paused {
-                break;
-            }
-        }
+        judge.decide(MOVES_MAX, |_| meter.goes_on());
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
         let last = calls.iter().position(ends_it).map(|call| call as u32);

@@ -405,7 +405,7 @@ impl<M: Mask> Frontier<M> {
 
     /// Goes past the completion of the call in `slot`, which owes nothing:
     /// forgets it, and states that cannot be seen after this moment.
-    pub(super) fn leave(&mut self, slot: u32) {
+    fn leave(&mut self, slot: u32) {
         let bit = M::of(slot);
         let open = &mut self.open;
         open.reads &= !bit;
@@ -496,32 +496,6 @@ impl<M: Mask> Frontier<M> {
         }
         let place = self.met.add(configuration, &self.open, &self.used_sets);
         self.stack.extend(place);
-    }
-
-    /// Lets a call be the next of the only configuration there is; whether that
-    /// is possible.
-    pub(super) fn follow<D: Does + ?Sized>(
-        &mut self,
-        does: &D,
-        call: u32,
-        class: u32,
-        slot: Option<u32>,
-    ) -> bool {
-        let Some(first) = self.configurations.first().copied() else {
-            return false;
-        };
-        let held = self.held(does, call, class);
-        let Some(next) = self.placed(does, &first, held, slot.map(M::of)) else {
-            return false;
-        };
-        self.configurations[0] = next;
-        true
-    }
-
-    /// The open calls that owe nothing in the first configuration.
-    pub(super) fn done(&self) -> M {
-        let first = self.configurations.first();
-        first.map_or(M::EMPTY, |it| it.done)
     }
 
     /// The configuration in which a call is the next in the order, if that is

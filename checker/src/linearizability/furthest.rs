@@ -82,7 +82,6 @@ fn order_without(
     call: u32,
     meter: &Meter<'_>,
 ) -> Option<Vec<u32>> {
-    const MOVES_IN_SLICE: u64 = 1 << 12;
     let until = timeline.calls[call as usize].completed;
     let opened = |it: &Call| match it.completed < until {
         true => *it,
@@ -94,14 +93,10 @@ fn order_without(
     };
     let begun = timeline.calls.iter().take_while(|it| it.invoked <= until);
     let mut judge = Judge::new(object, begun.map(opened).collect(), None);
-    for _ in 0..MOVES_TO_SHOW / MOVES_IN_SLICE {
-        match judge.run(MOVES_IN_SLICE) {
-            Progress::Explained => return judge.order(),
-            Progress::Paused if meter.goes_on() => {}
-            Progress::Paused | Progress::Refuted => break,
-        }
+    match judge.decide(MOVES_TO_SHOW, |_| meter.goes_on()) {
+        Progress::Explained => judge.order(),
+        Progress::Paused | Progress::Refuted => None,
     }
-    None
 }
 
 /// What an order leaves.

@@ -13,6 +13,9 @@ use super::windows::{self, Windows};
 use super::zones::{self, Zones};
 use crate::monitors::Decided;
 
+/// After so many moves it is asked whether to go on.
+const MOVES_IN_SLICE: u64 = 1 << 12;
+
 /// How many configurations the beam keeps at first, and at last.
 const BEAM: (usize, usize) = (16, 1024);
 
@@ -128,6 +131,24 @@ impl Judge {
             windows: Turn::Waits,
             decided: None,
         }))
+    }
+
+    /// Goes on for at most so many moves, and as long as `goes_on` says so; it is
+    /// told how many bytes are held. One slice is run in any case.
+    pub(crate) fn decide(
+        &mut self,
+        moves: u64,
+        mut goes_on: impl FnMut(usize) -> bool,
+    ) -> Progress {
+        let mut left = moves;
+        loop {
+            let progress = self.run(left.min(MOVES_IN_SLICE));
+            left = left.saturating_sub(MOVES_IN_SLICE);
+            let is_over = progress != Progress::Paused || self.is_exhausted();
+            if is_over || !goes_on(self.bytes()) || left == 0 {
+                return progress;
+            }
+        }
     }
 
     /// Goes on for at most so many moves, of each engine.

@@ -14,18 +14,13 @@ use super::search::Progress;
 use super::{Limits, describe_bytes, describe_time};
 
 const MOVES_IN_FIRST_ROUND: u64 = 1 << 14;
-/// After so many moves the limits are looked at.
-const MOVES_IN_SLICE: u64 = 1 << 12;
 
 /// One key's search and how it stands.
-pub(crate) struct Job {
-    /// None once the key is decided: the search may hold a lot.
-    search: Option<Judge>,
+pub(crate) struct Job<'a> {
+    search: Search<'a>,
     pub(crate) progress: Progress,
     /// The call whose completion no order accounts for so far.
     pub(crate) furthest: Option<u32>,
-    /// The order that was found, if it is one.
-    pub(crate) order: Option<Vec<u32>>,
     /// The call that a refutation is due to, if one is known.
     pub(crate) blamed: Option<u32>,
     /// Whether the order that was found, if one was, is one.
@@ -35,13 +30,21 @@ pub(crate) struct Job {
     bytes: usize,
 }
 
-impl Job {
-    pub(crate) fn new(search: Judge) -> Self {
+/// A key's search takes memory only while it is at work: what the last key held
+/// serves the next.
+enum Search<'a> {
+    Waits(Box<dyn FnOnce() -> Judge + Send + 'a>),
+    Works(Judge),
+    Over,
+}
+
+impl<'a> Job<'a> {
+    /// The job of judging a key by what `begin` makes at its first turn.
+    pub(crate) fn new(begin: impl FnOnce() -> Judge + Send + 'a) -> Self {
         Job {
-            search: Some(search),
+            search: Search::Waits(Box::new(begin)),
             progress: Progress::Paused,
             furthest: None,
-            order: None,
             blamed: None,
             sound: true,
             exhausted: false,
@@ -49,26 +52,32 @@ impl Job {
         }
     }
 
-    /// Tries at most so many moves more; says how many bytes it holds then.
-    fn run(&mut self, moves: u64) -> usize {
-        let Some(search) = &mut self.search else {
-            return 0;
+    /// Tries at most so many moves more.
+    fn take_turn(&mut self, moves: u64, meter: &Meter<'_>) {
+        if self.progress != Progress::Paused || self.exhausted || !meter.goes_on() {
+            return;
+        }
+        let mut judge = match std::mem::replace(&mut self.search, Search::Over) {
+            Search::Waits(begin) => begin(),
+            Search::Works(judge) => judge,
+            Search::Over => return,
         };
-        self.progress = search.run(moves);
-        self.furthest = search.furthest();
+        let bytes = &mut self.bytes;
+        self.progress = judge.decide(moves, |held| {
+            meter.account(bytes, held);
+            meter.goes_on()
+        });
+        self.furthest = judge.furthest();
         match self.progress {
             Progress::Paused => {
-                self.exhausted = search.is_exhausted();
-                return search.bytes();
+                self.exhausted = judge.is_exhausted();
+                self.search = Search::Works(judge);
+                return;
             }
-            Progress::Explained => {
-                self.order = search.order();
-                self.sound = self.order.is_some();
-            }
-            Progress::Refuted => self.blamed = search.blamed(),
+            Progress::Explained => self.sound = judge.order().is_some(),
+            Progress::Refuted => self.blamed = judge.blamed(),
         }
-        self.search = None;
-        0
+        meter.account(&mut self.bytes, 0);
     }
 }
 
@@ -120,15 +129,16 @@ impl<'a> Meter<'a> {
         false
     }
 
-    fn account(&self, job: &mut Job, bytes: usize) {
+    /// Somebody holds so many bytes now, not as many as `held` says.
+    pub(crate) fn account(&self, held: &mut usize, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_sub(job.bytes, Ordering::Relaxed);
-        job.bytes = bytes;
+        self.bytes.fetch_sub(*held, Ordering::Relaxed);
+        *held = bytes;
     }
 }
 
 /// Runs the jobs until all are decided, one is refuted, or a limit is met.
-pub(crate) fn run(jobs: &mut Vec<Job>, meter: &Meter<'_>) {
+pub(crate) fn run(jobs: &mut Vec<Job<'_>>, meter: &Meter<'_>) {
     let mut moves = MOVES_IN_FIRST_ROUND;
     let goes_on = |job: &Job| job.progress == Progress::Paused && !job.exhausted;
     while meter.goes_on() && jobs.iter().any(goes_on) {
@@ -140,37 +150,27 @@ pub(crate) fn run(jobs: &mut Vec<Job>, meter: &Meter<'_>) {
     }
 }
 
-fn round(jobs: &mut Vec<Job>, moves: u64, meter: &Meter<'_>) {
+fn round(jobs: &mut Vec<Job<'_>>, moves: u64, meter: &Meter<'_>) {
     let paused = jobs.iter().filter(|job| job.progress == Progress::Paused);
     let threads = meter.limits.threads.clamp(1, paused.count().max(1));
     if threads == 1 {
         for job in jobs {
-            take_turn(job, moves, meter);
+            job.take_turn(moves, meter);
         }
         return;
     }
     let next = AtomicUsize::new(0);
-    let shared: Vec<Mutex<Job>> = std::mem::take(jobs).into_iter().map(Mutex::new).collect();
+    let shared: Vec<Mutex<Job<'_>>> = std::mem::take(jobs).into_iter().map(Mutex::new).collect();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(job) = shared.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let mut job = job.lock().unwrap_or_else(PoisonError::into_inner);
-                    take_turn(&mut job, moves, meter);
+                    job.take_turn(moves, meter);
                 }
             });
         }
     });
-    let unlocked = |job: Mutex<Job>| job.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let unlocked = |job: Mutex<_>| job.into_inner().unwrap_or_else(PoisonError::into_inner);
     *jobs = shared.into_iter().map(unlocked).collect();
-}
-
-fn take_turn(job: &mut Job, moves: u64, meter: &Meter<'_>) {
-    let mut left = moves;
-    while job.progress == Progress::Paused && !job.exhausted && left > 0 && meter.goes_on() {
-        let slice = left.min(MOVES_IN_SLICE);
-        let bytes = job.run(slice);
-        left -= slice;
-        meter.account(job, bytes);
-    }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::frontier::{Decision, Frontier, Seen, Taken};
 use super::mask::Mask;
 use super::object::{Object, State};
-use super::order::Order;
 use super::search::Progress;
+use super::telling;
 use super::timeline::{Moment, Timeline};
-use crate::specification::Effect;
 
 /// So many moments are gone past for each configuration that may be looked at.
 const MOMENTS_FREE: u64 = 64;
@@ -80,30 +79,6 @@ impl<M: Mask + 'static> Sweep<M> {
             saved: 0,
         }
     }
-
-    /// The calls in the order that the decisions make of them.
-    fn order(&self, decided: &[Decision]) -> Vec<u32> {
-        let mut telling = Telling {
-            frontier: frontier::<M>(&self.object, &self.timeline, false),
-            holders: vec![0; self.timeline.slots],
-            done: M::EMPTY,
-            order: Order::default(),
-            object: &self.object,
-            timeline: &self.timeline,
-        };
-        let mut decided = decided.iter().peekable();
-        let moments = &self.timeline.moments;
-        for (place, &moment) in (0..=self.frontier.at()).zip(moments) {
-            while let Some(decision) = decided.next_if(|it| it.moment == place) {
-                telling.place(decision.call);
-            }
-            if place == self.frontier.at() {
-                break;
-            }
-            telling.pass(moment);
-        }
-        telling.order.calls()
-    }
 }
 
 impl<M: Mask + 'static> Sweeping for Sweep<M> {
@@ -170,7 +145,10 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
 
     fn orders(&self, count: usize) -> Vec<Vec<u32>> {
         let decided = self.frontier.decided(count);
-        decided.iter().map(|decided| self.order(decided)).collect()
+        let order = |decided: &Vec<Decision>| {
+            telling::order(&self.object, &self.timeline, decided, self.frontier.at())
+        };
+        decided.iter().map(order).collect()
     }
 }
 
@@ -190,86 +168,5 @@ struct SeenLater(Arc<Timeline>);
 impl Seen for SeenLater {
     fn until(&mut self, state: State) -> u32 {
         self.0.seen_until(state)
-    }
-}
-
-/// Goes along one line of decisions, to say where every call stands.
-struct Telling<'a, M> {
-    object: &'a Object,
-    timeline: &'a Timeline,
-    /// Of one configuration.
-    frontier: Frontier<M>,
-    /// The call in each slot.
-    holders: Vec<u32>,
-    /// The open calls that are in the order or owe nothing.
-    done: M,
-    order: Order,
-}
-
-impl<M: Mask> Telling<'_, M> {
-    fn pass(&mut self, moment: Moment) {
-        let slot = |call: u32| self.timeline.ends[call as usize].slot;
-        match moment {
-            Moment::Begin(call) => {
-                self.holders[slot(call) as usize] = call;
-                let class = self.timeline.class(call);
-                self.frontier.begin(self.object, call, class, slot(call));
-            }
-            Moment::BeginUnknown(call) => {
-                let class = self.timeline.class(call);
-                self.frontier.begin_unknown(self.object, call, class);
-            }
-            Moment::End(call) => {
-                self.frontier.leave(slot(call));
-                self.done &= !M::of(slot(call));
-            }
-        }
-        self.tell(M::EMPTY);
-    }
-
-    /// Lets `call` be the next.
-    fn place(&mut self, call: u32) {
-        let slot = self.timeline.ends[call as usize].slot;
-        let slot = (!self.timeline.calls[call as usize].is_unknown()).then_some(slot);
-        let own = slot.map_or(M::EMPTY, M::of);
-        let class = self.timeline.class(call);
-        self.frontier.follow(self.object, call, class, slot);
-        match self.object.effect(class) {
-            // What it hides could have stood just before.
-            Effect::Replace(_) => {
-                let writes = self.newly_done(|effect| !effect.is_read_only()) & !own;
-                self.done |= writes;
-                for slot in writes.slots() {
-                    self.order.became_optional(self.holders[slot as usize]);
-                }
-                self.order.placed(call);
-            }
-            _ => self.order.placed(call),
-        }
-        self.tell(own);
-    }
-
-    /// Those that owe nothing any more, of which this is so.
-    fn newly_done(&self, is_so: impl Fn(Effect<State>) -> bool) -> M {
-        let new = self.frontier.done() & !self.done;
-        let effect = |slot: u32| {
-            self.object
-                .effect(self.timeline.class(self.holders[slot as usize]))
-        };
-        let some = new.slots().filter(|&slot| is_so(effect(slot)));
-        some.fold(M::EMPTY, |all, slot| all | M::of(slot))
-    }
-
-    /// Lets all stand here that owe nothing as things are; `own` stands already.
-    fn tell(&mut self, own: M) {
-        self.done |= own;
-        for slot in self.newly_done(|effect| effect.is_read_only()).slots() {
-            self.order.placed(self.holders[slot as usize]);
-        }
-        // They may be placed later; what they leave here nobody sees.
-        for slot in self.newly_done(|effect| !effect.is_read_only()).slots() {
-            self.order.became_optional(self.holders[slot as usize]);
-        }
-        self.done = self.frontier.done();
     }
 }

@@ -1,7 +1,10 @@
 //! One object's history, prepared for the search: what happens moment by
 //! moment, and a cursor that goes forth and back over it.
 
-use super::object::{Call, Object, State};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::object::{Call, NEVER, Object, State};
 use super::slots::Slots;
 use crate::specification::Effect;
 
@@ -106,52 +109,54 @@ impl Timeline {
 
     /// Lists the moments in order and gives out the slots.
     fn arrange(&mut self, object: &Object) {
-        let mut begins: Vec<(u32, u32)> = Vec::with_capacity(self.calls.len());
-        let mut ends: Vec<(u32, u32)> = Vec::with_capacity(self.calls.len());
-        for (number, call) in (0..).zip(&self.calls) {
-            if !call.is_unknown() {
-                ends.push((call.completed, number));
-            } else if object.effect(call.class).is_read_only() {
-                continue;
-            }
-            begins.push((call.invoked, number));
+        let mut order: Vec<u32> = Vec::new();
+        if !self.calls.is_sorted_by_key(|call| call.invoked) {
+            order.extend(0..self.calls.len() as u32);
+            order.sort_by_key(|&call| self.calls[call as usize].invoked);
         }
-        if !begins.is_sorted() {
-            begins.sort_unstable();
-        }
-        ends.sort_unstable();
-        self.moments.reserve_exact(begins.len() + ends.len());
+        self.moments.reserve_exact(2 * self.calls.len());
         let mut free = Vec::new();
-        let mut begins = begins.into_iter().peekable();
-        let mut ends = ends.into_iter().peekable();
-        loop {
+        let mut open = BinaryHeap::new();
+        for place in 0..self.calls.len() {
+            let call = order.get(place).map_or(place as u32, |&call| call);
+            let Call {
+                class,
+                invoked,
+                completed,
+            } = self.calls[call as usize];
             // In one place calls begin before others end: they overlap.
-            let until = ends.peek().map_or(u32::MAX, |end| end.0);
-            if let Some((_, call)) = begins.next_if(|begin| begin.0 <= until) {
-                self.begin(object, call, &mut free);
-            } else if let Some((_, call)) = ends.next() {
-                let end = &mut self.ends[call as usize];
-                end.moment = self.moments.len() as u32;
-                free.push(end.slot);
-                self.moments.push(Moment::End(call));
-            } else {
-                break;
+            self.end_those_before(invoked, &mut open, &mut free);
+            if completed != NEVER {
+                self.moments.push(Moment::Begin(call));
+                open.push(Reverse((completed, call)));
+                self.ends[call as usize].slot = free.pop().unwrap_or_else(|| {
+                    self.slots += 1;
+                    self.slots as u32 - 1
+                });
+            } else if !object.effect(class).is_read_only() {
+                self.moments.push(Moment::BeginUnknown(call));
+                self.unknown.add(object, call, class);
             }
         }
+        self.end_those_before(NEVER, &mut open, &mut free);
     }
 
-    fn begin(&mut self, object: &Object, call: u32, free: &mut Vec<u32>) {
-        let timed = self.calls[call as usize];
-        if timed.is_unknown() {
-            self.moments.push(Moment::BeginUnknown(call));
-            self.unknown.add(object, call, timed.class);
-            return;
+    /// Lists the completions before `place`.
+    fn end_those_before(
+        &mut self,
+        place: u32,
+        open: &mut BinaryHeap<Reverse<(u32, u32)>>,
+        free: &mut Vec<u32>,
+    ) {
+        while let Some(&Reverse((completed, call))) = open.peek()
+            && completed < place
+        {
+            open.pop();
+            let end = &mut self.ends[call as usize];
+            end.moment = self.moments.len() as u32;
+            free.push(end.slot);
+            self.moments.push(Moment::End(call));
         }
-        self.moments.push(Moment::Begin(call));
-        self.ends[call as usize].slot = free.pop().unwrap_or_else(|| {
-            self.slots += 1;
-            self.slots as u32 - 1
-        });
     }
 
     /// Most wrong reads are found here, without a search: without this one
