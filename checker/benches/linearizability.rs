@@ -4,15 +4,19 @@
 //!
 //! Processor time of one thread, best of three (of the longest, one), without
 //! reading a file: of the check alone, and before it of pairing events and of
-//! giving calls and values their numbers. `ENGINE=name` forces one engine. Clients think as long as an operation
-//! takes, on average, unless a row says that they are always busy; a failed cas
-//! is an observation. The last rows are small histories as a campaign with
-//! crashes records them, and the dozen operations that a model checker asks
-//! about at every state.
+//! giving calls and values their numbers; and how much memory both took at most,
+//! beyond the history. `ENGINE=name` forces one engine. Clients think as long as
+//! an operation takes, on average, unless a row says that they are always busy;
+//! a failed cas is an observation. The last rows are small histories as a
+//! campaign with crashes records them, and the dozen operations that a model
+//! checker asks about at every state. `online for long` (half a minute) runs only
+//! if it is asked for.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
@@ -21,6 +25,59 @@ use tribunal_checker::{
     Engine, Limits, Online, Options, Prepared, Spec, Verdict, is_linearizable_small,
 };
 use tribunal_histories::{Event, FailedCas, Header, History, Kind, Process, Value};
+
+/// The system's allocator; it counts what is held, and the most since that was
+/// last asked.
+struct Counted;
+
+#[global_allocator]
+static COUNTED: Counted = Counted;
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static HELD_MOST: AtomicUsize = AtomicUsize::new(0);
+
+impl Counted {
+    fn took(bytes: usize) {
+        let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if held > HELD_MOST.load(Ordering::Relaxed) {
+            HELD_MOST.fetch_max(held, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets what was held at most before; how much is held now.
+    fn restart() -> usize {
+        let held = HELD.load(Ordering::Relaxed);
+        HELD_MOST.store(held, Ordering::Relaxed);
+        held
+    }
+}
+
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counted {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Counted::took(layout.size());
+        // SAFETY: the caller's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Counted::took(layout.size());
+        // SAFETY: the caller's.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Counted::took(size);
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
 
 /// How clients behave.
 #[derive(Clone, Copy)]
@@ -70,16 +127,22 @@ fn main() {
     let is_asked =
         |name: &str| words.is_empty() || words.iter().any(|word| format!("{name};").contains(word));
     println!(
-        "{:52} {:>10} {:>10} {:>10} {:>9}  verdict",
-        "history", "operations", "check ms", "prepare ms", "bar ms"
+        "{:52} {:>10} {:>10} {:>10} {:>7} {:>7}  verdict",
+        "history", "operations", "check ms", "prepare ms", "MB", "bar ms"
     );
     for (name, load, bar) in rows() {
         if is_asked(&format!("{name}, {}", load.operations)) {
             row(name, &load, bar, engine);
         }
     }
+    if is_asked("two threads") {
+        two_threads();
+    }
     if is_asked("online") {
-        online();
+        online(1_000_000, 5);
+    }
+    if words.contains(&"online for long") {
+        online(10_000_000, 10);
     }
     if is_asked("80 operations") {
         many();
@@ -246,78 +309,135 @@ fn processor_time() -> Duration {
     Duration::from(time)
 }
 
-fn judge(history: &History, engine: Option<Engine>) -> (Duration, Duration, usize, &'static str) {
-    let options = Options {
+/// What judging took.
+struct Judged {
+    checking: Duration,
+    preparing: Duration,
+    /// Bytes beyond the history, at most.
+    held: usize,
+    operations: usize,
+    verdict: &'static str,
+}
+
+fn options(engine: Option<Engine>, threads: usize) -> Options {
+    Options {
         engine,
         limits: Limits {
             time: Some(Duration::from_secs(20)),
             memory: Some(2 << 30),
-            threads: 1,
+            threads,
         },
         ..Options::new(Spec::Kv)
-    };
+    }
+}
+
+fn judge(history: &History, engine: Option<Engine>) -> Judged {
+    let options = options(engine, 1);
+    let held = Counted::restart();
     let begun = processor_time();
     let prepared = Prepared::new(history, &options).expect("a history");
     let preparing = processor_time() - begun;
     let begun = processor_time();
     let report = prepared.check(&options);
     let checking = processor_time() - begun;
-    let verdict = match report.verdict {
-        Verdict::Valid => "valid",
-        Verdict::Invalid(_) => "invalid",
-        Verdict::Unknown(_) => "unknown",
-    };
-    (checking, preparing, report.operations, verdict)
+    Judged {
+        checking,
+        preparing,
+        held: HELD_MOST.load(Ordering::Relaxed) - held,
+        operations: report.operations,
+        verdict: match report.verdict {
+            Verdict::Valid => "valid",
+            Verdict::Invalid(_) => "invalid",
+            Verdict::Unknown(_) => "unknown",
+        },
+    }
 }
 
 fn row(name: &str, load: &Load, bar: Option<f64>, engine: Option<Engine>) {
     let history = generate(load);
     let times = if load.operations < 1_000_000 { 3 } else { 1 };
     let judged = (0..times).map(|_| judge(&history, engine));
-    let Some((checking, preparing, operations, verdict)) = judged.min_by_key(|(time, ..)| *time)
-    else {
+    let Some(judged) = judged.min_by_key(|judged| judged.checking) else {
         return;
     };
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let bar = bar.map_or(String::new(), |bar| format!("{bar}"));
     println!(
-        "{name:52} {operations:>10} {:>10.3} {:>10.3} {bar:>9}  {verdict}",
-        ms(checking),
-        ms(preparing)
+        "{name:52} {:>10} {:>10.3} {:>10.3} {:>7.1} {bar:>7}  {}",
+        judged.operations,
+        ms(judged.checking),
+        ms(judged.preparing),
+        judged.held as f64 / 1e6,
+        judged.verdict
     );
 }
 
-/// A history of five values and ten clients, judged as it comes, five times over:
-/// what is held must not grow with it.
-fn online() {
+/// A hundred keys, by one thread and by two: time that passes, best of five taken
+/// in turns.
+fn two_threads() {
     let history = generate(&Load {
         operations: 1_000_000,
+        keys: 100,
+        clients: 50,
         ..FIVE
     });
-    let mut online = Online::new(&history.header, Spec::CasRegister);
-    let mut offset = 0;
+    let mut best = [Duration::MAX; 2];
     for _ in 0..5 {
-        // A key of its own: it begins with nothing.
-        let key = Some(Value::Int(offset as i64));
-        let again = history.events.iter().map(|event| Event {
-            index: event.index + offset,
-            key: key.clone(),
-            ..event.clone()
+        for (place, best) in best.iter_mut().enumerate() {
+            let options = options(None, place + 1);
+            let prepared = Prepared::new(&history, &options).expect("a history");
+            let begun = Instant::now();
+            let report = prepared.check(&options);
+            *best = begun.elapsed().min(*best);
+            assert_eq!(report.verdict, Verdict::Valid);
+        }
+    }
+    let [one, two] = best.map(|best| best.as_secs_f64());
+    println!(
+        "two threads, 100 keys, 1000000 operations: {:.0} ms by one, {:.0} ms by two, {:.2} times as fast (bar 1.7)",
+        one * 1e3,
+        two * 1e3,
+        one / two
+    );
+}
+
+/// A history of five values and ten clients on one key, judged as it comes, over
+/// and over: what is held must not grow with it.
+fn online(operations: usize, times: u64) {
+    let mut history = generate(&Load { operations, ..FIVE });
+    // So that it can begin anew.
+    let Some(last) = history.events.last().cloned() else {
+        return;
+    };
+    for (place, kind) in [(1, Kind::Invoke), (2, Kind::Ok)] {
+        history.events.push(Event {
+            index: last.index + place,
+            kind,
+            f: "write".to_owned(),
+            value: Value::Null,
+            ..last.clone()
         });
-        let again: Vec<Event> = again.collect();
-        offset += history.events.len() as u64;
+    }
+    let count = history.events.len() as u64;
+    let before = Counted::restart();
+    let mut online = Online::new(&history.header, Spec::CasRegister);
+    for _ in 0..times {
         let begun = processor_time();
-        let violations = again.iter().filter(|event| {
+        let violations = history.events.iter().filter(|event| {
             let violation = online.event(event).expect("an event");
             violation.is_some()
         });
         assert_eq!(violations.count(), 0);
         let spent = processor_time() - begun;
+        for event in &mut history.events {
+            event.index += count;
+        }
         println!(
-            "online, five values, 10 clients: {:.2} M events/s (bar 2), {} bytes held, {} keys given up",
-            again.len() as f64 / spent.as_secs_f64() / 1e6,
-            online.bytes(),
-            online.given_up()
+            "online, five values, 10 clients: {:.2} M events/s (bar 2), {} bytes held, {} keys given up, of {} events",
+            count as f64 / spent.as_secs_f64() / 1e6,
+            HELD.load(Ordering::Relaxed) - before,
+            online.given_up(),
+            online.judged().ends
         );
     }
 }

@@ -249,7 +249,12 @@ fn verdict(
     engine: Option<Engine>,
     meter: &Meter<'_>,
 ) -> Verdict<Box<Witness>> {
-    let whole = |key: &KeyHistory| key.calls(NEVER - 1).0;
+    let whole = |key: &KeyHistory| {
+        let mut calls = Vec::with_capacity(key.operations.len());
+        let all = key.operations.iter();
+        calls.extend(all.filter_map(|done| key.call(done, NEVER - 1)));
+        calls
+    };
     let mut jobs: Vec<Job<'_>> = keys
         .iter()
         .map(|key| Job::new(move || Judge::new(&key.object, whole(key), engine)))

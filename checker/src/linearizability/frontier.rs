@@ -41,7 +41,7 @@ const BEAM_FACTOR: usize = 20;
 
 /// So many decisions are kept before it is looked which still matter. Few in
 /// tests, whose histories are short.
-const DECISIONS_MAX: usize = if cfg!(test) { 8 } else { 1 << 20 };
+const DECISIONS_MAX: usize = if cfg!(test) { 8 } else { 1 << 18 };
 
 /// All orders at once, as the calls begin and complete.
 pub(crate) struct Frontier<M> {
@@ -229,12 +229,15 @@ impl<M: Mask> Frontier<M> {
     pub(crate) fn decided(&self, orders: usize) -> Vec<Vec<Decision>> {
         let some = self.configurations.iter().take(orders);
         some.map(|configuration| {
-            let mut decided = Vec::new();
-            let mut last = configuration.decided;
-            while let Some(decision) = self.decisions.get(last as usize) {
-                decided.push(*decision);
-                last = decision.before;
-            }
+            let backwards = || {
+                let decision = |place: u32| self.decisions.get(place as usize).copied();
+                std::iter::successors(decision(configuration.decided), move |it| {
+                    decision(it.before)
+                })
+            };
+            // There may be as many as there are calls: nothing is held twice.
+            let mut decided = Vec::with_capacity(backwards().count());
+            decided.extend(backwards());
             decided.reverse();
             decided
         })
@@ -380,7 +383,7 @@ impl<M: Mask> Frontier<M> {
             self.keep_promising();
         }
         self.leave(slot);
-        if self.decisions.len() > DECISIONS_MAX + 2 * self.decisions_live {
+        if self.decisions.len() > DECISIONS_MAX + self.decisions_live * 3 / 2 {
             self.forget_decisions();
         }
         Taken::Accounted

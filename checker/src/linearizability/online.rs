@@ -328,6 +328,9 @@ impl Key {
         let slot = self.operations[place as usize].slot;
         let mut left = CONFIGURATIONS_MAX;
         let taken = frontier.end(&*self.reading, slot, &mut left);
+        // Everything may be seen for ever: no moment differs from another, and a
+        // count of them would end.
+        frontier.set_at(0);
         self.free_slots.push(slot);
         self.free_operations.push(place);
         taken
