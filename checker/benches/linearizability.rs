@@ -7,23 +7,19 @@
 //! giving calls and values their numbers; and how much memory both took at most,
 //! beyond the history. `ENGINE=name` forces one engine. Clients think as long as
 //! an operation takes, on average, unless a row says that they are always busy;
-//! a failed cas is an observation. The last rows are small histories as a
-//! campaign with crashes records them, and the dozen operations that a model
-//! checker asks about at every state. `online for long` (half a minute) runs only
-//! if it is asked for.
+//! a failed cas is an observation. `80 operations` are small histories as a
+//! campaign with crashes records them; what a model checker asks about at every
+//! state is in the bench `tester` of the models. `online for long` (a minute)
+//! runs only if it is asked for.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
-use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
-use tribunal_checker::{
-    Engine, Limits, Online, Options, Prepared, Spec, Verdict, is_linearizable_small,
-};
+use tribunal_checker::{Engine, Limits, Online, Options, Prepared, Spec, Verdict};
 use tribunal_histories::{Event, FailedCas, Header, History, Kind, Process, Value};
 
 /// The system's allocator; it counts what is held, and the most since that was
@@ -146,11 +142,6 @@ fn main() {
     }
     if is_asked("80 operations") {
         many();
-    }
-    for operations in [4, 6, 8, 10] {
-        if is_asked("small") {
-            small(operations);
-        }
     }
 }
 
@@ -684,63 +675,4 @@ fn corrupt(load: &Load, events: &mut [Event]) {
         (Value::Int(seen), None) => Value::Int((seen - 60.max(4 * load.clients as i64)).max(1)),
         (_, _) => Value::List(vec![9.into()]),
     };
-}
-
-fn small(operations: usize) {
-    const HISTORIES: usize = 20_000;
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
-    let histories: Vec<_> = (0..HISTORIES)
-        .map(|_| small_history(&mut random, operations))
-        .collect();
-    let register = Register { initial: 0 };
-    let mut best = Duration::MAX;
-    let mut valid = 0;
-    for _ in 0..5 {
-        let begun = Instant::now();
-        let judged = histories
-            .iter()
-            .filter(|history| is_linearizable_small(&register, history));
-        valid = black_box(judged.count());
-        best = best.min(begun.elapsed());
-    }
-    println!(
-        "{operations} operations, a history in {} ns, {valid} of {HISTORIES} linearizable",
-        best.as_nanos() / HISTORIES as u128
-    );
-}
-
-type Call = TimedCall<RegisterCall<u8>, RegisterReturn<u8>>;
-
-/// Each operation overlaps about two others; some stay open.
-fn small_history(random: &mut Random, operations: usize) -> Vec<Call> {
-    let mut held = 0;
-    let calls = (0..operations as u32).map(|number| {
-        let (call, returned) = match random.below(3) {
-            0 => {
-                held = random.below(3) as u8;
-                (RegisterCall::Write(held), RegisterReturn::Done)
-            }
-            1 => {
-                let from = random.below(3) as u8;
-                let done = from == held;
-                held = if done { 2 - from } else { held };
-                let returned = if done {
-                    RegisterReturn::Done
-                } else {
-                    RegisterReturn::Mismatch
-                };
-                (RegisterCall::Cas { from, to: 2 - from }, returned)
-            }
-            _ => (RegisterCall::Read, RegisterReturn::Value(held)),
-        };
-        let invoked = 4 * number + 1;
-        let completes = random.below(8) > 0;
-        let completed = invoked + 2 * random.below(5) as u32 + 1;
-        Call {
-            call,
-            invoked,
-            completed: completes.then_some((completed, returned)),
-        }
-    });
-    calls.collect()
 }
