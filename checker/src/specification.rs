@@ -117,6 +117,8 @@ pub enum Effect<T> {
     /// Changes no state; is possible in this one only, or, if none is given,
     /// in some.
     Observe(Option<T>),
+    /// Changes no state; is possible in every one but this.
+    Avoid(T),
     /// Is possible in every state, and leaves this one.
     Replace(T),
     /// Is possible in `from`, and leaves `to`. In any other state it is not
@@ -138,6 +140,7 @@ impl<T> Effect<T> {
     pub fn map<U>(self, mut name: impl FnMut(T) -> U) -> Effect<U> {
         match self {
             Effect::Observe(state) => Effect::Observe(state.map(name)),
+            Effect::Avoid(state) => Effect::Avoid(name(state)),
             Effect::Replace(to) => Effect::Replace(name(to)),
             Effect::Change { from, to } => Effect::Change {
                 from: name(from),
@@ -150,8 +153,47 @@ impl<T> Effect<T> {
 
     /// Whether it leaves every state as it is.
     pub fn is_read_only(&self) -> bool {
-        matches!(self, Effect::Observe(_))
+        matches!(self, Effect::Observe(_) | Effect::Avoid(_))
     }
+
+    /// The only state in which it is possible or, where the return is not known,
+    /// changes anything, if there is one.
+    pub fn needs(self) -> Option<T> {
+        match self {
+            Effect::Observe(state) => state,
+            Effect::Change { from, .. } => Some(from),
+            Effect::Avoid(_) | Effect::Replace(_) | Effect::Total | Effect::Other => None,
+        }
+    }
+
+    /// The only state that it leaves where it changes anything, if there is one.
+    pub fn leaves(self) -> Option<T> {
+        match self {
+            Effect::Replace(to) | Effect::Change { to, .. } => Some(to),
+            Effect::Observe(_) | Effect::Avoid(_) | Effect::Total | Effect::Other => None,
+        }
+    }
+
+    /// Which states it tells from others.
+    pub fn sees(self) -> Sees<T> {
+        match self {
+            Effect::Observe(Some(state)) | Effect::Avoid(state) => Sees::One(state),
+            Effect::Change { from, .. } => Sees::One(from),
+            Effect::Replace(_) => Sees::None,
+            Effect::Observe(None) | Effect::Total | Effect::Other => Sees::Any,
+        }
+    }
+}
+
+/// Which states a call tells from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees<T> {
+    /// None: all are alike to it.
+    None,
+    /// This one from all others.
+    One(T),
+    /// That is not known.
+    Any,
 }
 
 /// One operation on one object: what was asked and answered, and when.

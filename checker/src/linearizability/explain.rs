@@ -26,7 +26,6 @@ use super::subhistory::Start;
 use super::timeline::Timeline;
 use super::witness::{Ending, Order, Prefix, Seen, Shown, Step, Window, Witness};
 use crate::spec::Spec;
-use crate::specification::Effect;
 
 /// A prefix is taken for not refuted if so many moves do not refute it.
 const MOVES_MAX: u64 = 1 << 22;
@@ -333,11 +332,7 @@ impl<'a> Refutation<'a> {
     /// The one value with which the refuted operation is possible.
     fn wanted(&self) -> Option<State> {
         let call = self.furthest.refuted?;
-        match self.object.effect(self.timeline.class(call)) {
-            Effect::Observe(from) => from,
-            Effect::Change { from, .. } => Some(from),
-            Effect::Replace(_) | Effect::Total | Effect::Other => None,
-        }
+        self.object.effect(self.timeline.class(call)).needs()
     }
 
     /// Whether what the refuted operation saw was never written to the key.
@@ -396,10 +391,10 @@ impl<'a> Refutation<'a> {
 
     /// Whether a call can leave `wanted`, as far as it tells by itself.
     fn may_leave(&self, class: u32, wanted: State) -> bool {
-        match self.object.effect(class) {
-            Effect::Replace(to) | Effect::Change { to, .. } => to == wanted,
-            Effect::Observe(_) => false,
-            Effect::Total | Effect::Other => true,
+        let effect = self.object.effect(class);
+        match effect.leaves() {
+            Some(to) => to == wanted,
+            None => !effect.is_read_only(),
         }
     }
 }

@@ -66,7 +66,32 @@ pub(crate) struct Frontier<M> {
     met: Antichain<M>,
     stack: Vec<usize>,
     found: Vec<Configuration<M>>,
-    goals: Vec<State>,
+    goals: Goals,
+}
+
+/// The states that an open call waits for, or that lead to one by calls of
+/// unknown outcome.
+#[derive(Default)]
+struct Goals {
+    states: Vec<State>,
+    /// A call waits for any state but the present one.
+    other: bool,
+    /// A call may wait for any state.
+    any: bool,
+}
+
+impl Goals {
+    fn add(&mut self, state: State) {
+        if !self.states.contains(&state) {
+            self.states.push(state);
+        }
+    }
+
+    /// Whether it may be of use that the object, which holds `now`, holds
+    /// `state` instead.
+    fn include(&self, state: State, now: State) -> bool {
+        self.any || self.other && state != now || self.states.contains(&state)
+    }
 }
 
 /// Knows when a state can be seen.
@@ -74,6 +99,9 @@ pub(crate) trait Seen: Send {
     /// The last moment at which a call may see `state`, or what calls that are
     /// possible everywhere make of it; 0 for none.
     fn until(&mut self, state: State) -> u32;
+    /// The last moment at which a call may be possible in every state but `state`,
+    /// so that leaving it is of use; 0 for none.
+    fn avoided_until(&mut self, state: State) -> u32;
 }
 
 /// What the orders so far have come to.
@@ -193,7 +221,7 @@ impl<M: Mask> Frontier<M> {
             met: Antichain::default(),
             stack: Vec::new(),
             found: Vec::new(),
-            goals: Vec::new(),
+            goals: Goals::default(),
         }
     }
 
@@ -267,7 +295,7 @@ impl<M: Mask> Frontier<M> {
         let effect = does.effect(class);
         let seen_until = match effect {
             Effect::Replace(to) | Effect::Change { to, .. } => self.seen.until(to),
-            Effect::Observe(_) | Effect::Total | Effect::Other => 0,
+            Effect::Observe(_) | Effect::Avoid(_) | Effect::Total | Effect::Other => 0,
         };
         Held {
             call,
@@ -287,7 +315,7 @@ impl<M: Mask> Frontier<M> {
         }
         open.calls[slot as usize] = held;
         match held.effect {
-            Effect::Observe(_) => open.reads |= bit,
+            Effect::Observe(_) | Effect::Avoid(_) => open.reads |= bit,
             Effect::Replace(_) => open.writes |= bit,
             Effect::Total => {
                 open.writes |= bit;
@@ -348,7 +376,7 @@ impl<M: Mask> Frontier<M> {
                     unknown.leaving[to as usize].push(kind);
                 }
                 Effect::Total | Effect::Other => unknown.some_other = true,
-                Effect::Observe(_) => {}
+                Effect::Observe(_) | Effect::Avoid(_) => {}
             }
         }
         self.at += 1;
@@ -359,19 +387,10 @@ impl<M: Mask> Frontier<M> {
     pub(crate) fn end<D: Does + ?Sized>(&mut self, does: &D, slot: u32, left: &mut u64) -> Taken {
         let bit = M::of(slot);
         let held = self.open.calls[slot as usize];
-        let is_write = !(self.open.writes & bit).is_empty();
-        // A write that owes nothing may be used before it is over, if what it
-        // leaves is seen.
-        let is_used_up = match held.effect {
-            Effect::Replace(_) => held.seen_until <= self.at,
-            _ => !is_write,
-        };
-        let is_over = |it: &Configuration<M>| {
-            !(it.done & bit).is_empty() && (is_used_up || !(it.placed & bit).is_empty())
-        };
-        if !self.configurations.iter().all(is_over) {
+        let mut all = self.configurations.iter();
+        if !all.all(|it| is_over(it, held, bit, &self.open, &mut *self.seen, self.at)) {
             let decisions = self.decisions.len();
-            if !self.close(does, slot, is_used_up, left) {
+            if !self.close(does, slot, left) {
                 self.decisions.truncate(decisions);
                 return Taken::Unfinished;
             }
@@ -439,20 +458,14 @@ impl<M: Mask> Frontier<M> {
 
     /// Finds the configurations in which the call in `slot`, which completes,
     /// owes nothing; false if there was not enough left to find them all.
-    fn close<D: Does + ?Sized>(
-        &mut self,
-        does: &D,
-        slot: u32,
-        is_used_up: bool,
-        left: &mut u64,
-    ) -> bool {
+    fn close<D: Does + ?Sized>(&mut self, does: &D, slot: u32, left: &mut u64) -> bool {
         let bit = M::of(slot);
         let completing = self.open.calls[slot as usize];
         self.out.clear();
         self.met.clear();
         self.stack.clear();
         for place in 0..self.configurations.len() {
-            self.take(self.configurations[place], bit, is_used_up);
+            self.take(self.configurations[place], completing, bit);
         }
         let mut looked_at = 0;
         while let Some(place) = self.stack.pop() {
@@ -480,20 +493,21 @@ impl<M: Mask> Frontier<M> {
             self.list_next(does, &configuration, bit);
             let mut found = std::mem::take(&mut self.found);
             for found in found.drain(..) {
-                self.take(found, bit, is_used_up);
+                self.take(found, completing, bit);
             }
             self.found = found;
         }
         true
     }
 
-    /// Keeps a configuration that was found: as one in which the call in `bit`
-    /// owes nothing, and as one from which there may be others.
-    fn take(&mut self, configuration: Configuration<M>, bit: M, is_used_up: bool) {
+    /// Keeps a configuration that was found: as one in which the `completing`
+    /// call, in `bit`, owes nothing, and as one from which there may be others.
+    fn take(&mut self, configuration: Configuration<M>, completing: Held, bit: M) {
         let is_done = !(configuration.done & bit).is_empty();
         if is_done || !(self.open.excused & bit).is_empty() {
             self.out.add(configuration, &self.open, &self.used_sets);
-            if is_done && (is_used_up || !(configuration.placed & bit).is_empty()) {
+            let (open, seen) = (&self.open, &mut *self.seen);
+            if is_over(&configuration, completing, bit, open, seen, self.at) {
                 return;
             }
         }
@@ -524,7 +538,7 @@ impl<M: Mask> Frontier<M> {
                 next.state = to;
                 next.seen_until = held.seen_until;
             }
-            Effect::Observe(_) => return None,
+            Effect::Observe(_) | Effect::Avoid(_) => return None,
             Effect::Total if configuration.seen_until < self.at => {}
             Effect::Total | Effect::Other => {
                 next.state = does.step(held.class, configuration.state)?;
@@ -578,7 +592,8 @@ impl<M: Mask> Frontier<M> {
 
     /// Finds what can come next and may be of use, other than the call in `bit`.
     fn list_next<D: Does + ?Sized>(&mut self, does: &D, configuration: &Configuration<M>, bit: M) {
-        let any = self.find_goals(configuration);
+        self.find_goals(configuration);
+        let state = configuration.state;
         let mut found = std::mem::take(&mut self.found);
         let others = self.open.others & !configuration.done & !bit;
         for slot in others.slots() {
@@ -590,7 +605,7 @@ impl<M: Mask> Frontier<M> {
             let held = self.open.calls[slot as usize];
             let wanted = match held.effect {
                 Effect::Replace(to) => {
-                    any || self.goals.contains(&to) || extended && held.seen_until >= self.at
+                    self.goals.include(to, state) || extended && held.seen_until >= self.at
                 }
                 _ => configuration.seen_until >= self.at,
             };
@@ -599,16 +614,26 @@ impl<M: Mask> Frontier<M> {
             }
             let next = self.placed(does, configuration, held, Some(M::of(slot)));
             // What nobody sees can wait for its own completion.
-            let is_seen = |it: &Configuration<M>| it.seen_until >= self.at;
+            let is_seen = |it: &Configuration<M>| self.goals.other || it.seen_until >= self.at;
             found.extend(next.filter(is_seen));
         }
-        if any {
+        if self.goals.any || self.goals.other {
+            // Writes of what nobody can tell any more are as good as each other.
+            let mut has_untold = false;
             for kind in 0..self.unknown.list.len() as u32 {
-                found.extend(self.used(does, configuration, kind));
+                let held = self.unknown.list[kind as usize].held;
+                let is_write = matches!(held.effect, Effect::Replace(_));
+                let is_untold = is_write && held.seen_until < self.at;
+                if is_untold && has_untold {
+                    continue;
+                }
+                let next = self.used(does, configuration, kind);
+                has_untold |= is_untold && next.is_some();
+                found.extend(next);
             }
         } else if !self.unknown.list.is_empty() {
-            for place in 0..self.goals.len() {
-                let goal = self.goals[place] as usize;
+            for place in 0..self.goals.states.len() {
+                let goal = self.goals.states[place] as usize;
                 let count = self.unknown.leaving.get(goal).map_or(0, Vec::len);
                 for place in 0..count {
                     let kind = self.unknown.leaving[goal][place];
@@ -619,40 +644,35 @@ impl<M: Mask> Frontier<M> {
         self.found = found;
     }
 
-    /// Finds the states that an open call waits for, and what leads to them by
-    /// calls of unknown outcome; whether any state may be waited for.
-    fn find_goals(&mut self, configuration: &Configuration<M>) -> bool {
+    /// Finds what an open call waits for, and what leads to that by calls of
+    /// unknown outcome.
+    fn find_goals(&mut self, configuration: &Configuration<M>) {
         let goals = &mut self.goals;
         let unknown = &self.unknown;
-        goals.clear();
-        if unknown.some_other {
-            return true;
-        }
         let open = &self.open;
+        goals.states.clear();
+        goals.other = false;
+        // What an open call leaves may be what another waits for.
+        goals.any = unknown.some_other || !open.totals.is_empty() && !unknown.list.is_empty();
         for slot in ((open.reads | open.others) & !configuration.done).slots() {
             match open.calls[slot as usize].effect {
                 Effect::Observe(Some(state)) | Effect::Change { from: state, .. } => {
-                    if !goals.contains(&state) {
-                        goals.push(state);
-                    }
+                    goals.add(state);
                 }
-                _ => return true,
+                Effect::Avoid(_) => goals.other = true,
+                _ => goals.any = true,
             }
         }
-        // What an open call leaves may be what another waits for.
         let mut place = 0;
-        while let Some(&goal) = goals.get(place) {
+        while let Some(&goal) = goals.states.get(place).filter(|_| !goals.any) {
             let leaving = unknown.leaving.get(goal as usize);
             for &kind in leaving.into_iter().flatten() {
-                if let Effect::Change { from, .. } = unknown.list[kind as usize].held.effect
-                    && !goals.contains(&from)
-                {
-                    goals.push(from);
+                if let Effect::Change { from, .. } = unknown.list[kind as usize].held.effect {
+                    goals.add(from);
                 }
             }
             place += 1;
         }
-        !open.totals.is_empty() && !unknown.list.is_empty()
     }
 
     /// Drops the decisions that lead to no configuration any more.
@@ -691,6 +711,40 @@ impl<M: Mask> Frontier<M> {
     }
 }
 
+/// Whether nothing can be made any more of a call that completes, in `bit`. A
+/// write that owes nothing may be used before it is over: if what it leaves is
+/// seen, or to leave a state that is avoided.
+fn is_over<M: Mask>(
+    configuration: &Configuration<M>,
+    completing: Held,
+    bit: M,
+    open: &Open<M>,
+    seen: &mut dyn Seen,
+    at: u32,
+) -> bool {
+    if (configuration.done & bit).is_empty() {
+        return false;
+    }
+    if !(configuration.placed & bit).is_empty() {
+        return true;
+    }
+    match completing.effect {
+        Effect::Replace(_) => {
+            let mut is_avoided = |state| seen.avoided_until(state) > at;
+            let owing = (open.reads | open.writes | open.others) & !configuration.done;
+            let leads_there = |slot: u32| {
+                let effect = open.calls[slot as usize].effect;
+                let about = [effect.needs(), effect.leaves()];
+                about.into_iter().flatten().any(&mut is_avoided)
+            };
+            completing.seen_until <= at
+                && !owing.slots().any(leads_there)
+                && !is_avoided(configuration.state)
+        }
+        _ => (open.writes & bit).is_empty(),
+    }
+}
+
 /// Whether a call is a read that is possible as things are, or a write that
 /// changes nothing that is seen.
 fn owes_nothing<M, D: Does + ?Sized>(
@@ -704,6 +758,7 @@ fn owes_nothing<M, D: Does + ?Sized>(
     match held.effect {
         Effect::Observe(Some(wanted)) => is_seen && wanted == state,
         Effect::Observe(None) => does.step(held.class, state).is_some(),
+        Effect::Avoid(avoided) => !is_seen || avoided != state,
         Effect::Replace(to) if is_seen => to == state,
         Effect::Replace(_) => held.seen_until < at,
         Effect::Total => !is_seen || does.step(held.class, state) == Some(state),

@@ -15,6 +15,7 @@ impl Goals {
     pub(super) fn new() -> Self {
         Goals {
             states: Vec::new(),
+            other: false,
             any: false,
         }
     }
@@ -26,8 +27,10 @@ impl Goals {
         }
     }
 
-    fn include(&self, state: State) -> bool {
-        self.any || self.states.contains(&state)
+    /// Whether a call waits that may be possible if the object, which holds
+    /// `now`, holds `state` instead.
+    fn include(&self, state: State, now: State) -> bool {
+        self.any || self.other && state != now || self.states.contains(&state)
     }
 }
 
@@ -196,11 +199,13 @@ impl<B: Slots> Search<B> {
         if !configuration.optional.contains(slot) {
             return false;
         }
-        // It may be used only where its value is seen later, and now only if
-        // that makes a difference, or after open calls that see a value before.
+        // It may be used only where its value is seen later, or to leave one that
+        // is avoided; and now only if that makes a difference, or after open
+        // calls that see a value before.
         let of_use_now = !configuration.unseen && self.makes_a_difference(configuration, to);
-        !self.timeline.may_be_seen(to, moment)
-            || !of_use_now && !self.something_waits(configuration)
+        let is_told = self.timeline.may_be_seen(to, moment)
+            || self.may_have_to_be_left(configuration, moment);
+        !is_told || !of_use_now && !self.something_waits(configuration)
     }
 
     /// Whether a write of `to` changes the state, or hides another write that
@@ -214,6 +219,20 @@ impl<B: Slots> Search<B> {
                 owed |= is_write && !configuration.optional.contains(slot);
             });
         owed || to != configuration.state
+    }
+
+    /// Whether the state is avoided after `moment`, or one to which an open call
+    /// leads.
+    fn may_have_to_be_left(&self, configuration: &Configuration<B>, moment: u32) -> bool {
+        let is_avoided = |state: State| self.timeline.avoided_until(state) > moment;
+        let mut leads_there = is_avoided(configuration.state);
+        let each = |slot| {
+            let effect = self.effect(self.cursor.holder(slot));
+            let about = [effect.needs(), effect.leaves()];
+            leads_there |= about.into_iter().flatten().any(is_avoided);
+        };
+        self.cursor.open.each_without(&configuration.placed, each);
+        leads_there
     }
 
     /// Whether a call is open that must find some state.
@@ -230,6 +249,7 @@ impl<B: Slots> Search<B> {
     fn find_goals(&mut self, configuration: &Configuration<B>) {
         let mut goals = std::mem::replace(&mut self.goals, Goals::new());
         goals.states.clear();
+        goals.other = false;
         goals.any = false;
         self.cursor
             .open
@@ -238,6 +258,7 @@ impl<B: Slots> Search<B> {
                     Effect::Observe(Some(from)) | Effect::Change { from, .. } => {
                         goals.add(from);
                     }
+                    Effect::Avoid(_) => goals.other = true,
                     Effect::Observe(None) | Effect::Total | Effect::Other => goals.any = true,
                     Effect::Replace(_) => {}
                 }
@@ -279,14 +300,21 @@ impl<B: Slots> Search<B> {
     fn list_unknown(&mut self, configuration: &Configuration<B>) {
         let mut moves = std::mem::take(&mut self.moves);
         let unknown = &self.timeline.unknown;
+        // Writes of what nobody can tell any more are as good as each other.
+        let mut has_untold = false;
         let mut consider = |kind: u32| {
+            let is_untold = || match self.effect_of_kind(kind) {
+                Effect::Replace(to) => self.timeline.seen_until(to) < self.cursor.at,
+                _ => false,
+            };
             if self.is_of_use(configuration, unknown.calls[kind as usize][0])
                 && self.is_left(configuration, kind)
+                && !(is_untold() && std::mem::replace(&mut has_untold, true))
             {
                 moves.push(Move::Use(kind));
             }
         };
-        if self.goals.any {
+        if self.goals.any || self.goals.other {
             (0..unknown.calls.len() as u32).for_each(&mut consider);
         } else {
             let goals = self.goals.states.iter();
@@ -302,13 +330,15 @@ impl<B: Slots> Search<B> {
     fn is_of_use(&self, configuration: &Configuration<B>, call: u32) -> bool {
         let state = configuration.state;
         match self.effect(call) {
-            Effect::Observe(_) => false,
+            Effect::Observe(_) | Effect::Avoid(_) => false,
             Effect::Replace(to) => {
                 !configuration.unseen
-                    && self.goals.include(to)
+                    && self.goals.include(to, state)
                     && self.makes_a_difference(configuration, to)
             }
-            Effect::Change { from, to } => from == state && to != from && self.goals.include(to),
+            Effect::Change { from, to } => {
+                from == state && to != from && self.goals.include(to, state)
+            }
             Effect::Total | Effect::Other => {
                 self.step(call, state).is_some_and(|next| next != state)
             }
@@ -324,7 +354,7 @@ impl<B: Slots> Search<B> {
             .each_without(&configuration.placed, |slot| {
                 let call = self.cursor.holder(slot);
                 let possible = match self.effect(call) {
-                    Effect::Observe(_) => false,
+                    Effect::Observe(_) | Effect::Avoid(_) => false,
                     Effect::Replace(_) => self.is_of_use(configuration, call),
                     Effect::Change { .. } | Effect::Total | Effect::Other => {
                         self.step(call, configuration.state).is_some()
@@ -360,7 +390,7 @@ impl<B: Slots> Search<B> {
         let End { slot, .. } = self.end(call);
         let optional = configuration.optional.contains(slot);
         let possible = match self.effect(call) {
-            Effect::Observe(_) => false,
+            Effect::Observe(_) | Effect::Avoid(_) => false,
             Effect::Replace(to) => {
                 !configuration.unseen && (!optional || self.makes_a_difference(configuration, to))
             }
@@ -392,7 +422,7 @@ impl<B: Slots> Search<B> {
             let &Moment::Begin(next) = moment else {
                 continue;
             };
-            if let Effect::Observe(Some(from)) | Effect::Change { from, .. } = self.effect(next) {
+            if let Some(from) = self.effect(next).needs() {
                 if from == to {
                     return true;
                 }

@@ -66,6 +66,7 @@ impl Class {
     ) -> Option<State> {
         match self.effect {
             Effect::Observe(Some(wanted)) => (wanted == state).then_some(state),
+            Effect::Avoid(avoided) => (avoided != state).then_some(state),
             Effect::Replace(to) => Some(to),
             Effect::Change { from, to } if from == state => Some(to),
             Effect::Change { .. } => (!self.is_known).then_some(state),

@@ -344,6 +344,10 @@ impl Seen for SeenForEver {
     fn until(&mut self, _state: State) -> u32 {
         u32::MAX
     }
+
+    fn avoided_until(&mut self, _state: State) -> u32 {
+        u32::MAX
+    }
 }
 
 #[cfg(test)]

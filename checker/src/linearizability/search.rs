@@ -136,6 +136,8 @@ const STATES_SHOWN: usize = 8;
 /// The states that an open call waits for, so that a write may be of use.
 pub(super) struct Goals {
     pub(super) states: Vec<State>,
+    /// A call is open that waits for any state but the present one.
+    pub(super) other: bool,
     /// A call is open that may wait for any state.
     pub(super) any: bool,
 }

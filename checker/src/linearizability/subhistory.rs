@@ -24,7 +24,7 @@ use super::mask::Mask;
 use super::object::{Call, ELSEWHERE, NEVER, Object, State};
 use super::sweep::frontier;
 use super::timeline::{Moment, Timeline};
-use crate::specification::Effect;
+use crate::specification::{Effect, Sees};
 
 /// Where the orders of a sub-history start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +55,9 @@ impl SubHistory {
             .calls
             .iter()
             .map(|(_, it)| object.effect(it.call.class));
-        let seen = effects.filter_map(|effect| match effect {
-            Effect::Observe(seen) => seen,
-            Effect::Change { from, .. } => Some(from),
-            Effect::Replace(_) | Effect::Total | Effect::Other => None,
+        let seen = effects.filter_map(|effect| match effect.sees() {
+            Sees::One(state) => Some(state),
+            Sees::None | Sees::Any => None,
         });
         let mut starts: Vec<State> = seen.chain([object.initial, ELSEWHERE]).collect();
         starts.sort_unstable();
@@ -124,12 +123,11 @@ impl<'a> Choosing<'a> {
         let mut leaving: FxHashMap<State, Vec<u32>> = FxHashMap::default();
         let mut others = Vec::new();
         for (number, call) in (0..).zip(&timeline.calls) {
-            match object.effect(call.class) {
-                Effect::Replace(to) | Effect::Change { to, .. } => {
-                    leaving.entry(to).or_default().push(number);
-                }
-                Effect::Total | Effect::Other => others.push(number),
-                Effect::Observe(_) => {}
+            let effect = object.effect(call.class);
+            match effect.leaves() {
+                Some(to) => leaving.entry(to).or_default().push(number),
+                None if !effect.is_read_only() => others.push(number),
+                None => {}
             }
         }
         Choosing {
@@ -231,7 +229,8 @@ impl SeenLast {
                     self.noted.push((state, until));
                 }
             }
-            Effect::Observe(None) | Effect::Total | Effect::Other => {
+            // Whatever leaves another state may be of use to it.
+            Effect::Avoid(_) | Effect::Observe(None) | Effect::Total | Effect::Other => {
                 self.any = self.any.max(until);
             }
             Effect::Replace(_) => {}
@@ -248,9 +247,8 @@ impl SeenLast {
 /// a state that none names is known.
 pub(crate) fn may_start_anywhere(object: &Object, calls: &[Call]) -> bool {
     let is_known = |call: &Call| match object.effect(call.class) {
-        Effect::Observe(Some(_)) | Effect::Replace(_) | Effect::Change { .. } => true,
         Effect::Observe(None) => object.steps.knows_elsewhere() || call.completed == NEVER,
-        Effect::Total | Effect::Other => false,
+        effect => effect.sees() != Sees::Any,
     };
     calls.iter().all(is_known)
 }

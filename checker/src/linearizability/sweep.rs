@@ -169,4 +169,8 @@ impl Seen for SeenLater {
     fn until(&mut self, state: State) -> u32 {
         self.0.seen_until(state)
     }
+
+    fn avoided_until(&mut self, state: State) -> u32 {
+        self.0.avoided_until(state)
+    }
 }

@@ -114,7 +114,7 @@ impl Telling<'_> {
         let step = || self.object.step(self.timeline.class(call), self.state);
         match effect {
             Effect::Observe(Some(wanted)) if wanted != self.state => false,
-            Effect::Observe(_) => {
+            Effect::Observe(_) | Effect::Avoid(_) => {
                 let is_possible = step().is_some();
                 if is_possible {
                     self.order.placed(call);

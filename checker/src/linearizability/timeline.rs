@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use super::object::{Call, NEVER, Object, State};
 use super::slots::Slots;
-use crate::specification::Effect;
+use crate::specification::{Effect, Sees};
 
 /// One object's history.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Timeline {
     /// By state, up to which moment it can still be seen, where a single state
     /// is.
     seen_until: Vec<u32>,
+    /// By state, up to which moment a call avoids it.
+    avoided_until: Vec<u32>,
     /// Up to which moment any state can still matter.
     any_seen_until: u32,
     /// The first completion that no order can account for, because nothing
@@ -80,6 +82,7 @@ impl Timeline {
             slots: 0,
             unknown: Unknown::default(),
             seen_until: Vec::new(),
+            avoided_until: Vec::new(),
             any_seen_until: 0,
             wall: None,
         };
@@ -99,6 +102,14 @@ impl Timeline {
     pub(crate) fn seen_until(&self, state: State) -> u32 {
         let seen = self.seen_until.get(state as usize).copied();
         seen.unwrap_or_default().max(self.any_seen_until)
+    }
+
+    /// The last moment at which a call may be possible in every state but `state`,
+    /// so that leaving it is of use; 0 for none.
+    #[inline]
+    pub(crate) fn avoided_until(&self, state: State) -> u32 {
+        let avoided = self.avoided_until.get(state as usize).copied();
+        avoided.unwrap_or_default()
     }
 
     /// The class of a call.
@@ -169,28 +180,25 @@ impl Timeline {
         for (place, &moment) in (0..).zip(&self.moments) {
             match moment {
                 Moment::Begin(call) | Moment::BeginUnknown(call) => {
-                    match object.effect(self.class(call)) {
-                        Effect::Replace(to) | Effect::Change { to, .. } => {
-                            let to = to as usize;
-                            if left.len() <= to {
-                                left.resize(to + 1, false);
-                            }
-                            left[to] = true;
+                    let effect = object.effect(self.class(call));
+                    if let Some(to) = effect.leaves() {
+                        let to = to as usize;
+                        if left.len() <= to {
+                            left.resize(to + 1, false);
                         }
+                        left[to] = true;
+                    } else if !effect.is_read_only() {
                         // What such a call leaves, only a search can say.
-                        Effect::Total | Effect::Other => return None,
-                        Effect::Observe(_) => {}
+                        return None;
                     }
                 }
-                Moment::End(call) => match object.effect(self.class(call)) {
-                    Effect::Observe(Some(from)) | Effect::Change { from, .. }
-                        if !is_left(&left, from) =>
-                    {
+                Moment::End(call) => {
+                    let needed = object.effect(self.class(call)).needs();
+                    if needed.is_some_and(|state| !is_left(&left, state)) {
                         wall = Some(place);
                         break;
                     }
-                    _ => {}
-                },
+                }
             }
         }
         wall
@@ -204,22 +212,25 @@ impl Timeline {
                 true => u32::MAX,
                 false => self.ends[number].moment,
             };
-            match effect {
-                Effect::Observe(Some(state)) | Effect::Change { from: state, .. } => {
-                    let state = state as usize;
-                    if self.seen_until.len() <= state {
-                        self.seen_until.resize(state + 1, 0);
-                    }
-                    let last = &mut self.seen_until[state];
-                    *last = until.max(*last);
-                }
-                Effect::Observe(None) | Effect::Total | Effect::Other => {
-                    self.any_seen_until = self.any_seen_until.max(until);
-                }
-                Effect::Replace(_) => {}
+            if let Effect::Avoid(state) = effect {
+                prolong(&mut self.avoided_until, state, until);
+            }
+            match effect.sees() {
+                Sees::One(state) => prolong(&mut self.seen_until, state, until),
+                Sees::Any => self.any_seen_until = self.any_seen_until.max(until),
+                Sees::None => {}
             }
         }
     }
+}
+
+/// Lets what is known of `state` last until a moment, if not longer.
+fn prolong(lasts: &mut Vec<u32>, state: State, until: u32) {
+    let state = state as usize;
+    if lasts.len() <= state {
+        lasts.resize(state + 1, 0);
+    }
+    lasts[state] = until.max(lasts[state]);
 }
 
 impl Unknown {
@@ -237,15 +248,14 @@ impl Unknown {
         self.kinds[class as usize] = kind;
         self.calls.push(vec![call]);
         self.classes.push(class);
-        match object.effect(class) {
-            Effect::Replace(to) | Effect::Change { to, .. } => {
-                if self.leaving.len() <= to as usize {
-                    self.leaving.resize(to as usize + 1, Vec::new());
-                }
-                self.leaving[to as usize].push(kind);
+        let effect = object.effect(class);
+        if let Some(to) = effect.leaves() {
+            if self.leaving.len() <= to as usize {
+                self.leaving.resize(to as usize + 1, Vec::new());
             }
-            Effect::Total | Effect::Other => self.others.push(kind),
-            Effect::Observe(_) => {}
+            self.leaving[to as usize].push(kind);
+        } else if !effect.is_read_only() {
+            self.others.push(kind);
         }
     }
 

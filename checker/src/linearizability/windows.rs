@@ -13,7 +13,7 @@ use super::object::{ELSEWHERE, Object, State};
 use super::search::Progress;
 use super::sweep::frontier;
 use super::timeline::{Moment, Timeline};
-use crate::specification::Effect;
+use crate::specification::{Effect, Sees};
 
 /// The first stretch that is tried is so many moments long.
 const FIRST: u32 = 24;
@@ -30,9 +30,8 @@ pub(crate) struct Window {
 /// Whether stretches of this history can be judged by themselves.
 pub(crate) fn qualify(object: &Object, timeline: &Timeline) -> bool {
     let is_known = |class: u32| match object.effect(class) {
-        Effect::Observe(Some(_)) | Effect::Replace(_) | Effect::Change { .. } => true,
         Effect::Observe(None) => object.steps.knows_elsewhere(),
-        Effect::Total | Effect::Other => false,
+        effect => effect.sees() != Sees::Any,
     };
     timeline.slots <= 128 && timeline.calls.iter().all(|call| is_known(call.class))
 }
@@ -213,11 +212,11 @@ fn start<M: Mask>(
     (frontier, before)
 }
 
-/// The state that a call must find, if there is one.
+/// The state that a call tells from others, if there is one.
 fn seen_by(object: &Object, timeline: &Timeline, call: u32) -> Option<State> {
-    match object.effect(timeline.class(call)) {
-        Effect::Observe(Some(state)) | Effect::Change { from: state, .. } => Some(state),
-        _ => None,
+    match object.effect(timeline.class(call)).sees() {
+        Sees::One(state) => Some(state),
+        Sees::None | Sees::Any => None,
     }
 }
 
@@ -235,6 +234,10 @@ impl Seen for SeenInWindow {
             true => u32::MAX,
             false => self.timeline.seen_until(state),
         }
+    }
+
+    fn avoided_until(&mut self, state: State) -> u32 {
+        self.timeline.avoided_until(state)
     }
 }
 

@@ -318,6 +318,7 @@ fn effects<S: Recorded>(specification: &S, calls: &[Call<S>], states: &[S::State
             for (state, after) in steps() {
                 let here = match &effect {
                     Effect::Observe(Some(from)) => (from == state).then(|| state.clone()),
+                    Effect::Avoid(avoided) => (avoided != state).then(|| state.clone()),
                     Effect::Observe(None) => after.clone().map(|_| state.clone()),
                     Effect::Replace(to) => Some(to.clone()),
                     Effect::Change { from, to } if from == state => Some(to.clone()),

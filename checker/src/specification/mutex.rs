@@ -178,7 +178,7 @@ impl Specification for OwnedMutex {
         let (from, to) = call.holder();
         match returned {
             None | Some(MutexReturn::Done) => Effect::Change { from, to },
-            Some(MutexReturn::Refused) => Effect::Observe(None),
+            Some(MutexReturn::Refused) => Effect::Avoid(from),
         }
     }
 }

@@ -91,7 +91,8 @@ impl<V: Clone + Eq + Hash + Debug + Send + Sync + 'static> Specification for Reg
         use RegisterReturn::{Done, Mismatch, Value};
         match (call, returned) {
             (Read, Some(Value(seen))) => Effect::Observe(Some(seen.clone())),
-            (Read, _) | (Cas { .. }, Some(Mismatch)) => Effect::Observe(None),
+            (Cas { from, .. }, Some(Mismatch)) => Effect::Avoid(from.clone()),
+            (Read, _) => Effect::Observe(None),
             (Write(value), None | Some(Done)) => Effect::Replace(value.clone()),
             (Cas { from, to }, None) if from == to => Effect::Observe(None),
             (Cas { from, to }, Some(Done)) if from == to => Effect::Observe(Some(from.clone())),
