@@ -11,7 +11,7 @@
 //! | `judge` | which engines judge one object, and in which turns |
 //! | `zones` | registers whose values are all distinct: no search at all |
 //! | `monitored` | containers, counters and logs: which have a monitor |
-//! | `timeline` | one object's history moment by moment |
+//! | `timeline`, `unknown` | one object's history moment by moment |
 //! | `frontier`, `antichain`, `mask`, `sweep` | all orders at once, moment by moment |
 //! | `search`, `moves`, `slots`, `depth_first` | one order after the other |
 //! | `crashed` | which calls of unknown outcome an order has used |
@@ -56,6 +56,7 @@ mod subhistory;
 mod sweep;
 mod telling;
 mod timeline;
+mod unknown;
 mod windows;
 pub mod witness;
 mod words;

@@ -164,6 +164,9 @@ struct Unknown {
     list: Vec<Kind>,
     /// By state, the kinds that leave it.
     leaving: Vec<Vec<u32>>,
+    /// The kind of the writes that nobody could tell when they began: they are as
+    /// good as each other.
+    untold: Option<u32>,
     /// Whether there is one of which more is not known.
     some_other: bool,
 }
@@ -352,12 +355,19 @@ impl<M: Mask> Frontier<M> {
         if unknown.kinds.len() <= class as usize {
             unknown.kinds.resize(class as usize + 1, NONE);
         }
-        let kind = unknown.kinds[class as usize];
+        let is_write = matches!(held.effect, Effect::Replace(_));
+        let is_untold = is_write && (held.seen_until == 0 || held.seen_until < self.at);
+        let known = unknown.kinds[class as usize];
+        let kind = match unknown.untold.filter(|_| is_untold) {
+            Some(untold) if known == NONE => untold,
+            _ => known,
+        };
         if kind != NONE {
             unknown.list[kind as usize].calls.push(call);
         } else {
             let kind = unknown.list.len() as u32;
             unknown.kinds[class as usize] = kind;
+            unknown.untold = unknown.untold.or(is_untold.then_some(kind));
             unknown.list.push(Kind {
                 held,
                 calls: vec![call],

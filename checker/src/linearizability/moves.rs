@@ -275,7 +275,7 @@ impl<B: Slots> Search<B> {
         let mut place = 0;
         while let Some(&goal) = goals.states.get(place).filter(|_| !goals.any) {
             for &kind in unknown.leaving(goal) {
-                if let Effect::Change { from, .. } = self.effect_of_kind(kind)
+                if let Effect::Change { from, .. } = unknown.effect(kind)
                     && self.is_left(configuration, kind)
                 {
                     goals.add(from);
@@ -283,11 +283,6 @@ impl<B: Slots> Search<B> {
             }
             place += 1;
         }
-    }
-
-    fn effect_of_kind(&self, kind: u32) -> Effect<State> {
-        self.object
-            .effect(self.timeline.unknown.classes[kind as usize])
     }
 
     /// Whether a call of this kind of unknown outcome has begun and is not
@@ -300,22 +295,18 @@ impl<B: Slots> Search<B> {
     fn list_unknown(&mut self, configuration: &Configuration<B>) {
         let mut moves = std::mem::take(&mut self.moves);
         let unknown = &self.timeline.unknown;
-        // Writes of what nobody can tell any more are as good as each other.
-        let mut has_untold = false;
+        let is_left = |kind: u32| self.is_left(configuration, kind);
         let mut consider = |kind: u32| {
-            let is_untold = || match self.effect_of_kind(kind) {
-                Effect::Replace(to) => self.timeline.seen_until(to) < self.cursor.at,
-                _ => false,
-            };
-            if self.is_of_use(configuration, unknown.calls[kind as usize][0])
-                && self.is_left(configuration, kind)
-                && !(is_untold() && std::mem::replace(&mut has_untold, true))
-            {
+            if self.is_of_use(configuration, unknown.calls[kind as usize][0]) && is_left(kind) {
                 moves.push(Move::Use(kind));
             }
         };
-        if self.goals.any || self.goals.other {
+        if self.goals.any {
             (0..unknown.calls.len() as u32).for_each(&mut consider);
+        } else if self.goals.other {
+            let state = configuration.state;
+            let kinds = unknown.away_from(state, self.cursor.at, &self.timeline, is_left);
+            kinds.for_each(&mut consider);
         } else {
             let goals = self.goals.states.iter();
             let leaving = goals.flat_map(|&goal| unknown.leaving(goal));

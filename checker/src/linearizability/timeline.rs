@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use super::object::{Call, NEVER, Object, State};
 use super::slots::Slots;
+use super::unknown::Unknown;
 use crate::specification::{Effect, Sees};
 
 /// One object's history.
@@ -45,21 +46,6 @@ impl End {
     };
 }
 
-/// The calls of unknown outcome, by what they are: equal ones are one *kind*.
-#[derive(Debug, Default)]
-pub(crate) struct Unknown {
-    /// By kind, the calls in the order of invocation.
-    pub(crate) calls: Vec<Vec<u32>>,
-    /// By kind, its class.
-    pub(crate) classes: Vec<u32>,
-    /// By class, its kind.
-    kinds: Vec<u32>,
-    /// By state, the kinds that can leave it.
-    leaving: Vec<Vec<u32>>,
-    /// The kinds of which more is not known.
-    pub(crate) others: Vec<u32>,
-}
-
 /// What happens at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
@@ -88,6 +74,7 @@ impl Timeline {
         };
         timeline.arrange(object);
         timeline.note_what_is_seen(object);
+        timeline.unknown = Unknown::new(object, &timeline);
         timeline.wall = timeline.find_wall(object);
         timeline
     }
@@ -146,7 +133,6 @@ impl Timeline {
                 });
             } else if !object.effect(class).is_read_only() {
                 self.moments.push(Moment::BeginUnknown(call));
-                self.unknown.add(object, call, class);
             }
         }
         self.end_those_before(NEVER, &mut open, &mut free);
@@ -231,43 +217,6 @@ fn prolong(lasts: &mut Vec<u32>, state: State, until: u32) {
         lasts.resize(state + 1, 0);
     }
     lasts[state] = until.max(lasts[state]);
-}
-
-impl Unknown {
-    fn add(&mut self, object: &Object, call: u32, class: u32) {
-        const NONE: u32 = u32::MAX;
-        if self.kinds.len() <= class as usize {
-            self.kinds.resize(class as usize + 1, NONE);
-        }
-        let known = self.kinds[class as usize];
-        if known != NONE {
-            self.calls[known as usize].push(call);
-            return;
-        }
-        let kind = self.calls.len() as u32;
-        self.kinds[class as usize] = kind;
-        self.calls.push(vec![call]);
-        self.classes.push(class);
-        let effect = object.effect(class);
-        if let Some(to) = effect.leaves() {
-            if self.leaving.len() <= to as usize {
-                self.leaving.resize(to as usize + 1, Vec::new());
-            }
-            self.leaving[to as usize].push(kind);
-        } else if !effect.is_read_only() {
-            self.others.push(kind);
-        }
-    }
-
-    /// The kind of a class.
-    pub(crate) fn kind(&self, class: u32) -> u32 {
-        self.kinds[class as usize]
-    }
-
-    /// The kinds that can leave a state.
-    pub(crate) fn leaving(&self, state: State) -> &[u32] {
-        self.leaving.get(state as usize).map_or(&[], Vec::as_slice)
-    }
 }
 
 /// A place in a timeline, and what is open there.
