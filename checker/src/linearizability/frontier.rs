@@ -87,10 +87,10 @@ impl Goals {
         }
     }
 
-    /// Whether it may be of use that the object, which holds `now`, holds
-    /// `state` instead.
-    fn include(&self, state: State, now: State) -> bool {
-        self.any || self.other && state != now || self.states.contains(&state)
+    /// Whether it may be of use that the object holds `state`; where another than
+    /// the present one is wanted even this may be, from which a call leads away.
+    fn include(&self, state: State) -> bool {
+        self.any || self.other || self.states.contains(&state)
     }
 }
 
@@ -603,7 +603,6 @@ impl<M: Mask> Frontier<M> {
     /// Finds what can come next and may be of use, other than the call in `bit`.
     fn list_next<D: Does + ?Sized>(&mut self, does: &D, configuration: &Configuration<M>, bit: M) {
         self.find_goals(configuration);
-        let state = configuration.state;
         let mut found = std::mem::take(&mut self.found);
         let others = self.open.others & !configuration.done & !bit;
         for slot in others.slots() {
@@ -615,7 +614,7 @@ impl<M: Mask> Frontier<M> {
             let held = self.open.calls[slot as usize];
             let wanted = match held.effect {
                 Effect::Replace(to) => {
-                    self.goals.include(to, state) || extended && held.seen_until >= self.at
+                    self.goals.include(to) || extended && held.seen_until >= self.at
                 }
                 _ => configuration.seen_until >= self.at,
             };

@@ -27,10 +27,10 @@ impl Goals {
         }
     }
 
-    /// Whether a call waits that may be possible if the object, which holds
-    /// `now`, holds `state` instead.
-    fn include(&self, state: State, now: State) -> bool {
-        self.any || self.other && state != now || self.states.contains(&state)
+    /// Whether it may be of use that the object holds `state`; where another than
+    /// the present one is wanted even this may be, from which a call leads away.
+    fn include(&self, state: State) -> bool {
+        self.any || self.other || self.states.contains(&state)
     }
 }
 
@@ -324,12 +324,10 @@ impl<B: Slots> Search<B> {
             Effect::Observe(_) | Effect::Avoid(_) => false,
             Effect::Replace(to) => {
                 !configuration.unseen
-                    && self.goals.include(to, state)
+                    && self.goals.include(to)
                     && self.makes_a_difference(configuration, to)
             }
-            Effect::Change { from, to } => {
-                from == state && to != from && self.goals.include(to, state)
-            }
+            Effect::Change { from, to } => from == state && to != from && self.goals.include(to),
             Effect::Total | Effect::Other => {
                 self.step(call, state).is_some_and(|next| next != state)
             }
