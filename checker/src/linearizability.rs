@@ -307,14 +307,20 @@ pub(crate) fn describe_time(time: Duration) -> String {
         .replace("µ s", " µs")
 }
 
+/// A size in the largest unit that needs no fraction, if that is not many.
 pub(crate) fn describe_bytes(bytes: usize) -> String {
-    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let fitting = units.iter().find(|(_, shift)| bytes >> shift > 0);
-    match fitting {
-        Some((unit, shift)) if bytes.trailing_zeros() >= *shift => {
-            format!("{} {unit}", bytes >> shift)
-        }
-        Some((unit, shift)) => format!("{:.1} {unit}", bytes as f64 / (1_u64 << shift) as f64),
+    const UNITS: [(&str, usize); 6] = [
+        ("GiB", 1 << 30),
+        ("GB", 1_000_000_000),
+        ("MiB", 1 << 20),
+        ("MB", 1_000_000),
+        ("KiB", 1 << 10),
+        ("kB", 1_000),
+    ];
+    let fits = |(_, size): &&(&str, usize)| bytes >= *size && bytes.is_multiple_of(*size);
+    match UNITS.iter().find(fits) {
+        Some((unit, size)) => format!("{} {unit}", bytes / size),
+        None if bytes >= 1 << 20 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
         None => format!("{bytes} bytes"),
     }
 }

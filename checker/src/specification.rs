@@ -44,7 +44,7 @@ pub mod multiset;
 pub mod mutex;
 pub mod priority_queue;
 pub mod queue;
-mod reading;
+pub(crate) mod reading;
 pub mod recorded;
 pub mod register;
 pub mod semaphore;

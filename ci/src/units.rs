@@ -60,16 +60,13 @@ pub fn show_duration(duration: Duration) -> String {
     }
 }
 
-/// A size as [`parse_size`] reads it back, in the largest binary unit that
-/// needs no fraction.
+/// A size as [`parse_size`] reads it back, in the largest unit that needs no
+/// fraction.
 pub fn show_size(bytes: u64) -> String {
-    let binary = SIZES.iter().rev().filter(|(unit, _)| unit.len() == 3);
-    match binary
-        .into_iter()
-        .find(|(_, length)| bytes > 0 && bytes.is_multiple_of(*length))
-    {
+    let fits = |&&(_, length): &&(&str, u64)| bytes > 0 && bytes.is_multiple_of(length);
+    match SIZES.iter().filter(fits).max_by_key(|(_, length)| length) {
         Some((unit, length)) => format!("{}{unit}", bytes / length),
-        None => format!("{bytes}B"),
+        None => "0B".to_owned(),
     }
 }
 

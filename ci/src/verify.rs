@@ -38,7 +38,7 @@ use crate::input::{self, unreadable};
 use crate::names;
 use crate::oracle::Oracle;
 use crate::output::{self, Answer};
-use crate::units::{Size, Time};
+use crate::units::{Size, Time, show_duration, show_size};
 use crate::workload::{Judge, WORKLOADS};
 
 /// How long an order is searched for, where nobody says.
@@ -223,9 +223,9 @@ struct FileReport {
     /// What was typed to judge it so.
     #[serde(skip)]
     typed: String,
-    /// Whether more time or memory could tell more.
+    /// The flags that give it more time and memory, where that could tell more.
     #[serde(skip)]
-    limited: bool,
+    limited: Option<String>,
     /// Why the verdict says less than it seems to, though the file could be
     /// judged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -459,6 +459,17 @@ impl VerifyArgs {
         Ok(())
     }
 
+    /// The flags that give more time and memory than there was.
+    fn more(&self) -> String {
+        let time = self.timeout.map_or(TIMEOUT, |time| time.0) * 12;
+        let memory = self
+            .memory
+            .map_or(MEMORY as u64, |size| size.0)
+            .saturating_mul(4);
+        let (time, memory) = (show_duration(time), show_size(memory));
+        format!(" --timeout {time} --memory {memory}")
+    }
+
     /// The flags that decide a verdict, as they were typed.
     fn typed(&self) -> String {
         let mut typed = String::new();
@@ -537,7 +548,7 @@ fn judge_detection(case: &Case, args: &VerifyArgs) -> anyhow::Result<FileReport>
     let operations = case.history.operations().map_err(unreadable)?;
     let keys: BTreeSet<_> = operations.iter().map(|operation| &operation.key).collect();
     Ok(FileReport {
-        limited: false,
+        limited: None,
         staleness: None,
         typed: args.typed(),
         format: case.format.name(),
@@ -587,10 +598,10 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
     let (witness, shown) = judged.witness.unzip();
     let recorded = Recorded::of(&case.file, verdict);
     let truncated = case.history.truncated.as_ref().map(ToString::to_string);
-    let idle = (judged.completed_ok == 0)
+    let idle = (judged.completed_ok == 0 && judged.operations > 0)
         .then(|| "no operation took effect for certain: any order explains that".to_owned());
     Ok(FileReport {
-        limited: judged.limited && judged.operations > 0,
+        limited: (judged.limited && judged.operations > 0).then(|| args.more()),
         staleness: judged.staleness,
         file: case.file.clone(),
         typed: args.typed(),

@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::Value;
 
 /// What the file is and how its values are meant.
+///
+/// A field that is not one of these is refused: misspelt, it would change what
+/// the history means without a word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Header {
     /// Always `tribunal-history`.
     pub format: String,

@@ -185,6 +185,8 @@ pub struct Input {
 /// How much of a file is looked at to guess its format, in bytes.
 const LOOKED_AT: u64 = 1 << 12;
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 impl Input {
     /// Opens a file, and reads its beginning.
     pub fn open(path: &Path) -> Result<Self, HistoryError> {
@@ -198,6 +200,10 @@ impl Input {
             .take(LOOKED_AT)
             .read_to_end(&mut begins)
             .map_err(failed)?;
+        // Some editors put a mark there that says no more than "UTF-8".
+        if begins.starts_with(BYTE_ORDER_MARK) {
+            begins.drain(..BYTE_ORDER_MARK.len());
+        }
         Ok(Input {
             path: path.to_owned(),
             begins,

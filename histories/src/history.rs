@@ -340,8 +340,14 @@ mod tests {
         refused(
             &event(0, 0, "invoke", "read"),
             expect![[
-                r#"h.jsonl:1:69: expected a header: {"format":"tribunal-history","version":1,"workload":"register","initial":null,"nil":"initial","failed_cas":"fail"}"#
+                r#"h.jsonl:1:1: expected a header: {"format":"tribunal-history","version":1,"workload":"register","initial":null,"nil":"initial","failed_cas":"fail"}"#
             ]],
+        );
+        refused(
+            &HEADER.replace('}', r#","failed-cas":"observed"}"#),
+            expect![
+                "h.jsonl:1:75: expected one of `format`, `version`, `workload`, `initial`, `nil`, `failed_cas`, found unknown field `failed-cas`"
+            ],
         );
         refused(
             &HEADER.replace(":1", ":9"),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use tribunal_histories::{Event, Format, History, Input, Kind, Process, Written, formats};
+use tribunal_histories::{Event, Format, Header, History, Input, Kind, Process, Written, formats};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -532,4 +532,16 @@ fn a_format_is_guessed_from_the_first_line_that_shows_it() {
     is("[", "h.json", Format::Json);
     is("\u{0}?", "h.hist", Format::Limo);
     is("", "h", Format::Jsonl);
+}
+
+#[test]
+fn a_byte_order_mark_says_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("marked");
+    let line = Header::new("register");
+    let line = serde_json::to_string(&line).expect("JSON");
+    std::fs::write(&path, format!("\u{feff}{line}\n")).expect("written");
+    let input = Input::open(&path).expect("the file is there");
+    assert_eq!(input.guess(), Format::Jsonl);
+    assert_eq!(input.read(Format::Jsonl).expect("a history").events, []);
 }

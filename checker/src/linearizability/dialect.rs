@@ -16,6 +16,7 @@ use super::kv::KvNaming;
 use super::monitored::Monitored;
 use super::object::{self, Call, Does, NEVER, Naming, Object, State};
 use crate::spec::{Spec, by_type};
+use crate::specification::reading::{done, done_or_refused};
 use crate::specification::{Asked, Effect, KvCall, RegisterCall, RegisterReturn};
 
 /// No class.
@@ -139,7 +140,11 @@ pub(crate) fn keys(
         let key = &mut keys[place];
         let (class, ending) = key
             .read(spec, invocation, completion)
-            .map_err(|expected| history.malformed_at(pair.invoked as usize, expected))?;
+            .map_err(|unexpected| {
+                // Where it completes, if it was read there.
+                let place = pair.completed.filter(|_| unexpected.is_answer);
+                history.malformed_at(place.unwrap_or(pair.invoked) as usize, unexpected.expected)
+            })?;
         key.operations.push(Done {
             operation: number,
             class,
@@ -165,8 +170,8 @@ impl Key<'_> {
         spec: Spec,
         invocation: &Event,
         completion: Option<&Event>,
-    ) -> Result<(u32, Ending), String> {
-        let f = spec.f(&invocation.f)?;
+    ) -> Result<(u32, Ending), Unexpected> {
+        let f = spec.f(&invocation.f).map_err(Unexpected::asked)?;
         let process = match invocation.process {
             Process::Client(process) => process,
             Process::Nemesis => u64::MAX,
@@ -237,6 +242,31 @@ impl Key<'_> {
     }
 }
 
+/// That an operation is none of the object's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unexpected {
+    /// What value was expected instead.
+    pub(crate) expected: String,
+    /// Whether it is the answer.
+    is_answer: bool,
+}
+
+impl Unexpected {
+    fn asked(expected: String) -> Self {
+        Unexpected {
+            expected,
+            is_answer: false,
+        }
+    }
+
+    fn answered(expected: String) -> Self {
+        Unexpected {
+            expected,
+            is_answer: true,
+        }
+    }
+}
+
 /// What a completion says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer<'a> {
@@ -264,8 +294,8 @@ pub(crate) trait Reading: Does + Send {
     ///
     /// # Errors
     ///
-    /// What value was expected instead.
-    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String>;
+    /// What was expected instead.
+    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, Unexpected>;
     /// What the object holds at first.
     fn initial(&self) -> State;
     /// By class, the part of the object that a call is about.
@@ -359,9 +389,9 @@ impl KvReading {
 }
 
 impl Reading for KvReading {
-    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String> {
+    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, Unexpected> {
         use RegisterReturn::{Done, Mismatch};
-        let call = self.call(asked)?;
+        let call = self.call(asked).map_err(Unexpected::asked)?;
         let is_read = call == KvCall::Register(RegisterCall::Read);
         let is_cas = matches!(call, KvCall::Register(RegisterCall::Cas { .. }));
         let returned = match answer {
@@ -369,7 +399,16 @@ impl Reading for KvReading {
                 return Ok(Class::Nothing);
             }
             Answer::Ok(value) if is_read => RegisterReturn::Value(self.name(value)),
-            Answer::Ok(_) => Done,
+            Answer::Ok(value) if is_cas => {
+                match done_or_refused(value, asked.argument).map_err(Unexpected::answered)? {
+                    true => Done,
+                    false => Mismatch,
+                }
+            }
+            Answer::Ok(value) => {
+                done(value, asked.argument).map_err(Unexpected::answered)?;
+                Done
+            }
             Answer::Failed if is_cas && self.failed_cas == FailedCas::Observed => Mismatch,
             Answer::Failed | Answer::Unknown => {
                 return Ok(Class::Unsaid(self.naming.class(call, None)));
@@ -420,14 +459,15 @@ impl<S: Monitored> RecordedReading<S> {
 }
 
 impl<S: Monitored> Reading for RecordedReading<S> {
-    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, String> {
+    fn class(&mut self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Class, Unexpected> {
         let specification = self.naming.specification();
-        let call = specification.call(asked)?;
+        let call = specification.call(asked).map_err(Unexpected::asked)?;
         let returned = match answer {
             Answer::Ok(value) => match self.nil {
-                Nil::Initial => specification.returned(&call, value)?,
-                Nil::Unknown => specification.returned_or_unknown(&call, value)?,
-            },
+                Nil::Initial => specification.returned(&call, value),
+                Nil::Unknown => specification.returned_or_unknown(&call, value),
+            }
+            .map_err(Unexpected::answered)?,
             Answer::Failed if self.failed_cas == FailedCas::Observed => {
                 specification.refused(&call)
             }

@@ -6,13 +6,15 @@ use std::str::FromStr;
 /// What looks for an order, or for the proof that there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Engine {
-    /// Sorting, of registers whose every value is written once.
+    /// Sorting, of registers, and of parts of other objects, that never come to
+    /// hold the same twice.
     Zones,
     /// Sorting, of containers, counters and logs; see [`crate::monitors`].
     Monitor,
     /// All orders at once, moment by moment.
     Frontier,
-    /// The most promising orders at once: finds an order, or nothing.
+    /// The most promising orders at once: finds an order, or nothing, unless it
+    /// never had to give one up.
     Beam,
     /// One order after the other.
     DepthFirst,
@@ -52,10 +54,14 @@ impl Engine {
     /// What it does, in a line.
     pub const fn about(self) -> &'static str {
         match self {
-            Engine::Zones => "sorting; registers whose every value is written once",
+            Engine::Zones => {
+                "sorting; what never holds the same twice, as registers of distinct values"
+            }
             Engine::Monitor => "sorting; containers, counters and logs, mostly of distinct values",
             Engine::Frontier => "all orders at once, moment by moment",
-            Engine::Beam => "the most promising orders at once; finds an order, or nothing",
+            Engine::Beam => {
+                "the most promising orders at once; refutes only if that was all of them"
+            }
             Engine::DepthFirst => "one order after the other",
             Engine::Relaxation => {
                 "depth first, unknown outcomes in any number; refutes, or finds nothing"

@@ -8,7 +8,7 @@ use super::certificate::Rechecked;
 use super::evidence::{Evidence, of_calls};
 use super::object::Object;
 use super::oracle::brute_force::brute_force;
-use super::oracle::generate::{Random, guessed, guessed_distinct};
+use super::oracle::generate::{Random, WithCas, guessed, guessed_distinct};
 use super::oracle::growing::{Growing, guessed_growing};
 use super::subhistory::{Start, may_start_anywhere};
 use crate::specification::{Register, RegisterReturn, Specification, TimedCall, TimedCallOf};
@@ -209,7 +209,7 @@ fn evidence_of_distinct_values_agrees_with_brute_force() {
     for _ in 0..2 * HISTORIES {
         let count = 2 + random.below(8) as usize;
         let processes = 1 + random.below(5);
-        let calls = guessed_distinct(&mut random, count, processes, false);
+        let calls = guessed_distinct(&mut random, count, processes, WithCas::No);
         let states: Vec<u16> = (0..20).collect();
         counts.add(assert_sound(&register, &calls, &states));
     }

@@ -356,7 +356,7 @@ fn a_stale_read_is_drawn() {
         &expect![[r#"
             process 3 read 1 from key "x", but the orders that come furthest leave 2 there.
             The shortest prefix without an order ends at event 8; 4 operations on the key complete in it.
-            These 2 operations alone have no order, whatever came before, whether or not the one marked ? took effect:
+            These 2 operations alone have no order, whatever came before, with or without the one marked ?:
 
               process 1  [write 2 ?]
               process 2   [read 2]
@@ -426,7 +426,7 @@ fn a_cas_that_cannot_have_succeeded_is_explained() {
         &expect![[r#"
             process 3's cas of key "x" from 2 to 4 succeeded, but the orders that come furthest leave 3 there.
             The shortest prefix without an order ends at event 7; 4 operations on the key complete in it.
-            These 3 operations alone have no order, whatever came before, whether or not the one marked ? took effect:
+            These 3 operations alone have no order, whatever came before, with or without the one marked ?:
 
               process 0  [write 1]
               process 1           [cas 2>3]
@@ -477,6 +477,59 @@ fn an_operation_that_the_specification_does_not_know_is_named() {
         r#"history:2:1: expected an operation of kv (get, put, cas, delete, append), found "push""#
     ]]
     .assert_eq(&error.expect_err("refused").to_string());
+}
+
+#[test]
+fn an_answer_that_an_operation_cannot_have_is_named_where_it_stands() {
+    let refused = |f, asked: Value, answered: Value, expected: Expect| {
+        let lines = [(0, "invoke", f, asked), (0, "ok", f, answered)];
+        let error = check(
+            &history(Header::new("register"), &lines),
+            &options(Spec::Kv),
+        );
+        expected.assert_eq(&error.expect_err("refused").to_string());
+    };
+    let pair = || Value::List(vec![1.into(), 2.into()]);
+    refused("put", 1.into(), 2.into(), expect!["history:3:1: expected null, true or 1, found 2"]);
+    refused("delete", Value::Null, "x".into(), expect![[r#"history:3:1: expected null or true, found "x""#]]);
+    refused("append", "x".into(), Value::Bool(false), expect![[r#"history:3:1: expected null, true or "x", found false"#]]);
+    refused("cas", pair(), 7.into(), expect!["history:3:1: expected false, null, true or [1,2], found 7"]);
+}
+
+#[test]
+fn a_cas_that_answered_false_found_another_value() {
+    let pair = |old: i64, new: i64| Value::List(vec![old.into(), new.into()]);
+    let lines = |cas: Value, read: i64| {
+        history(
+            Header::new("register"),
+            &[
+                (0, "invoke", "write", 1.into()),
+                (0, "ok", "write", 1.into()),
+                (0, "invoke", "cas", cas.clone()),
+                (0, "ok", "cas", Value::Bool(false)),
+                (0, "invoke", "read", Value::Null),
+                (0, "ok", "read", read.into()),
+            ],
+        )
+    };
+    let judged = |cas, read| judge(&lines(cas, read), Spec::CasRegister).verdict;
+    assert_eq!(judged(pair(3, 2), 1), Verdict::Valid);
+    assert!(matches!(judged(pair(1, 2), 2), Verdict::Invalid(_)));
+    explained(&lines(pair(1, 2), 1), &expect![[r#"
+        process 0's cas of key "x" from 1 to 2 found another value, but the orders that come furthest leave 1 there.
+        The shortest prefix without an order ends at event 3; 2 operations on the key complete in it.
+        These 2 operations alone have no order, whatever came before:
+
+          process 0  [write 1][cas 1>2 -> false]
+
+        An order that comes furthest:
+
+          process 0  [write 1 #1][cas 1>2 -> false !]
+
+                  at first                         holds nothing
+              #1  process 0 write 1                holds 1
+               !  process 0 cas 1>2 -> false       has no place
+    "#]]);
 }
 
 /// Many clients at once with cas on few values, and a stale read among them:

@@ -254,7 +254,11 @@ impl Key {
             Kind::Fail => Answer::Failed,
             Kind::Info | Kind::Invoke => Answer::Unknown,
         };
-        operation.outcome = match self.reading.class(asked, answer)? {
+        let class = self
+            .reading
+            .class(asked, answer)
+            .map_err(|it| it.expected)?;
+        operation.outcome = match class {
             Class::Said(class) => Outcome::Known(class),
             Class::Unsaid(class) if event.kind == Kind::Info => Outcome::Unknown(class),
             Class::Unsaid(_) | Class::Nothing => Outcome::Nothing,

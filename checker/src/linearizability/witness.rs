@@ -214,8 +214,8 @@ impl Witness {
         }
         match self.optional.len() {
             0 => {}
-            1 => write!(f, ", whether or not the one marked ? took effect")?,
-            _ => write!(f, ", whichever of those marked ? took effect")?,
+            1 => write!(f, ", with or without the one marked ?")?,
+            _ => write!(f, ", with or without any of those marked ?")?,
         }
         writeln!(f, ":\n")?;
         f.write_str(&draw_evidence(self))?;

@@ -86,10 +86,11 @@ impl Witness {
             };
         }
         match (seen, value) {
-            (Some(seen), _) => format!("{f} {}", brief(&seen.0)),
-            (None, Value::List(pair)) if f == "cas" && pair.len() == 2 => {
-                format!("{f} {}>{}", brief(&pair[0]), brief(&pair[1]))
+            (seen, Value::List(pair)) if f == "cas" && pair.len() == 2 => {
+                let refused = seen.as_ref().map_or("", |_| " -> false");
+                format!("{f} {}>{}{refused}", brief(&pair[0]), brief(&pair[1]))
             }
+            (Some(seen), _) => format!("{f} {}", brief(&seen.0)),
             (None, Value::Null) => f.clone(),
             (None, value) => format!("{f} {}", brief(value)),
         }
@@ -162,18 +163,15 @@ impl Witness {
 fn claim_of_register(operation: &Shown, key: &str) -> String {
     let process = operation.process;
     match (operation.f.as_str(), &operation.seen, &operation.value) {
-        (_, Some(Seen(value)), _) => format!("process {process} read {} from {key}", brief(value)),
-        ("cas", _, Value::List(pair)) if pair.len() == 2 => {
+        ("cas", seen, Value::List(pair)) if pair.len() == 2 => {
             let (old, new) = (brief(&pair[0]), brief(&pair[1]));
-            match operation.ending {
-                Ending::Fail => {
-                    format!(
-                        "process {process}'s cas of {key} from {old} to {new} found another value"
-                    )
-                }
-                _ => format!("process {process}'s cas of {key} from {old} to {new} succeeded"),
-            }
+            let said = match operation.ending == Ending::Fail || seen.is_some() {
+                true => "found another value",
+                false => "succeeded",
+            };
+            format!("process {process}'s cas of {key} from {old} to {new} {said}")
         }
+        (_, Some(Seen(value)), _) => format!("process {process} read {} from {key}", brief(value)),
         (f, ..) => format!("process {process}'s {f} of {key} succeeded"),
     }
 }
@@ -189,15 +187,16 @@ impl Spec {
         };
         let looks = match (f, answer) {
             ("txn", Value::List(micros)) => micros.iter().any(reads),
-            _ => matches!(f, "read" | "get"),
+            _ => matches!(f, "read" | "get" | "add-and-get" | "get-and-add"),
         };
         if self.is_register() {
-            return looks;
+            return looks || f == "cas" && *answer == Value::Bool(false);
         }
         let takes = ["dequeue", "pop", "peek", "poll"];
         let takes = takes.iter().any(|word| f.starts_with(word));
         let changes = matches!(self, Spec::Set | Spec::Multiset);
         match answer {
+            Value::Null | Value::Bool(true) if self == Spec::Counter => f == "read",
             Value::Null => looks || takes,
             Value::Bool(true) => looks || takes || changes,
             _ => looks || takes || answer != argument,

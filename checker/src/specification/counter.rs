@@ -147,6 +147,12 @@ impl Recorded for Counter {
     fn returned(&self, call: &CounterCall, value: &Value) -> Result<Option<CounterReturn>, String> {
         let told = || whole(value, "the value, a whole number").map(i128::from);
         Ok(Some(match *call {
+            CounterCall::Read if *value == Value::Null => {
+                return Err(
+                    "a whole number, found null, of which nothing says (`nil`) that it is not known"
+                        .to_owned(),
+                );
+            }
             CounterCall::Read => CounterReturn::Value(told()?),
             CounterCall::Add { delta, tells } => match (tells, value) {
                 (Tells::Nothing, _) => {
@@ -228,7 +234,7 @@ mod tests {
             add null: expected a whole number to add, found null
             add 1 -> 2: expected null, true or 1, found 2
             decrement 2: expected null (`add` takes how much), found 2
-            read null -> null: expected the value, a whole number, found null
+            read null -> null: expected a whole number, found null, of which nothing says (`nil`) that it is not known
             add-and-get 1 -> \"x\": expected the value, a whole number, found \"x\"
             write 1: expected an operation (add, increment, decrement, add-and-get, get-and-add, read), found \"write\"",
         );

@@ -59,7 +59,7 @@ pub(super) fn natural(value: &Value, what: &str) -> Result<u64, String> {
 
 /// The answer of what is only done: null, true, or what was asked again, as
 /// many recorders have it.
-pub(super) fn done(value: &Value, asked: &Value) -> Result<(), String> {
+pub(crate) fn done(value: &Value, asked: &Value) -> Result<(), String> {
     match value {
         Value::Null | Value::Bool(true) => Ok(()),
         _ if value == asked => Ok(()),
@@ -69,7 +69,7 @@ pub(super) fn done(value: &Value, asked: &Value) -> Result<(), String> {
 }
 
 /// The answer of what is done or refused: as [`done`], or false.
-pub(super) fn done_or_refused(value: &Value, asked: &Value) -> Result<bool, String> {
+pub(crate) fn done_or_refused(value: &Value, asked: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(false) => Ok(false),
         _ => done(value, asked)

@@ -113,7 +113,10 @@ fn next(files: &[FileReport]) -> String {
         let (name, typed) = (shell_word(&file.file), &file.typed);
         return format!("again:   tribunal verify {name}{typed} --format json");
     }
-    let Some(file) = files.iter().find(|file| file.limited) else {
+    let limited = files
+        .iter()
+        .find_map(|file| Some((file, file.limited.as_ref()?)));
+    let Some((file, more)) = limited else {
         return String::new();
     };
     let name = shell_word(&file.file);
@@ -123,9 +126,6 @@ fn next(files: &[FileReport]) -> String {
             let typed = file.typed.replace(&format!(" --engine {engine}"), "");
             format!("again:   tribunal verify {name}{typed}")
         }
-        None => format!(
-            "again:   tribunal verify {name}{} --timeout 1h --memory 16GiB",
-            file.typed
-        ),
+        None => format!("again:   tribunal verify {name}{}{more}", file.typed),
     }
 }

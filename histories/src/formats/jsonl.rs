@@ -22,11 +22,10 @@ pub(super) fn read(source: impl BufRead) -> Step<Draft> {
     }
     let header = parse::<Header>(&lines.line).map_err(|(column, expected)| {
         let begins_otherwise = !text(&lines.line).contains("\"format\"");
-        let expected = match begins_otherwise {
-            true => no_header(),
-            false => expected,
-        };
-        lines.expected(column, expected)
+        match begins_otherwise {
+            true => lines.expected(1, no_header()),
+            false => lines.expected(column, expected),
+        }
     })?;
     if let Err((field, expected)) = header.check() {
         let at = text(&lines.line).find(&format!("\"{field}\""));

@@ -79,18 +79,26 @@ fn any_return(random: &mut Random, call: &RegisterCall<u16>, values: u64) -> Reg
     }
 }
 
+/// Whether there are cas, and whether they succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WithCas {
+    No,
+    AllSucceed,
+    HalfFail,
+}
+
 /// A history in which no value is written twice; reads see what may have been
 /// written before they end, mostly.
 pub(crate) fn guessed_distinct(
     random: &mut Random,
     count: usize,
     processes: u64,
-    with_cas: bool,
+    cas: WithCas,
 ) -> Vec<Call> {
     let mut calls = guessed(random, count, processes, 2);
     let mut written = 0;
     for call in &mut calls {
-        call.call = match random.below(if with_cas { 3 } else { 2 }) {
+        call.call = match random.below(if cas == WithCas::No { 2 } else { 3 }) {
             0 => RegisterCall::Read,
             1 => {
                 written += 1;
@@ -111,6 +119,9 @@ pub(crate) fn guessed_distinct(
                     let latest = u64::from(written);
                     let seen = latest.saturating_sub(random.below(3)) + random.below(8) / 7;
                     RegisterReturn::Value(seen as u16)
+                }
+                RegisterCall::Cas { .. } if cas == WithCas::HalfFail && random.one_in(2) => {
+                    RegisterReturn::Mismatch
                 }
                 _ => RegisterReturn::Done,
             };

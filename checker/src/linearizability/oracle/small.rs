@@ -4,10 +4,12 @@ use super::super::object::Object;
 use super::super::zones;
 use super::brute_force::brute_force;
 use super::engines::assert_judged_right;
-use super::generate::{Random, Register, Shape, corrupt, guessed, guessed_distinct, right, spoil};
+use super::generate::{
+    Call, Random, Register, Shape, WithCas, corrupt, guessed, guessed_distinct, right, spoil,
+};
 use super::growing::{Grow, Growing, guessed_growing, right_growing};
 use super::parallel::{Tally, in_parallel};
-use crate::specification::RegisterCall;
+use crate::specification::{RegisterCall, RegisterReturn};
 
 /// So many in CI, of all shapes together.
 const HISTORIES: usize = 100_000;
@@ -22,7 +24,7 @@ struct Kind {
     judge_one: fn(&mut Random) -> bool,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind {
         name: "few calls",
         judge_one: |random| judge_guessed(random, 5, 3, 2),
@@ -42,6 +44,10 @@ const KINDS: [Kind; 8] = [
     Kind {
         name: "values written once",
         judge_one: judge_distinct,
+    },
+    Kind {
+        name: "values written once, and cas that fail",
+        judge_one: judge_distinct_with_failing_cas,
     },
     Kind {
         name: "possible everywhere",
@@ -68,13 +74,23 @@ fn judge_guessed(random: &mut Random, length: u64, processes: u64, values: u64) 
 fn judge_distinct(random: &mut Random) -> bool {
     let count = 2 + random.below(8) as usize;
     let processes = 1 + random.below(5);
-    let with_cas = random.one_in(2);
-    let calls = guessed_distinct(random, count, processes, with_cas);
+    let cas = match random.one_in(2) {
+        true => WithCas::AllSucceed,
+        false => WithCas::No,
+    };
+    let calls = guessed_distinct(random, count, processes, cas);
     let register = Register { initial: 0 };
     let (object, numbered) = Object::of_calls(register, &calls);
     let decided = zones::decide(&object, &numbered);
     assert!(decided.is_some(), "every value is written once: {calls:#?}");
     assert_judged_right(&register, &calls)
+}
+
+fn judge_distinct_with_failing_cas(random: &mut Random) -> bool {
+    let count = 2 + random.below(8) as usize;
+    let processes = 1 + random.below(5);
+    let calls = guessed_distinct(random, count, processes, WithCas::HalfFail);
+    assert_judged_right(&Register { initial: 0 }, &calls)
 }
 
 fn judge_growing(random: &mut Random) -> bool {
@@ -132,6 +148,32 @@ fn judge_all(seed: u64, of_each: usize) {
         assert!(tally.histories >= of_each);
         tally.assert_mixed(kind.name);
     }
+}
+
+/// What avoids a value may need a write of that very value first, from which a
+/// call of unknown outcome leads away.
+#[test]
+fn a_write_of_what_is_avoided_may_be_of_use() {
+    let cas = |from, to, invoked, completed| Call {
+        call: RegisterCall::Cas { from, to },
+        invoked,
+        completed,
+    };
+    let calls = [
+        cas(0, 1, 0, None),
+        cas(0, 0, 1, Some((3, RegisterReturn::Mismatch))),
+        Call {
+            call: RegisterCall::Write(0),
+            invoked: 2,
+            completed: Some((4, RegisterReturn::Done)),
+        },
+        Call {
+            call: RegisterCall::Read,
+            invoked: 5,
+            completed: Some((6, RegisterReturn::Value(1))),
+        },
+    ];
+    assert!(assert_judged_right(&Register { initial: 0 }, &calls));
 }
 
 #[test]
