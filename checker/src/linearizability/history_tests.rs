@@ -490,10 +490,30 @@ fn an_answer_that_an_operation_cannot_have_is_named_where_it_stands() {
         expected.assert_eq(&error.expect_err("refused").to_string());
     };
     let pair = || Value::List(vec![1.into(), 2.into()]);
-    refused("put", 1.into(), 2.into(), expect!["history:3:1: expected null, true or 1, found 2"]);
-    refused("delete", Value::Null, "x".into(), expect![[r#"history:3:1: expected null or true, found "x""#]]);
-    refused("append", "x".into(), Value::Bool(false), expect![[r#"history:3:1: expected null, true or "x", found false"#]]);
-    refused("cas", pair(), 7.into(), expect!["history:3:1: expected false, null, true or [1,2], found 7"]);
+    refused(
+        "put",
+        1.into(),
+        2.into(),
+        expect!["history:3:1: expected null, true or 1, found 2"],
+    );
+    refused(
+        "delete",
+        Value::Null,
+        "x".into(),
+        expect![[r#"history:3:1: expected null or true, found "x""#]],
+    );
+    refused(
+        "append",
+        "x".into(),
+        Value::Bool(false),
+        expect![[r#"history:3:1: expected null, true or "x", found false"#]],
+    );
+    refused(
+        "cas",
+        pair(),
+        7.into(),
+        expect!["history:3:1: expected false, null, true or [1,2], found 7"],
+    );
 }
 
 #[test]
@@ -515,7 +535,9 @@ fn a_cas_that_answered_false_found_another_value() {
     let judged = |cas, read| judge(&lines(cas, read), Spec::CasRegister).verdict;
     assert_eq!(judged(pair(3, 2), 1), Verdict::Valid);
     assert!(matches!(judged(pair(1, 2), 2), Verdict::Invalid(_)));
-    explained(&lines(pair(1, 2), 1), &expect![[r#"
+    explained(
+        &lines(pair(1, 2), 1),
+        &expect![[r#"
         process 0's cas of key "x" from 1 to 2 found another value, but the orders that come furthest leave 1 there.
         The shortest prefix without an order ends at event 3; 2 operations on the key complete in it.
         These 2 operations alone have no order, whatever came before:
@@ -529,7 +551,8 @@ fn a_cas_that_answered_false_found_another_value() {
                   at first                         holds nothing
               #1  process 0 write 1                holds 1
                !  process 0 cas 1>2 -> false       has no place
-    "#]]);
+    "#]],
+    );
 }
 
 /// Many clients at once with cas on few values, and a stale read among them:

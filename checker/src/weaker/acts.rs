@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use tribunal_histories::{FailedCas, History, HistoryError, Nil, Operation, Outcome, Value};
 
 use crate::spec::Spec;
+use crate::specification::reading::{done, done_or_refused};
 use crate::symbols::{Symbol, Symbols};
 
 /// A value of a key, by its number among all.
@@ -121,7 +122,7 @@ impl<'a> Acts<'a> {
         for (number, operation) in (0..).zip(operations) {
             intake
                 .add(number, operation)
-                .map_err(|expected| history.malformed(operation.invoked, expected))?;
+                .map_err(|(event, expected)| history.malformed(event, expected))?;
         }
         Ok(intake.acts)
     }
@@ -200,8 +201,11 @@ struct Intake<'a> {
     processes: FxHashMap<u64, u32>,
 }
 
+/// The index of an event, and what was expected there instead.
+type Misread = (u64, String);
+
 impl<'a> Intake<'a> {
-    fn add(&mut self, number: u32, operation: &'a Operation) -> Result<(), String> {
+    fn add(&mut self, number: u32, operation: &'a Operation) -> Result<(), Misread> {
         let key = self.key(operation.key.as_ref());
         let session = self.session(operation.process);
         let does = self.does(key, operation)?;
@@ -233,27 +237,52 @@ impl<'a> Intake<'a> {
     }
 
     /// What the operation does; nothing of a read that says nothing.
-    fn does(&mut self, key: u32, operation: &Operation) -> Result<Option<Does>, String> {
+    fn does(&mut self, key: u32, operation: &Operation) -> Result<Option<Does>, Misread> {
         let argument = &operation.argument;
+        let answer = match &operation.outcome {
+            Outcome::Ok(value) => Some(value),
+            Outcome::Fail | Outcome::Info => None,
+        };
+        let misasked = |expected: String| (operation.invoked, expected);
+        let misanswered =
+            |expected: String| (operation.completed.unwrap_or(operation.invoked), expected);
         Ok(match Spec::CasRegister.function(&operation.f) {
-            Some("read") => match &operation.outcome {
-                Outcome::Ok(Value::Null) if self.nil == Nil::Unknown => None,
-                Outcome::Ok(value) => Some(Does::Read(self.slot(key, value))),
-                Outcome::Fail | Outcome::Info => None,
+            Some("read") => match answer {
+                Some(Value::Null) if self.nil == Nil::Unknown => None,
+                Some(value) => Some(Does::Read(self.slot(key, value))),
+                None => None,
             },
-            Some("write") => Some(Does::Write(self.slot(key, argument))),
-            Some(_) => match argument {
-                Value::List(pair) if pair.len() == 2 => Some(Does::Cas {
-                    from: self.slot(key, &pair[0]),
-                    to: self.slot(key, &pair[1]),
-                }),
-                other => return Err(format!("a cas value [old, new], found {other}")),
-            },
+            Some("write") => {
+                if let Some(answer) = answer {
+                    done(answer, argument).map_err(misanswered)?;
+                }
+                Some(Does::Write(self.slot(key, argument)))
+            }
+            Some(_) => {
+                let pair = match argument {
+                    Value::List(pair) => pair.as_slice(),
+                    _ => &[],
+                };
+                let [from, to] = pair else {
+                    return Err(misasked(format!(
+                        "a cas value [old, new], found {argument}"
+                    )));
+                };
+                let (from, to) = (self.slot(key, from), self.slot(key, to));
+                let done = match answer {
+                    Some(answer) => done_or_refused(answer, argument).map_err(misanswered)?,
+                    None => true,
+                };
+                Some(match done {
+                    true => Does::Cas { from, to },
+                    false => Does::ReadOther(from),
+                })
+            }
             None => {
-                return Err(format!(
+                return Err(misasked(format!(
                     "an operation of registers (read, write, cas; get, put), found {:?}",
                     operation.f
-                ));
+                )));
             }
         })
     }
