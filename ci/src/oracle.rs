@@ -290,9 +290,14 @@ fn by_cycles(history: &History, level: Level, nil: Option<Nil>) -> Result<Judged
     let unordered = judged.unordered_keys;
     let (verdict, reason) = match verdict {
         Conclusion::Valid if unordered > 0 => {
+            let keys = match unordered {
+                1 => "1 key".to_owned(),
+                _ => format!("{unordered} keys"),
+            };
             let reason = format!(
-                "the order of versions cannot be told of {unordered} keys, which transactions \
-                 wrote without having read them; no anomaly shows"
+                "the order of versions cannot be told of {keys}, which transactions wrote without \
+                 having read; no anomaly shows (--spec multi-register searches for one order of \
+                 all: strict serializability)"
             );
             (Conclusion::Unknown, Some(reason))
         }

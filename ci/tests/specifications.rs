@@ -380,7 +380,7 @@ fn flags_of_values_are_refused_where_they_say_nothing() {
     let counter = ["--spec", "counter", "--nil", "unknown"];
     assert_eq!(judged(&path, &counter)[0], "valid");
     let why = refused(&path, &["--spec", "counter"]);
-    assert!(why.contains("expected the value"), "{why}");
+    assert!(why.contains("expected a whole number, found null"), "{why}");
 }
 
 #[test]

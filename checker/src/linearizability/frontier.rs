@@ -25,7 +25,8 @@
 use super::antichain::Antichain;
 use super::crashed::{Used, UsedSets};
 use super::mask::Mask;
-use super::object::{Does, State};
+use super::object::{Does, Object, State};
+use super::timeline::{Moment, Timeline};
 use crate::specification::Effect;
 
 /// No decision.
@@ -306,6 +307,24 @@ impl<M: Mask> Frontier<M> {
             effect,
             seen_until,
         }
+    }
+
+    /// Goes past a moment of a history. Looks at no more than `left`
+    /// configurations.
+    pub(super) fn pass(
+        &mut self,
+        object: &Object,
+        timeline: &Timeline,
+        moment: Moment,
+        left: &mut u64,
+    ) -> Taken {
+        let slot = |call: u32| timeline.ends[call as usize].slot;
+        match moment {
+            Moment::Begin(call) => self.begin(object, call, timeline.class(call), slot(call)),
+            Moment::BeginUnknown(call) => self.begin_unknown(object, call, timeline.class(call)),
+            Moment::End(call) => return self.end(object, slot(call), left),
+        }
+        Taken::Accounted
     }
 
     /// A call begins that will complete.

@@ -85,23 +85,16 @@ impl SubHistory {
     ) -> Option<bool> {
         let mut frontier = frontier::<M>(object, timeline, false);
         frontier.start_in(self.starts(object).into_iter());
-        let slot = |call: u32| timeline.ends[call as usize].slot;
         for &moment in &timeline.moments {
-            match moment {
-                Moment::Begin(call) => {
-                    frontier.begin(&**object, call, timeline.class(call), slot(call));
-                    if !self.calls[call as usize].1.needed {
-                        frontier.excuse(slot(call));
-                    }
-                }
-                Moment::BeginUnknown(call) => {
-                    frontier.begin_unknown(&**object, call, timeline.class(call));
-                }
-                Moment::End(call) => match frontier.end(&**object, slot(call), left) {
-                    Taken::Accounted => {}
-                    Taken::Refuted => return Some(true),
-                    Taken::Unfinished => return None,
-                },
+            match frontier.pass(object, timeline, moment, left) {
+                Taken::Accounted => {}
+                Taken::Refuted => return Some(true),
+                Taken::Unfinished => return None,
+            }
+            if let Moment::Begin(call) = moment
+                && !self.calls[call as usize].1.needed
+            {
+                frontier.excuse(timeline.ends[call as usize].slot);
             }
         }
         Some(false)

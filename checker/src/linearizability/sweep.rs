@@ -7,7 +7,7 @@ use super::mask::Mask;
 use super::object::{Object, State};
 use super::search::Progress;
 use super::telling;
-use super::timeline::{Moment, Timeline};
+use super::timeline::Timeline;
 
 /// So many moments are gone past for each configuration that may be looked at.
 const MOMENTS_FREE: u64 = 64;
@@ -96,26 +96,13 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
                 self.progress = Progress::Explained;
                 break;
             };
-            match moment {
-                Moment::Begin(call) => {
-                    let slot = self.timeline.ends[call as usize].slot;
-                    self.frontier
-                        .begin(&*self.object, call, self.timeline.class(call), slot);
-                }
-                Moment::BeginUnknown(call) => {
-                    let class = self.timeline.class(call);
-                    self.frontier.begin_unknown(&*self.object, call, class);
-                }
-                Moment::End(call) => {
-                    let slot = self.timeline.ends[call as usize].slot;
-                    match self.frontier.end(&*self.object, slot, &mut left) {
-                        Taken::Accounted => self.tried = 0,
-                        Taken::Refuted => self.progress = Progress::Refuted,
-                        Taken::Unfinished => {
-                            self.tried = given;
-                            break;
-                        }
-                    }
+            let (object, timeline) = (&self.object, &self.timeline);
+            match self.frontier.pass(object, timeline, moment, &mut left) {
+                Taken::Accounted => self.tried = 0,
+                Taken::Refuted => self.progress = Progress::Refuted,
+                Taken::Unfinished => {
+                    self.tried = given;
+                    break;
                 }
             }
         }

@@ -11,9 +11,10 @@ use super::frontier::{Frontier, Seen, Taken};
 use super::mask::Mask;
 use super::object::{ELSEWHERE, Object, State};
 use super::search::Progress;
+use super::subhistory::may_start_anywhere;
 use super::sweep::frontier;
 use super::timeline::{Moment, Timeline};
-use crate::specification::{Effect, Sees};
+use crate::specification::Sees;
 
 /// The first stretch that is tried is so many moments long.
 const FIRST: u32 = 24;
@@ -29,11 +30,7 @@ pub(crate) struct Window {
 
 /// Whether stretches of this history can be judged by themselves.
 pub(crate) fn qualify(object: &Object, timeline: &Timeline) -> bool {
-    let is_known = |class: u32| match object.effect(class) {
-        Effect::Observe(None) => object.steps.knows_elsewhere(),
-        effect => effect.sees() != Sees::Any,
-    };
-    timeline.slots <= 128 && timeline.calls.iter().all(|call| is_known(call.class))
+    timeline.slots <= 128 && may_start_anywhere(object, &timeline.calls)
 }
 
 /// Looks for a stretch without an order: around one moment, ever longer ones.
@@ -139,23 +136,22 @@ impl Judging {
 
     fn run(&mut self, object: &Object, timeline: &Timeline, left: &mut u64) -> Progress {
         while self.next < self.until {
+            let moment = timeline.moments[self.next as usize];
+            if let Moment::End(call) = moment
+                && let slot = timeline.ends[call as usize].slot
+                && self.began_before >> slot & 1 == 1
+            {
+                self.began_before &= !(1 << slot);
+                self.next += 1;
+                match &mut self.frontier {
+                    Wide::One(frontier) => frontier.set_at(self.next),
+                    Wide::Two(frontier) => frontier.set_at(self.next),
+                }
+                continue;
+            }
             let taken = match &mut self.frontier {
-                Wide::One(frontier) => pass(
-                    frontier,
-                    object,
-                    timeline,
-                    self.next,
-                    &mut self.began_before,
-                    left,
-                ),
-                Wide::Two(frontier) => pass(
-                    frontier,
-                    object,
-                    timeline,
-                    self.next,
-                    &mut self.began_before,
-                    left,
-                ),
+                Wide::One(frontier) => frontier.pass(object, timeline, moment, left),
+                Wide::Two(frontier) => frontier.pass(object, timeline, moment, left),
             };
             match taken {
                 Taken::Accounted => self.next += 1,
@@ -254,26 +250,4 @@ fn states(object: &Object, timeline: &Timeline, window: Window, unknown: &[u32])
     states.sort_unstable();
     states.dedup();
     states
-}
-
-/// Goes past a moment.
-fn pass<M: Mask>(
-    frontier: &mut Frontier<M>,
-    object: &Object,
-    timeline: &Timeline,
-    moment: u32,
-    began_before: &mut u128,
-    left: &mut u64,
-) -> Taken {
-    let slot = |call: u32| timeline.ends[call as usize].slot;
-    match timeline.moments[moment as usize] {
-        Moment::Begin(call) => frontier.begin(object, call, timeline.class(call), slot(call)),
-        Moment::BeginUnknown(call) => frontier.begin_unknown(object, call, timeline.class(call)),
-        Moment::End(call) if *began_before >> slot(call) & 1 == 1 => {
-            *began_before &= !(1 << slot(call));
-            frontier.set_at(moment + 1);
-        }
-        Moment::End(call) => return frontier.end(object, slot(call), left),
-    }
-    Taken::Accounted
 }
