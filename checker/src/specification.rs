@@ -109,6 +109,13 @@ pub trait Specification: Clone + Debug + Send + Sync + 'static {
         let _ = (call, returned);
         Effect::Other
     }
+
+    /// How many bytes `state` holds on the heap, about. A search counts them, so
+    /// that it ends when it holds more than it may.
+    fn heap(&self, state: &Self::State) -> usize {
+        let _ = state;
+        0
+    }
 }
 
 /// What a call does to an object, for all states at once.

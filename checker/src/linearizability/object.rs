@@ -7,12 +7,14 @@
 //! Calls that ask the same and are answered the same are of one *class*.
 
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
 use super::monitored::Exchange;
+use crate::bytes;
 use crate::monitors::{Decided, Interval};
 use crate::specification::{Effect, Specification, TimedCallOf};
 
@@ -80,8 +82,21 @@ pub(crate) trait Steps: Debug + Send + Sync {
     /// What the object holds after a call of `class` in `state`; none if it is
     /// not possible there.
     fn step(&self, state: State, class: u32) -> Option<State>;
+    /// What the object holds after calls of `classes` in `state`, one after the
+    /// other, if they are possible. What it holds between them is not kept.
+    fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
+        let mut held = state;
+        for class in classes {
+            held = self.step(held, class)?;
+        }
+        Some(held)
+    }
     /// What a state is.
     fn show(&self, state: State) -> Value;
+    /// How many bytes are held of states that no call names, and of steps.
+    fn bytes(&self) -> usize;
+    /// Forgets these states; nobody may know one of their numbers any more.
+    fn forget(&self);
     /// Decides without a search, if there is a monitor and the calls allow that.
     fn monitor(&self, calls: &[Call]) -> Option<Decided> {
         let _ = calls;
@@ -172,20 +187,23 @@ impl Object {
     pub(crate) fn replays(&self, calls: &[Call], order: &[u32]) -> bool {
         let mut left = vec![true; calls.len()];
         let mut invoked_last = 0;
-        let mut state = self.initial;
         for &place in order {
             let call = &calls[place as usize];
             if call.completed < invoked_last || !std::mem::take(&mut left[place as usize]) {
                 return false;
             }
             invoked_last = invoked_last.max(call.invoked);
-            match self.step(call.class, state) {
-                Some(next) => state = next,
-                None => return false,
-            }
         }
         let mut left = left.into_iter().zip(calls);
-        left.all(|(left, call)| !left || call.is_unknown())
+        let is_whole = left.all(|(left, call)| !left || call.is_unknown());
+        is_whole && self.left_by(calls, order).is_some()
+    }
+
+    /// What the object holds after these of the `calls`, one after the other, if
+    /// they are possible.
+    pub(crate) fn left_by(&self, calls: &[Call], order: &[u32]) -> Option<State> {
+        let mut classes = order.iter().map(|&place| calls[place as usize].class);
+        self.steps.carry_out(self.initial, &mut classes)
     }
 }
 
@@ -216,6 +234,10 @@ struct Named<S: Specification> {
     /// By class.
     asked: Vec<AskedOf<S>>,
     states: Mutex<States<S::State>>,
+    /// How many of the states are named by calls, and the bytes of these.
+    named: (usize, usize),
+    /// How many bytes all states and steps take.
+    bytes: AtomicUsize,
     show: fn(&S, &S::State) -> Value,
     monitor: Monitor<S>,
 }
@@ -232,7 +254,7 @@ impl<S: Specification> Naming<S> {
         monitor: Monitor<S>,
     ) -> Self {
         let mut states = States::default();
-        states.number(&specification.initial());
+        states.number(&specification, &specification.initial());
         Naming {
             numbers: FxHashMap::default(),
             classes: Vec::new(),
@@ -240,6 +262,8 @@ impl<S: Specification> Naming<S> {
                 specification,
                 asked: Vec::new(),
                 states: Mutex::new(states),
+                named: (0, 0),
+                bytes: AtomicUsize::new(0),
                 show,
                 monitor,
             },
@@ -285,7 +309,8 @@ impl<S: Specification> Naming<S> {
         let states = named.states.get_mut();
         let states = states.unwrap_or_else(PoisonError::into_inner);
         let is_known = returned.is_some();
-        let effect = match effect.map(|state| states.number(&state)) {
+        let number = |state| states.number(&named.specification, &state);
+        let effect = match effect.map(number) {
             // It changes nothing in another state, and yet owes its place.
             Effect::Change { .. } if asked.completes && !is_known => Effect::Other,
             effect => effect,
@@ -302,7 +327,12 @@ impl<S: Specification> Naming<S> {
     }
 
     /// The object, once all its calls have their classes.
-    pub(crate) fn object(self) -> Object {
+    pub(crate) fn object(mut self) -> Object {
+        let named = &mut self.named;
+        let states = named.states.get_mut();
+        let states = states.unwrap_or_else(PoisonError::into_inner);
+        named.named = (states.list.len(), states.bytes());
+        named.bytes = AtomicUsize::new(states.bytes());
         Object {
             initial: 0,
             classes: self.classes,
@@ -324,10 +354,12 @@ impl<S: Specification> Does for Naming<S> {
 /// The states that were met, and the steps between them.
 #[derive(Debug)]
 struct States<T> {
-    list: Vec<T>,
-    numbers: FxHashMap<T, State>,
+    list: Vec<Arc<T>>,
+    numbers: FxHashMap<Arc<T>, State>,
     /// By state and class.
     steps: FxHashMap<(State, u32), Option<State>>,
+    /// How many bytes the states themselves take.
+    held: usize,
 }
 
 impl<T> Default for States<T> {
@@ -336,20 +368,54 @@ impl<T> Default for States<T> {
             list: Vec::new(),
             numbers: FxHashMap::default(),
             steps: FxHashMap::default(),
+            held: 0,
         }
     }
 }
 
 impl<T: Clone + Eq + std::hash::Hash> States<T> {
-    fn number(&mut self, state: &T) -> State {
+    fn number<S: Specification<State = T>>(&mut self, specification: &S, state: &T) -> State {
         if let Some(&number) = self.numbers.get(state) {
             return number;
         }
         let number = self.list.len() as State;
-        self.list.push(state.clone());
-        self.numbers.insert(state.clone(), number);
+        // A clone has no room to grow, as what a step makes may have.
+        let state = Arc::new(state.clone());
+        self.held += bytes_of(specification, &state);
+        self.list.push(Arc::clone(&state));
+        self.numbers.insert(state, number);
         number
     }
+
+    /// How many bytes the states and steps take.
+    fn bytes(&self) -> usize {
+        let Self {
+            list,
+            numbers,
+            steps,
+            held,
+        } = self;
+        list.capacity() * size_of::<Arc<T>>()
+            + bytes::table::<(Arc<T>, State)>(numbers.capacity(), numbers.len())
+            + bytes::table::<((State, u32), Option<State>)>(steps.capacity(), steps.len())
+            + held
+    }
+
+    /// Keeps the first so many states alone, and no steps.
+    fn keep_only<S: Specification<State = T>>(&mut self, specification: &S, count: usize) {
+        self.steps = FxHashMap::default();
+        self.numbers.retain(|_, number| (*number as usize) < count);
+        self.numbers.shrink_to_fit();
+        let met = self.list.drain(count..);
+        self.held -= met.map(|it| bytes_of(specification, &it)).sum::<usize>();
+        self.list.shrink_to_fit();
+    }
+}
+
+/// How many bytes a state takes that is shared.
+fn bytes_of<S: Specification>(specification: &S, state: &S::State) -> usize {
+    let counts = 2 * size_of::<usize>();
+    bytes::allocated(counts + size_of::<S::State>()) + specification.heap(state)
 }
 
 impl<S: Specification> Steps for Named<S> {
@@ -361,9 +427,34 @@ impl<S: Specification> Steps for Named<S> {
         let Asked { call, returned, .. } = &self.asked[class as usize];
         let before = &states.list[state as usize];
         let next = self.specification.step(before, call, returned.as_ref());
-        let next = next.map(|next| states.number(&next));
+        let next = next.map(|next| states.number(&self.specification, &next));
         states.steps.insert((state, class), next);
+        self.bytes.store(states.bytes(), Ordering::Relaxed);
         next
+    }
+
+    fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = S::State::clone(&states.list[state as usize]);
+        for class in classes {
+            let Asked { call, returned, .. } = &self.asked[class as usize];
+            held = self.specification.step(&held, call, returned.as_ref())?;
+        }
+        let left = states.number(&self.specification, &held);
+        self.bytes.store(states.bytes(), Ordering::Relaxed);
+        Some(left)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.named.1)
+    }
+
+    fn forget(&self) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.keep_only(&self.specification, self.named.0);
+        self.bytes.store(states.bytes(), Ordering::Relaxed);
     }
 
     fn monitor(&self, calls: &[Call]) -> Option<Decided> {

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::frontier::{Frontier, Seen, Taken};
+use super::guard::Guard;
 use super::mask::Mask;
 use super::object::{ELSEWHERE, Object, State};
 use super::search::Progress;
@@ -55,9 +56,22 @@ impl Windows {
         }
     }
 
-    /// Goes on for so many configurations; `around` is where it is hard. It is
-    /// explained only in that nothing was found.
-    pub(crate) fn run(&mut self, configurations: u64, around: u32) -> Progress {
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.judging.as_ref().map_or(0, |it| match &it.frontier {
+            Wide::One(frontier) => frontier.bytes(),
+            Wide::Two(frontier) => frontier.bytes(),
+        })
+    }
+
+    /// Goes on for so many configurations, as long as `guard` allows it; `around`
+    /// is where it is hard. It is explained only in that nothing was found.
+    pub(crate) fn run(
+        &mut self,
+        configurations: u64,
+        around: u32,
+        guard: &mut Guard<'_>,
+    ) -> Progress {
         let mut left = configurations;
         while left > 0 {
             let judging = self.judging.get_or_insert_with(|| {
@@ -69,7 +83,7 @@ impl Windows {
                 Judging::new(&self.object, &self.timeline, window)
             });
             left = left.saturating_sub(1);
-            match judging.run(&self.object, &self.timeline, &mut left) {
+            match judging.run(&self.object, &self.timeline, &mut left, guard) {
                 Progress::Paused => return Progress::Paused,
                 Progress::Refuted => return Progress::Refuted,
                 Progress::Explained if judging.is_whole => return Progress::Explained,
@@ -92,7 +106,8 @@ pub(crate) fn is_refuted(
     configurations: u64,
 ) -> Option<bool> {
     let mut left = configurations;
-    match Judging::new(object, timeline, window).run(object, timeline, &mut left) {
+    let mut judging = Judging::new(object, timeline, window);
+    match judging.run(object, timeline, &mut left, &mut Guard::none()) {
         Progress::Refuted => Some(true),
         Progress::Explained => Some(false),
         Progress::Paused => None,
@@ -137,7 +152,13 @@ impl Judging {
         }
     }
 
-    fn run(&mut self, object: &Object, timeline: &Timeline, left: &mut u64) -> Progress {
+    fn run(
+        &mut self,
+        object: &Object,
+        timeline: &Timeline,
+        left: &mut u64,
+        guard: &mut Guard<'_>,
+    ) -> Progress {
         while self.next < self.until {
             let taken = match &mut self.frontier {
                 Wide::One(frontier) => pass(
@@ -146,7 +167,7 @@ impl Judging {
                     timeline,
                     self.next,
                     &mut self.began_before,
-                    left,
+                    (left, guard),
                 ),
                 Wide::Two(frontier) => pass(
                     frontier,
@@ -154,7 +175,7 @@ impl Judging {
                     timeline,
                     self.next,
                     &mut self.began_before,
-                    left,
+                    (left, guard),
                 ),
             };
             match taken {
@@ -263,7 +284,7 @@ fn pass<M: Mask>(
     timeline: &Timeline,
     moment: u32,
     began_before: &mut u128,
-    left: &mut u64,
+    (left, guard): (&mut u64, &mut Guard<'_>),
 ) -> Taken {
     let slot = |call: u32| timeline.ends[call as usize].slot;
     match timeline.moments[moment as usize] {
@@ -273,7 +294,7 @@ fn pass<M: Mask>(
             *began_before &= !(1 << slot(call));
             frontier.set_at(moment + 1);
         }
-        Moment::End(call) => return frontier.end(object, slot(call), left),
+        Moment::End(call) => return frontier.end(object, slot(call), left, guard),
     }
     Taken::Accounted
 }

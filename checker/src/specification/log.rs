@@ -15,6 +15,7 @@ use tribunal_histories::Value;
 
 use super::reading::{known, list, natural, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// A log; see the module.
 #[derive(Clone, Debug)]
@@ -73,6 +74,10 @@ impl Specification for Log {
             }
             after
         })
+    }
+
+    fn heap(&self, state: &Vec<Value>) -> usize {
+        bytes::values(state)
     }
 
     fn effect(&self, call: &LogCall, returned: Option<&LogReturn>) -> Effect<Vec<Value>> {

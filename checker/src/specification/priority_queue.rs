@@ -21,6 +21,7 @@ use tribunal_histories::Value;
 
 use super::reading::{done, element, known, list, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// A priority queue; see the module.
 #[derive(Clone, Debug)]
@@ -100,6 +101,10 @@ impl Specification for PriorityQueue {
             }
             (Insert(_), Some(Found(_))) | (Poll(_) | Peek(_), Some(Done)) => None,
         }
+    }
+
+    fn heap(&self, state: &Vec<Value>) -> usize {
+        bytes::values(state)
     }
 
     fn effect(

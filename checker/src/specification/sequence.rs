@@ -13,6 +13,7 @@ use tribunal_histories::Value;
 
 use super::reading::{done, element, known, list, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// What the operations of a kind of sequence are called.
 pub trait Words: Clone + Debug + Send + Sync + 'static {
@@ -114,6 +115,10 @@ impl<W: Words> Specification for Sequence<W> {
             }
             (Put(..), Some(Found(_))) | (Take(_) | Look(_), Some(Done)) => None,
         }
+    }
+
+    fn heap(&self, state: &VecDeque<Value>) -> usize {
+        bytes::values(state)
     }
 
     fn effect(

@@ -40,12 +40,21 @@ pub struct Staleness {
     pub at_most: Option<usize>,
 }
 
+impl Staleness {
+    /// Nothing but that reads return some value.
+    pub(super) const UNKNOWN: Staleness = Staleness {
+        at_least: Some(1),
+        at_most: None,
+    };
+}
+
 impl fmt::Display for Staleness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.at_least, self.at_most) {
             (None, _) => write!(f, "no k is large enough"),
             (Some(least), Some(most)) if least == most => write!(f, "the smallest k is {least}"),
             (Some(least), Some(most)) => write!(f, "the smallest k is between {least} and {most}"),
+            (Some(1), None) => write!(f, "nothing is known of the smallest k"),
             (Some(least), None) => write!(f, "the smallest k is {least} or more"),
         }
     }
@@ -129,6 +138,10 @@ pub(super) fn judge(acts: &Acts<'_>, linearizable: bool, budget: &Budget<'_>) ->
         return all;
     }
     for (part, key) in acts.by_key().iter().zip(acts.acts_of_keys()) {
+        if !budget.allows(0) {
+            all.staleness.at_most = None;
+            break;
+        }
         let (staleness, proof) = Key::of(part).judge(budget);
         let most = all.staleness.at_most.zip(staleness.at_most);
         all.staleness.at_most = most.map(|(one, other)| one.max(other));
@@ -221,7 +234,7 @@ impl Key {
         // unknown outcome is shortened from its end.
         loop {
             let mut is_new = false;
-            for &(read, source) in &sources {
+            for &(read, source) in sources.iter().rev() {
                 let Some(source) = source else { continue };
                 let end = ops[read].completed;
                 let write = &mut ops[source];
@@ -293,7 +306,7 @@ impl Key {
                 }
             }
             let mut k = least;
-            while most.is_none_or(|most| k < most) && k <= self.ops.len() {
+            while most.is_none_or(|most| k < most) && k <= self.ops.len() && budget.allows(0) {
                 let mut search = Search::new(&self.ops, self.initial, self.slots, k);
                 match search.run(moves, budget) {
                     Progress::Found(_) => most = Some(k),
