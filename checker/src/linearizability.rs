@@ -202,6 +202,10 @@ impl<'a> Prepared<'a> {
                 checked: 0,
             })
         });
+        // What was met serves nobody any more.
+        for key in &self.keys {
+            key.object.steps.forget();
+        }
         Report {
             operations: self.pairs.len(),
             completed_ok: self.completed_ok,

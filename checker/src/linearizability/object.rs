@@ -475,3 +475,59 @@ impl<S: Specification> Steps for Named<S> {
         (self.show)(&self.specification, &states.list[state as usize])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::specification::sequence::{End, SequenceCall};
+    use crate::specification::{Recorded, Stack, TimedCall};
+
+    /// A stack to which one of three values is pushed, and the classes of that.
+    fn stack() -> (Object, Vec<u32>) {
+        let stack = Stack::holding(&Value::Null).expect("an empty stack");
+        let push = |value: i64| TimedCall {
+            call: SequenceCall::Put(End::Back, value.into()),
+            invoked: 0,
+            completed: None,
+        };
+        let calls: Vec<_> = (0..3).map(push).collect();
+        let (object, calls) = Object::of_calls(stack, &calls);
+        (object, calls.iter().map(|call| call.class).collect())
+    }
+
+    #[test]
+    fn the_states_that_are_met_are_counted_until_they_are_forgotten() {
+        let (object, classes) = stack();
+        assert_eq!(object.steps.bytes(), 0);
+        let push = |state: State, class: u32| object.step(class, state).expect("a push");
+        let deepest = |depth: usize| {
+            let pushed = classes.iter().cycle().take(depth);
+            pushed.fold(object.initial, |state, &class| push(state, class))
+        };
+        let most = 1000;
+        let state = deepest(most);
+        // Stacks of 1 to 1000 values, and a tenth for what is kept of each.
+        let values = most * (most + 1) / 2 * size_of::<Value>();
+        let bytes = object.steps.bytes();
+        assert!((values..values * 11 / 10).contains(&bytes), "{bytes}");
+        let shown = object.steps.show(state);
+        // Steps that were taken before make no more of it.
+        assert_eq!((deepest(most), object.steps.bytes()), (state, bytes));
+        object.steps.forget();
+        assert_eq!(object.steps.bytes(), 0);
+        assert_eq!(object.steps.show(deepest(most)), shown);
+    }
+
+    #[test]
+    fn what_is_carried_out_leaves_nothing_but_its_end() {
+        let (object, classes) = stack();
+        let mut pushed = classes.iter().copied().cycle().take(1000);
+        let left = object.steps.carry_out(object.initial, &mut pushed);
+        let left = left.expect("a push is always possible");
+        let bytes = object.steps.bytes();
+        assert!(bytes < 1100 * size_of::<Value>(), "{bytes}");
+        let mut pushed = classes.iter().cycle().take(1000);
+        let stepped = pushed.try_fold(object.initial, |state, &class| object.step(class, state));
+        assert_eq!(stepped, Some(left));
+    }
+}
