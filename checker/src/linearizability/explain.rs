@@ -117,6 +117,9 @@ fn shortest_refuted(key: &KeyHistory, job: &Job<'_>, meter: &Meter<'_>) -> (u32,
 /// Whether the prefix up to the event `until` is refuted, if that is soon
 /// known.
 fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
+    if !meter.goes_on() {
+        return None;
+    }
     let (calls, _) = key.calls(until);
     let mut share = meter.share();
     let mut judge = Judge::new(&key.object, calls, None);

@@ -438,7 +438,7 @@ impl<S: Specification> Steps for Named<S> {
         let mut held = S::State::clone(&states.list[state as usize]);
         for class in classes {
             let Asked { call, returned, .. } = &self.asked[class as usize];
-            held = self.specification.step(&held, call, returned.as_ref())?;
+            held = self.specification.advance(held, call, returned.as_ref())?;
         }
         let left = states.number(&self.specification, &held);
         self.bytes.store(states.bytes(), Ordering::Relaxed);

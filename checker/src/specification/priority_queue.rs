@@ -74,9 +74,17 @@ impl Specification for PriorityQueue {
         call: &PriorityQueueCall,
         returned: Option<&PriorityQueueReturn>,
     ) -> Option<Vec<Value>> {
+        self.advance(state.clone(), call, returned)
+    }
+
+    fn advance(
+        &self,
+        mut after: Vec<Value>,
+        call: &PriorityQueueCall,
+        returned: Option<&PriorityQueueReturn>,
+    ) -> Option<Vec<Value>> {
         use PriorityQueueCall::{Insert, Peek, Poll};
         use PriorityQueueReturn::{Done, Found};
-        let mut after = state.clone();
         match (call, returned) {
             (Insert(element), None | Some(Done)) => {
                 let place = after.partition_point(|it| it < element);
@@ -94,8 +102,8 @@ impl Specification for PriorityQueue {
             (Peek(_), None) => Some(after),
             (Peek(first), Some(Found(found))) => {
                 let there = match first {
-                    First::Largest => state.last(),
-                    First::Smallest => state.first(),
+                    First::Largest => after.last(),
+                    First::Smallest => after.first(),
                 };
                 (there == found.as_ref()).then_some(after)
             }

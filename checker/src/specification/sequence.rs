@@ -86,9 +86,17 @@ impl<W: Words> Specification for Sequence<W> {
         call: &SequenceCall,
         returned: Option<&SequenceReturn>,
     ) -> Option<VecDeque<Value>> {
+        self.advance(state.clone(), call, returned)
+    }
+
+    fn advance(
+        &self,
+        mut after: VecDeque<Value>,
+        call: &SequenceCall,
+        returned: Option<&SequenceReturn>,
+    ) -> Option<VecDeque<Value>> {
         use SequenceCall::{Look, Put, Take};
         use SequenceReturn::{Done, Found};
-        let mut after = state.clone();
         match (call, returned) {
             (Put(end, element), None | Some(Done)) => {
                 match end {
@@ -108,8 +116,8 @@ impl<W: Words> Specification for Sequence<W> {
             (Look(_), None) => Some(after),
             (Look(end), Some(Found(found))) => {
                 let there = match end {
-                    End::Front => state.front(),
-                    End::Back => state.back(),
+                    End::Front => after.front(),
+                    End::Back => after.back(),
                 };
                 (there == found.as_ref()).then_some(after)
             }
