@@ -154,9 +154,14 @@ impl<'a> Refutation<'a> {
     ) -> Self {
         let (calls, whose) = key.calls(until);
         // Only a finished search knows how far an order comes.
-        let mut judge = Judge::new(&key.object, calls.clone(), None);
+        let mut judge = match meter.goes_on() {
+            true => Judge::new(&key.object, calls.clone(), None),
+            false => Judge::Refuted(None),
+        };
         let mut share = meter.share();
         judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
+        // What follows counts the object's states itself.
+        share.goes_on(judge.bytes().saturating_sub(key.object.steps.bytes()));
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
         let last = calls.iter().position(ends_it).map(|call| call as u32);

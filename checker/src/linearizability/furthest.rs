@@ -86,6 +86,9 @@ fn order_without(
     call: u32,
     meter: &Meter<'_>,
 ) -> Option<Vec<u32>> {
+    if !meter.goes_on() {
+        return None;
+    }
     let until = timeline.calls[call as usize].completed;
     let opened = |it: &Call| match it.completed < until {
         true => *it,

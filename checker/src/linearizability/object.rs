@@ -234,12 +234,22 @@ struct Named<S: Specification> {
     /// By class.
     asked: Vec<AskedOf<S>>,
     states: Mutex<States<S::State>>,
-    /// How many of the states are named by calls, and the bytes of these.
-    named: (usize, usize),
+    /// What there is of states before any step.
+    named: Known,
     /// How many bytes all states and steps take.
     bytes: AtomicUsize,
     show: fn(&S, &S::State) -> Value,
     monitor: Monitor<S>,
+}
+
+/// The states that calls name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    states: usize,
+    /// How many bytes they take themselves.
+    held: usize,
+    /// The same with what is kept of each.
+    bytes: usize,
 }
 
 /// Decides without a search, if the calls allow that.
@@ -262,7 +272,7 @@ impl<S: Specification> Naming<S> {
                 specification,
                 asked: Vec::new(),
                 states: Mutex::new(states),
-                named: (0, 0),
+                named: Known::default(),
                 bytes: AtomicUsize::new(0),
                 show,
                 monitor,
@@ -331,7 +341,11 @@ impl<S: Specification> Naming<S> {
         let named = &mut self.named;
         let states = named.states.get_mut();
         let states = states.unwrap_or_else(PoisonError::into_inner);
-        named.named = (states.list.len(), states.bytes());
+        named.named = Known {
+            states: states.list.len(),
+            held: states.held,
+            bytes: states.bytes(),
+        };
         named.bytes = AtomicUsize::new(states.bytes());
         Object {
             initial: 0,
@@ -401,14 +415,15 @@ impl<T: Clone + Eq + std::hash::Hash> States<T> {
             + held
     }
 
-    /// Keeps the first so many states alone, and no steps.
-    fn keep_only<S: Specification<State = T>>(&mut self, specification: &S, count: usize) {
+    /// Keeps the states alone that calls name, and no steps.
+    fn keep_only(&mut self, known: Known) {
         self.steps = FxHashMap::default();
-        self.numbers.retain(|_, number| (*number as usize) < count);
+        self.numbers
+            .retain(|_, number| (*number as usize) < known.states);
         self.numbers.shrink_to_fit();
-        let met = self.list.drain(count..);
-        self.held -= met.map(|it| bytes_of(specification, &it)).sum::<usize>();
+        self.list.truncate(known.states);
         self.list.shrink_to_fit();
+        self.held = known.held;
     }
 }
 
@@ -448,12 +463,12 @@ impl<S: Specification> Steps for Named<S> {
     fn bytes(&self) -> usize {
         self.bytes
             .load(Ordering::Relaxed)
-            .saturating_sub(self.named.1)
+            .saturating_sub(self.named.bytes)
     }
 
     fn forget(&self) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states.keep_only(&self.specification, self.named.0);
+        states.keep_only(self.named);
         self.bytes.store(states.bytes(), Ordering::Relaxed);
     }
 
