@@ -17,6 +17,7 @@
 //! Usable as a library on its own. Never here: files, sockets, knowledge of
 //! any protocol.
 
+mod bytes;
 pub mod linearizability;
 pub mod local_reads;
 pub mod monitors;

@@ -18,7 +18,7 @@
 //! | `order`, `telling` | the order that an engine found |
 //! | `windows` | stretches of a history that have no order wherever they start |
 //! | [`online`] | a history that is still recorded |
-//! | `rounds` | many keys at once, within limits |
+//! | `rounds`, `guard` | many keys at once, within limits |
 //! | `explain` | the witness of a refutation: its shortest prefix |
 //! | `furthest` | the orders of it that come furthest |
 //! | `evidence`, `subhistory` | the few operations of it that refute |
@@ -40,6 +40,7 @@ mod evidence;
 mod explain;
 mod frontier;
 mod furthest;
+mod guard;
 mod judge;
 mod kv;
 mod lanes;
@@ -201,6 +202,10 @@ impl<'a> Prepared<'a> {
                 checked: 0,
             })
         });
+        // What was met serves nobody any more.
+        for key in &self.keys {
+            key.object.steps.forget();
+        }
         Report {
             operations: self.pairs.len(),
             completed_ok: self.completed_ok,

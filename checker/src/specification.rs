@@ -104,10 +104,28 @@ pub trait Specification: Clone + Debug + Send + Sync + 'static {
         returned: Option<&Self::Return>,
     ) -> Option<Self::State>;
 
+    /// What `step` says, of a state that is not needed any more: a large one may be
+    /// changed where it is.
+    fn advance(
+        &self,
+        state: Self::State,
+        call: &Self::Call,
+        returned: Option<&Self::Return>,
+    ) -> Option<Self::State> {
+        self.step(&state, call, returned)
+    }
+
     /// What `step` does with `call`, for all states at once.
     fn effect(&self, call: &Self::Call, returned: Option<&Self::Return>) -> Effect<Self::State> {
         let _ = (call, returned);
         Effect::Other
+    }
+
+    /// How many bytes `state` holds on the heap, about. A search counts them, so
+    /// that it ends when it holds more than it may.
+    fn heap(&self, state: &Self::State) -> usize {
+        let _ = state;
+        0
     }
 }
 

@@ -6,6 +6,8 @@
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
+use crate::bytes;
+
 /// Whole numbers from 0 up to this are looked up without hashing.
 const SMALL: usize = 64;
 
@@ -39,6 +41,8 @@ pub struct Symbols {
     plain: FxHashMap<Value, Symbol>,
     lists: FxHashMap<(Symbol, Symbol), Symbol>,
     texts: FxHashMap<(Symbol, Symbol), Symbol>,
+    /// How many bytes the plain values hold on the heap.
+    beside: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +60,7 @@ impl Default for Symbols {
             plain: FxHashMap::from_iter([(Value::Null, Symbol::NULL)]),
             lists: FxHashMap::default(),
             texts: FxHashMap::default(),
+            beside: 0,
         }
     }
 }
@@ -80,6 +85,7 @@ impl Symbols {
             return symbol;
         }
         let symbol = self.add(Entry::Plain(value.clone()));
+        self.beside += bytes::value(value);
         // As long as the table stays about as large as what it holds.
         match small.filter(|&place| place < SMALL + 4 * self.entries.len()) {
             Some(place) => {
@@ -90,9 +96,23 @@ impl Symbols {
             }
             None => {
                 self.plain.insert(value.clone(), symbol);
+                self.beside += bytes::value(value);
             }
         }
         symbol
+    }
+
+    /// How many bytes they take.
+    pub(crate) fn bytes(&self) -> usize {
+        let pairs = |table: &FxHashMap<(Symbol, Symbol), Symbol>| {
+            bytes::table::<((Symbol, Symbol), Symbol)>(table.capacity(), table.len())
+        };
+        self.entries.capacity() * size_of::<Entry>()
+            + self.small.capacity() * size_of::<Option<Symbol>>()
+            + bytes::table::<(Value, Symbol)>(self.plain.capacity(), self.plain.len())
+            + pairs(&self.lists)
+            + pairs(&self.texts)
+            + self.beside
     }
 
     /// What `symbol` stands for.

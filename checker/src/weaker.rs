@@ -88,7 +88,7 @@ mod oracle_tests;
 
 use tribunal_histories::{History, HistoryError, Nil, Operation, Outcome};
 
-use crate::linearizability::{self, Limits};
+use crate::linearizability::{self, Limits, Prepared};
 use crate::spec::Spec;
 use crate::verdict::{Limit, Verdict};
 use acts::Acts;
@@ -156,10 +156,10 @@ pub fn check(
     property: Property,
     options: &Options,
 ) -> Result<Report, HistoryError> {
+    let budget = Budget::new(&options.limits);
     let operations = history.operations()?;
     let nil = options.nil.unwrap_or(history.header.nil);
     let acts = Acts::of(history, &operations, nil)?;
-    let budget = Budget::new(&options.limits);
     let mut staleness = None;
     let found = match property {
         Property::KAtomicity => {
@@ -239,6 +239,9 @@ fn or_stronger(
     if is_linearizable(history, nil, budget)? == Some(true) {
         return Ok(Found::Valid);
     }
+    if !budget.allows(0) {
+        return Ok(Found::Ambiguous(reads));
+    }
     let stronger = match property {
         Property::MonotonicReads | Property::ReadYourWrites => Property::PerKeySequential,
         _ => Property::Sequential,
@@ -249,20 +252,26 @@ fn or_stronger(
     })
 }
 
-/// Whether the history is linearizable, if that shows within a quarter of the
-/// time: what is, has every weaker property.
+/// Whether the history is linearizable, if that shows within half of the time
+/// that is left: what is, has every weaker property, and the engines for it are
+/// the stronger ones.
 fn is_linearizable(
     history: &History,
     nil: Nil,
     budget: &Budget<'_>,
 ) -> Result<Option<bool>, HistoryError> {
-    let options = linearizability::Options {
+    if !budget.allows(0) {
+        return Ok(None);
+    }
+    let mut options = linearizability::Options {
         spec: Spec::CasRegister,
         engine: None,
         nil: Some(nil),
-        limits: budget.part(4),
+        limits: Limits::default(),
     };
-    Ok(match linearizability::check(history, &options)?.verdict {
+    let prepared = Prepared::new(history, &options)?;
+    options.limits = budget.part(2);
+    Ok(match prepared.check(&options).verdict {
         Verdict::Valid => Some(true),
         Verdict::Invalid(_) => Some(false),
         Verdict::Unknown(_) => None,
@@ -288,7 +297,8 @@ fn verdict(
         }
         Found::GaveUp => {
             let limit = limit.unwrap_or_else(|| "a limit was met".to_owned());
-            staleness.map_or(limit.clone(), |staleness| format!("{limit}; {staleness}"))
+            let known = staleness.filter(|&staleness| staleness != Staleness::UNKNOWN);
+            known.map_or(limit.clone(), |known| format!("{limit}; {known}"))
         }
     };
     Verdict::Unknown(Limit { reason, checked: 0 })

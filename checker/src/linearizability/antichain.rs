@@ -6,6 +6,7 @@ use super::crashed::UsedSets;
 use super::frontier::{Configuration, Open};
 use super::mask::Mask;
 use super::object::State;
+use crate::bytes;
 
 /// Up to so many configurations are looked through one by one.
 const SCANNED_MAX: usize = 24;
@@ -56,8 +57,22 @@ impl<M: Mask> Antichain<M> {
         self.living == 0
     }
 
-    pub(super) fn capacity(&self) -> usize {
-        self.list.capacity()
+    /// How many were not dominated.
+    pub(super) fn len(&self) -> usize {
+        self.living
+    }
+
+    /// How many bytes it holds.
+    pub(super) fn bytes(&self) -> usize {
+        let Self { list, by_state, .. } = self;
+        let each = size_of::<Configuration<M>>() + size_of::<bool>();
+        // Each state has a list of its own, with room for four places or twice
+        // as many as there are.
+        let places = size_of::<u32>();
+        list.capacity() * each
+            + bytes::table::<(State, Vec<u32>)>(by_state.capacity(), by_state.len())
+            + by_state.len() * bytes::allocated(4 * places)
+            + 2 * list.len() * places
     }
 
     pub(super) fn is_alive(&self, place: usize) -> bool {

@@ -36,11 +36,8 @@ pub fn check_calls<S: Specification>(
     let meter = Meter::new(limits);
     let (object, numbered) = Object::of_calls(specification.clone(), calls);
     let mut judge = Judge::new(&Arc::new(object), numbered, None);
-    let mut held = 0;
-    let progress = judge.decide(u64::MAX, |bytes| {
-        meter.account(&mut held, bytes);
-        meter.goes_on()
-    });
+    let mut share = meter.share();
+    let progress = judge.decide(u64::MAX, |bytes| share.goes_on(bytes));
     let place = |call: u32| call as usize;
     let order = match progress {
         Progress::Refuted => return Order::None(judge.blamed().map(place)),

@@ -8,6 +8,8 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::bytes;
+
 /// How many operations of each class were used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Used(u32);
@@ -99,7 +101,7 @@ impl UsedSets {
 
     pub(crate) fn bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<[u32; 3]>()
-            + self.numbers.capacity() * (size_of::<([u32; 2], u32)>() + 1)
+            + bytes::table::<([u32; 2], u32)>(self.numbers.capacity(), self.numbers.len())
     }
 
     /// At level 0 a node's number is the count itself.

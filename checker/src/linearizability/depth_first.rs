@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::guard::Guard;
 use super::object::{Object, State};
 use super::order::Order;
 use super::search::{Progress, Search, Supply};
@@ -10,8 +11,8 @@ use super::timeline::{Moment, Timeline};
 
 /// A depth-first search of one object's history.
 pub(crate) trait DepthFirst: Send {
-    /// Tries at most so many moves more.
-    fn run(&mut self, moves: u64) -> Progress;
+    /// Tries at most so many moves more, as long as `guard` allows it.
+    fn run(&mut self, moves: u64, guard: &mut Guard<'_>) -> Progress;
     /// How many bytes it holds.
     fn bytes(&self) -> usize;
     /// Whether it costs little more than reading the history.
@@ -42,8 +43,8 @@ pub(crate) fn depth_first(
 }
 
 impl<B: Slots> DepthFirst for Search<B> {
-    fn run(&mut self, moves: u64) -> Progress {
-        self.run(moves)
+    fn run(&mut self, moves: u64, guard: &mut Guard<'_>) -> Progress {
+        self.run(moves, guard)
     }
 
     fn bytes(&self) -> usize {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::certificate::{Rechecked, recheck};
+use super::guard::Guard;
 use super::object::Object;
 use super::rounds::Meter;
 use super::subhistory::{Choosing, Start, SubHistory, may_start_anywhere};
@@ -261,7 +262,10 @@ impl Shrinking<'_> {
         }
         let mut left = self.left.min(CONFIGURATIONS_EACH);
         let given = left;
-        let refuted = part.is_refuted(self.object, &mut left);
+        let mut share = self.meter.share();
+        let mut goes_on = |bytes| share.goes_on(bytes);
+        let mut guard = Guard::new(&mut goes_on, &*self.object.steps, 0);
+        let refuted = part.is_refuted(self.object, &mut left, &mut guard);
         self.left -= given - left;
         refuted
     }

@@ -117,8 +117,15 @@ fn shortest_refuted(key: &KeyHistory, job: &Job<'_>, meter: &Meter<'_>) -> (u32,
 /// Whether the prefix up to the event `until` is refuted, if that is soon
 /// known.
 fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
+    if !meter.goes_on() {
+        return None;
+    }
     let (calls, _) = key.calls(until);
-    match Judge::new(&key.object, calls, None).decide(MOVES_MAX, |_| meter.goes_on()) {
+    let mut share = meter.share();
+    let mut judge = Judge::new(&key.object, calls, None);
+    let progress = judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
+    judge.end();
+    match progress {
         Progress::Refuted => Some(true),
         Progress::Explained => Some(false),
         Progress::Paused => None,
@@ -147,8 +154,14 @@ impl<'a> Refutation<'a> {
     ) -> Self {
         let (calls, whose) = key.calls(until);
         // Only a finished search knows how far an order comes.
-        let mut judge = Judge::new(&key.object, calls.clone(), None);
-        judge.decide(MOVES_MAX, |_| meter.goes_on());
+        let mut judge = match meter.goes_on() {
+            true => Judge::new(&key.object, calls.clone(), None),
+            false => Judge::Refuted(None),
+        };
+        let mut share = meter.share();
+        judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
+        // What follows counts the object's states itself.
+        share.goes_on(judge.bytes().saturating_sub(key.object.steps.bytes()));
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
         let last = calls.iter().position(ends_it).map(|call| call as u32);
@@ -232,19 +245,17 @@ impl<'a> Refutation<'a> {
 
     /// The end of an order, and what keeps it from going on.
     fn order(&self, order: &[u32]) -> Order {
-        let mut state = self.object.initial;
+        let skipped = order.len().saturating_sub(STEPS_SHOWN);
+        let before = self.object.left_by(&self.timeline.calls, &order[..skipped]);
+        let before = before.unwrap_or(self.object.initial);
+        let mut state = before;
         let mut step = |&call: &u32| {
             let class = self.timeline.class(call);
             state = self.object.step(class, state).unwrap_or(state);
             (call, state)
         };
-        let steps: Vec<(u32, State)> = order.iter().map(&mut step).collect();
-        let skipped = steps.len().saturating_sub(STEPS_SHOWN);
-        let before = match skipped.checked_sub(1) {
-            Some(last) => steps[last].1,
-            None => self.object.initial,
-        };
-        let shown = steps[skipped..].iter().map(|&(call, state)| Step {
+        let steps: Vec<(u32, State)> = order[skipped..].iter().map(&mut step).collect();
+        let shown = steps.iter().map(|&(call, state)| Step {
             operation: self.show(call),
             state: self.value(state),
         });

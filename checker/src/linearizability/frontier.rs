@@ -24,6 +24,7 @@
 
 use super::antichain::Antichain;
 use super::crashed::{Used, UsedSets};
+use super::guard::Guard;
 use super::mask::Mask;
 use super::object::{Does, Object, State};
 use super::timeline::{Moment, Timeline};
@@ -251,9 +252,14 @@ impl<M: Mask> Frontier<M> {
 
     /// How many bytes it holds.
     pub(crate) fn bytes(&self) -> usize {
-        let antichains = self.out.capacity() + self.met.capacity();
-        (self.configurations.capacity() + antichains) * size_of::<Configuration<M>>()
-            + self.decisions.capacity() * size_of::<Decision>()
+        // What is found takes the place of the configurations, and a decision
+        // gets a new name, where it is looked which still matter.
+        let configurations = self.configurations.capacity().max(self.out.len());
+        (configurations + self.found.capacity()) * size_of::<Configuration<M>>()
+            + self.decisions.capacity() * (size_of::<Decision>() + size_of::<u32>())
+            + self.stack.capacity() * size_of::<usize>()
+            + self.out.bytes()
+            + self.met.bytes()
             + self.used_sets.bytes()
     }
 
@@ -310,19 +316,20 @@ impl<M: Mask> Frontier<M> {
     }
 
     /// Goes past a moment of a history. Looks at no more than `left`
-    /// configurations.
+    /// configurations, and only as long as `guard` allows it.
     pub(super) fn pass(
         &mut self,
         object: &Object,
         timeline: &Timeline,
         moment: Moment,
         left: &mut u64,
+        guard: &mut Guard<'_>,
     ) -> Taken {
         let slot = |call: u32| timeline.ends[call as usize].slot;
         match moment {
             Moment::Begin(call) => self.begin(object, call, timeline.class(call), slot(call)),
             Moment::BeginUnknown(call) => self.begin_unknown(object, call, timeline.class(call)),
-            Moment::End(call) => return self.end(object, slot(call), left),
+            Moment::End(call) => return self.end(object, slot(call), left, guard),
         }
         Taken::Accounted
     }
@@ -412,14 +419,20 @@ impl<M: Mask> Frontier<M> {
     }
 
     /// The call in `slot` completes. Looks at no more than `left`
-    /// configurations.
-    pub(crate) fn end<D: Does + ?Sized>(&mut self, does: &D, slot: u32, left: &mut u64) -> Taken {
+    /// configurations, and only as long as `guard` allows it.
+    pub(crate) fn end<D: Does + ?Sized>(
+        &mut self,
+        does: &D,
+        slot: u32,
+        left: &mut u64,
+        guard: &mut Guard<'_>,
+    ) -> Taken {
         let bit = M::of(slot);
         let held = self.open.calls[slot as usize];
         let mut all = self.configurations.iter();
         if !all.all(|it| is_over(it, held, bit, &self.open, &mut *self.seen, self.at)) {
             let decisions = self.decisions.len();
-            if !self.close(does, slot, left) {
+            if !self.close(does, slot, left, guard) {
                 self.decisions.truncate(decisions);
                 return Taken::Unfinished;
             }
@@ -487,7 +500,13 @@ impl<M: Mask> Frontier<M> {
 
     /// Finds the configurations in which the call in `slot`, which completes,
     /// owes nothing; false if there was not enough left to find them all.
-    fn close<D: Does + ?Sized>(&mut self, does: &D, slot: u32, left: &mut u64) -> bool {
+    fn close<D: Does + ?Sized>(
+        &mut self,
+        does: &D,
+        slot: u32,
+        left: &mut u64,
+        guard: &mut Guard<'_>,
+    ) -> bool {
         let bit = M::of(slot);
         let completing = self.open.calls[slot as usize];
         self.out.clear();
@@ -506,7 +525,7 @@ impl<M: Mask> Frontier<M> {
                 self.is_cut = true;
                 break;
             }
-            if *left == 0 {
+            if *left == 0 || !guard.allows(|| self.bytes()) {
                 return false;
             }
             let compared = self.out.take_compared() + self.met.take_compared();

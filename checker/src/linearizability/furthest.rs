@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::depth_first::depth_first;
+use super::guard::Guard;
 use super::judge::Judge;
 use super::object::{Call, NEVER, Object, State};
 use super::rounds::Meter;
@@ -41,7 +42,10 @@ pub(crate) fn furthest(
     let blamed = judge.blamed().or(last);
     let exact = |watch| {
         let mut search = depth_first(object, timeline, Supply::Exact, watch);
-        let progress = search.run(MOVES_TO_SHOW);
+        let mut share = meter.share();
+        let mut goes_on = |bytes| share.goes_on(bytes);
+        let mut guard = Guard::new(&mut goes_on, &*object.steps, 0);
+        let progress = search.run(MOVES_TO_SHOW, &mut guard);
         (search, progress)
     };
     let (mut search, mut progress) = exact(blamed);
@@ -55,7 +59,7 @@ pub(crate) fn furthest(
             orders: vec![order],
             states: search.states(),
         };
-        furthest.add_all(object, timeline, judge);
+        furthest.add_all(object, timeline, judge, meter);
         return furthest;
     }
     // The search did not come to an end. Where the last call is open instead
@@ -65,7 +69,7 @@ pub(crate) fn furthest(
         orders: Vec::new(),
         states: Vec::new(),
     };
-    furthest.add_all(object, timeline, judge);
+    furthest.add_all(object, timeline, judge, meter);
     if furthest.orders.is_empty() {
         let open = blamed.and_then(|call| order_without(object, timeline, call, meter));
         furthest.add(object, timeline, open.unwrap_or_else(|| search.order()));
@@ -82,6 +86,9 @@ fn order_without(
     call: u32,
     meter: &Meter<'_>,
 ) -> Option<Vec<u32>> {
+    if !meter.goes_on() {
+        return None;
+    }
     let until = timeline.calls[call as usize].completed;
     let opened = |it: &Call| match it.completed < until {
         true => *it,
@@ -93,7 +100,8 @@ fn order_without(
     };
     let begun = timeline.calls.iter().take_while(|it| it.invoked <= until);
     let mut judge = Judge::new(object, begun.map(opened).collect(), None);
-    match judge.decide(MOVES_TO_SHOW, |_| meter.goes_on()) {
+    let mut share = meter.share();
+    match judge.decide(MOVES_TO_SHOW, |bytes| share.goes_on(bytes)) {
         Progress::Explained => judge.order(),
         Progress::Paused | Progress::Refuted => None,
     }
@@ -101,14 +109,20 @@ fn order_without(
 
 /// What an order leaves.
 fn left_by(object: &Object, timeline: &Timeline, order: &[u32]) -> State {
-    let step = |state, &call: &u32| object.step(timeline.class(call), state).unwrap_or(state);
-    order.iter().fold(object.initial, step)
+    let left = object.left_by(&timeline.calls, order);
+    left.unwrap_or(object.initial)
 }
 
 impl Furthest {
     /// Adds orders that come as far and leave other states, as long as that is
     /// soon done.
-    fn add_all(&mut self, object: &Arc<Object>, timeline: &Arc<Timeline>, judge: &Judge) {
+    fn add_all(
+        &mut self,
+        object: &Arc<Object>,
+        timeline: &Arc<Timeline>,
+        judge: &Judge,
+        meter: &Meter<'_>,
+    ) {
         let count = (MOMENTS_TOLD / timeline.moments.len().max(1)).min(ORDERS_SHOWN);
         if count == 0 {
             return;
@@ -121,7 +135,10 @@ impl Furthest {
         };
         let swept = || {
             let mut sweep = sweep(object, timeline, None)?;
-            let refutes = sweep.run(MOVES_TO_SHOW) == Progress::Refuted;
+            let mut share = meter.share();
+            let mut goes_on = |bytes| share.goes_on(bytes);
+            let mut guard = Guard::new(&mut goes_on, &*object.steps, 0);
+            let refutes = sweep.run(MOVES_TO_SHOW, &mut guard) == Progress::Refuted;
             (refutes && sweep.moment() == end).then(|| sweep.orders(count))
         };
         for order in orders.or_else(swept).into_iter().flatten() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::depth_first::{DepthFirst, depth_first};
 use super::engine::Engine;
+use super::guard::Guard;
 use super::object::{Call, Object};
 use super::search::{Progress, Supply};
 use super::sweep::{Sweeping, sweep};
@@ -134,7 +135,7 @@ impl Judge {
     }
 
     /// Goes on for at most so many moves, and as long as `goes_on` says so; it is
-    /// told how many bytes are held. One slice is run in any case.
+    /// told how many bytes are held.
     pub(crate) fn decide(
         &mut self,
         moves: u64,
@@ -142,7 +143,7 @@ impl Judge {
     ) -> Progress {
         let mut left = moves;
         loop {
-            let progress = self.run(left.min(MOVES_IN_SLICE));
+            let progress = self.run(left.min(MOVES_IN_SLICE), &mut goes_on);
             left = left.saturating_sub(MOVES_IN_SLICE);
             let is_over = progress != Progress::Paused || self.is_exhausted();
             if is_over || !goes_on(self.bytes()) || left == 0 {
@@ -151,12 +152,13 @@ impl Judge {
         }
     }
 
-    /// Goes on for at most so many moves, of each engine.
-    pub(crate) fn run(&mut self, moves: u64) -> Progress {
+    /// Goes on for at most so many moves, of each engine, and as long as `goes_on`
+    /// says so.
+    pub(crate) fn run(&mut self, moves: u64, goes_on: &mut dyn FnMut(usize) -> bool) -> Progress {
         match self {
             Judge::Ordered(_) => Progress::Explained,
             Judge::Refuted(_) => Progress::Refuted,
-            Judge::Engines(engines) => engines.run(moves),
+            Judge::Engines(engines) => engines.run(moves, goes_on),
         }
     }
 
@@ -204,6 +206,13 @@ impl Judge {
         }
     }
 
+    /// Lets go of what the object was found to hold: nothing is asked any more.
+    pub(crate) fn end(self) {
+        if let Judge::Engines(engines) = self {
+            engines.object.steps.forget();
+        }
+    }
+
     /// The order that was found, if it is one.
     pub(crate) fn order(&mut self) -> Option<Vec<u32>> {
         match self {
@@ -217,15 +226,15 @@ impl Judge {
 impl Engines {
     /// Each engine has its turn. The first is likely to know, and is alone as
     /// long as it is quick; so is the second then.
-    fn run(&mut self, moves: u64) -> Progress {
+    fn run(&mut self, moves: u64, goes_on: &mut dyn FnMut(usize) -> bool) -> Progress {
         let turns: Vec<Engine> = self.turns().collect();
         for engine in turns {
-            let (progress, is_quick) = self.turn(engine, moves);
+            let (progress, is_quick) = self.turn(engine, moves, goes_on);
             if progress != Progress::Paused {
                 self.decided = Some(engine);
                 return progress;
             }
-            if is_quick {
+            if is_quick || !goes_on(self.bytes()) {
                 break;
             }
         }
@@ -247,14 +256,22 @@ impl Engines {
     }
 
     /// How things stand after a turn, and whether it was a quick one.
-    fn turn(&mut self, engine: Engine, moves: u64) -> (Progress, bool) {
+    fn turn(
+        &mut self,
+        engine: Engine,
+        moves: u64,
+        goes_on: &mut dyn FnMut(usize) -> bool,
+    ) -> (Progress, bool) {
+        let beside = self.bytes_of_engines() - self.bytes_of(engine);
         let (object, timeline) = (&self.object, &self.timeline);
+        let mut guard = Guard::new(goes_on, &*object.steps, beside);
         let unknown = &timeline.unknown;
+        let around = self.hard_moment();
         match engine {
             Engine::Zones | Engine::Monitor => (Progress::Paused, false),
             Engine::Frontier => match self.sweep.work(|| sweep(object, timeline, None)) {
                 Some(sweep) => {
-                    let stands = (sweep.run(moves), sweep.is_quick());
+                    let stands = (sweep.run(moves, &mut guard), sweep.is_quick());
                     if sweep.is_stuck() {
                         self.sweep = Turn::Out;
                     }
@@ -265,7 +282,7 @@ impl Engines {
             Engine::DepthFirst => {
                 let begin = || Some(depth_first(object, timeline, Supply::Exact, None));
                 match self.exact.work(begin) {
-                    Some(search) => (search.run(moves), search.is_quick()),
+                    Some(search) => (search.run(moves, &mut guard), search.is_quick()),
                     None => (Progress::Paused, false),
                 }
             }
@@ -275,16 +292,15 @@ impl Engines {
                 let qualifies = !unknown.calls.is_empty() && unknown.others.is_empty();
                 let begin = || depth_first(object, timeline, Supply::Unlimited, None);
                 let relaxed = self.relaxed.work(|| qualifies.then(begin));
-                let progress = relaxed.map(|search| search.run(moves));
+                let progress = relaxed.map(|search| search.run(moves, &mut guard));
                 // That there is an order if calls count twice says nothing.
                 (self.relaxed.unless_explained(progress), false)
             }
             Engine::Windows => {
-                let around = self.hard_moment();
                 let qualifies = windows::qualify(&self.object, &self.timeline);
                 let begin = || Windows::new(&self.object, &self.timeline);
                 let windows = self.windows.work(|| qualifies.then(begin));
-                let progress = windows.map(|windows| windows.run(moves, around));
+                let progress = windows.map(|windows| windows.run(moves, around, &mut guard));
                 (self.windows.unless_explained(progress), false)
             }
             Engine::Beam => {
@@ -293,7 +309,7 @@ impl Engines {
                 let Some(beam) = beam else {
                     return (Progress::Paused, false);
                 };
-                match beam.run(moves) {
+                match beam.run(moves, &mut guard) {
                     Progress::Refuted if beam.is_cut() => {
                         self.beam_width *= 8;
                         self.beam = match self.beam_width <= BEAM.1 {
@@ -348,11 +364,25 @@ impl Engines {
     }
 
     fn bytes(&self) -> usize {
-        let sweeps = [&self.sweep, &self.beam];
-        let sweeps = sweeps.map(|turn| turn.working().map_or(0, |it| it.bytes()));
-        let searches = [&self.exact, &self.relaxed];
-        let searches = searches.map(|turn| turn.working().map_or(0, |it| it.bytes()));
-        sweeps.iter().chain(&searches).sum()
+        self.bytes_of_engines() + self.object.steps.bytes()
+    }
+
+    fn bytes_of_engines(&self) -> usize {
+        self.turns().map(|engine| self.bytes_of(engine)).sum()
+    }
+
+    fn bytes_of(&self, engine: Engine) -> usize {
+        let sweep = |turn: &Turn<Box<dyn Sweeping>>| turn.working().map(|it| it.bytes());
+        let search = |turn: &Turn<Box<dyn DepthFirst>>| turn.working().map(|it| it.bytes());
+        let bytes = match engine {
+            Engine::Zones | Engine::Monitor => None,
+            Engine::Frontier => sweep(&self.sweep),
+            Engine::Beam => sweep(&self.beam),
+            Engine::DepthFirst => search(&self.exact),
+            Engine::Relaxation => search(&self.relaxed),
+            Engine::Windows => self.windows.working().map(Windows::bytes),
+        };
+        bytes.unwrap_or(0)
     }
 
     fn order(&mut self) -> Option<Vec<u32>> {

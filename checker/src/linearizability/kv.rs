@@ -35,6 +35,8 @@ struct KvSteps {
     asked: Vec<Asked>,
     /// Whether there is an append among them.
     appends: bool,
+    /// How many bytes the symbols took before any step.
+    named: usize,
 }
 
 impl KvNaming {
@@ -47,6 +49,7 @@ impl KvNaming {
                 kv: Kv::new(initial, symbols),
                 asked: Vec::new(),
                 appends: false,
+                named: 0,
             },
             classes: Vec::new(),
             by_value: Vec::new(),
@@ -126,6 +129,7 @@ impl KvNaming {
                 }
             }
         }
+        self.steps.named = self.steps.kv.symbols().bytes();
         Object {
             initial: self.initial().number(),
             classes: self.classes,
@@ -186,6 +190,17 @@ impl Steps for KvSteps {
     fn knows_elsewhere(&self) -> bool {
         !self.appends
     }
+
+    fn bytes(&self) -> usize {
+        match self.appends {
+            true => self.kv.symbols().bytes().saturating_sub(self.named),
+            false => 0,
+        }
+    }
+
+    /// What appends make stays named: it is held once, as a list and its last
+    /// element.
+    fn forget(&self) {}
 
     fn show(&self, state: State) -> Value {
         self.kv.symbols().value(Symbol::numbered(state))

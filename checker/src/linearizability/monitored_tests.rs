@@ -426,7 +426,7 @@ fn judged(keys: &[KeyHistory], engine: Option<Engine>) -> Option<bool> {
         let (calls, _) = key.calls(NEVER - 1);
         let mut judge = Judge::new(&key.object, calls, engine);
         for _ in 0..100 {
-            match judge.run(100_000) {
+            match judge.run(100_000, &mut |_| true) {
                 Progress::Explained => {
                     assert!(judge.order().is_some(), "{engine:?} found no order");
                     return Some(true);

@@ -7,12 +7,14 @@
 //! Calls that ask the same and are answered the same are of one *class*.
 
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
 use super::monitored::Exchange;
+use crate::bytes;
 use crate::monitors::{Decided, Interval};
 use crate::specification::{Effect, Specification, TimedCallOf};
 
@@ -80,8 +82,21 @@ pub(crate) trait Steps: Debug + Send + Sync {
     /// What the object holds after a call of `class` in `state`; none if it is
     /// not possible there.
     fn step(&self, state: State, class: u32) -> Option<State>;
+    /// What the object holds after calls of `classes` in `state`, one after the
+    /// other, if they are possible. What it holds between them is not kept.
+    fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
+        let mut held = state;
+        for class in classes {
+            held = self.step(held, class)?;
+        }
+        Some(held)
+    }
     /// What a state is.
     fn show(&self, state: State) -> Value;
+    /// How many bytes are held of states that no call names, and of steps.
+    fn bytes(&self) -> usize;
+    /// Forgets these states; nobody may know one of their numbers any more.
+    fn forget(&self);
     /// Decides without a search, if there is a monitor and the calls allow that.
     fn monitor(&self, calls: &[Call]) -> Option<Decided> {
         let _ = calls;
@@ -172,20 +187,23 @@ impl Object {
     pub(crate) fn replays(&self, calls: &[Call], order: &[u32]) -> bool {
         let mut left = vec![true; calls.len()];
         let mut invoked_last = 0;
-        let mut state = self.initial;
         for &place in order {
             let call = &calls[place as usize];
             if call.completed < invoked_last || !std::mem::take(&mut left[place as usize]) {
                 return false;
             }
             invoked_last = invoked_last.max(call.invoked);
-            match self.step(call.class, state) {
-                Some(next) => state = next,
-                None => return false,
-            }
         }
         let mut left = left.into_iter().zip(calls);
-        left.all(|(left, call)| !left || call.is_unknown())
+        let is_whole = left.all(|(left, call)| !left || call.is_unknown());
+        is_whole && self.left_by(calls, order).is_some()
+    }
+
+    /// What the object holds after these of the `calls`, one after the other, if
+    /// they are possible.
+    pub(crate) fn left_by(&self, calls: &[Call], order: &[u32]) -> Option<State> {
+        let mut classes = order.iter().map(|&place| calls[place as usize].class);
+        self.steps.carry_out(self.initial, &mut classes)
     }
 }
 
@@ -216,8 +234,22 @@ struct Named<S: Specification> {
     /// By class.
     asked: Vec<AskedOf<S>>,
     states: Mutex<States<S::State>>,
+    /// What there is of states before any step.
+    named: Known,
+    /// How many bytes all states and steps take.
+    bytes: AtomicUsize,
     show: fn(&S, &S::State) -> Value,
     monitor: Monitor<S>,
+}
+
+/// The states that calls name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    states: usize,
+    /// How many bytes they take themselves.
+    held: usize,
+    /// The same with what is kept of each.
+    bytes: usize,
 }
 
 /// Decides without a search, if the calls allow that.
@@ -232,7 +264,7 @@ impl<S: Specification> Naming<S> {
         monitor: Monitor<S>,
     ) -> Self {
         let mut states = States::default();
-        states.number(&specification.initial());
+        states.number(&specification, &specification.initial());
         Naming {
             numbers: FxHashMap::default(),
             classes: Vec::new(),
@@ -240,6 +272,8 @@ impl<S: Specification> Naming<S> {
                 specification,
                 asked: Vec::new(),
                 states: Mutex::new(states),
+                named: Known::default(),
+                bytes: AtomicUsize::new(0),
                 show,
                 monitor,
             },
@@ -285,7 +319,8 @@ impl<S: Specification> Naming<S> {
         let states = named.states.get_mut();
         let states = states.unwrap_or_else(PoisonError::into_inner);
         let is_known = returned.is_some();
-        let effect = match effect.map(|state| states.number(&state)) {
+        let number = |state| states.number(&named.specification, &state);
+        let effect = match effect.map(number) {
             // It changes nothing in another state, and yet owes its place.
             Effect::Change { .. } if asked.completes && !is_known => Effect::Other,
             effect => effect,
@@ -302,7 +337,16 @@ impl<S: Specification> Naming<S> {
     }
 
     /// The object, once all its calls have their classes.
-    pub(crate) fn object(self) -> Object {
+    pub(crate) fn object(mut self) -> Object {
+        let named = &mut self.named;
+        let states = named.states.get_mut();
+        let states = states.unwrap_or_else(PoisonError::into_inner);
+        named.named = Known {
+            states: states.list.len(),
+            held: states.held,
+            bytes: states.bytes(),
+        };
+        named.bytes = AtomicUsize::new(states.bytes());
         Object {
             initial: 0,
             classes: self.classes,
@@ -324,10 +368,12 @@ impl<S: Specification> Does for Naming<S> {
 /// The states that were met, and the steps between them.
 #[derive(Debug)]
 struct States<T> {
-    list: Vec<T>,
-    numbers: FxHashMap<T, State>,
+    list: Vec<Arc<T>>,
+    numbers: FxHashMap<Arc<T>, State>,
     /// By state and class.
     steps: FxHashMap<(State, u32), Option<State>>,
+    /// How many bytes the states themselves take.
+    held: usize,
 }
 
 impl<T> Default for States<T> {
@@ -336,20 +382,55 @@ impl<T> Default for States<T> {
             list: Vec::new(),
             numbers: FxHashMap::default(),
             steps: FxHashMap::default(),
+            held: 0,
         }
     }
 }
 
 impl<T: Clone + Eq + std::hash::Hash> States<T> {
-    fn number(&mut self, state: &T) -> State {
+    fn number<S: Specification<State = T>>(&mut self, specification: &S, state: &T) -> State {
         if let Some(&number) = self.numbers.get(state) {
             return number;
         }
         let number = self.list.len() as State;
-        self.list.push(state.clone());
-        self.numbers.insert(state.clone(), number);
+        // A clone has no room to grow, as what a step makes may have.
+        let state = Arc::new(state.clone());
+        self.held += bytes_of(specification, &state);
+        self.list.push(Arc::clone(&state));
+        self.numbers.insert(state, number);
         number
     }
+
+    /// How many bytes the states and steps take.
+    fn bytes(&self) -> usize {
+        let Self {
+            list,
+            numbers,
+            steps,
+            held,
+        } = self;
+        list.capacity() * size_of::<Arc<T>>()
+            + bytes::table::<(Arc<T>, State)>(numbers.capacity(), numbers.len())
+            + bytes::table::<((State, u32), Option<State>)>(steps.capacity(), steps.len())
+            + held
+    }
+
+    /// Keeps the states alone that calls name, and no steps.
+    fn keep_only(&mut self, known: Known) {
+        self.steps = FxHashMap::default();
+        self.numbers
+            .retain(|_, number| (*number as usize) < known.states);
+        self.numbers.shrink_to_fit();
+        self.list.truncate(known.states);
+        self.list.shrink_to_fit();
+        self.held = known.held;
+    }
+}
+
+/// How many bytes a state takes that is shared.
+fn bytes_of<S: Specification>(specification: &S, state: &S::State) -> usize {
+    let counts = 2 * size_of::<usize>();
+    bytes::allocated(counts + size_of::<S::State>()) + specification.heap(state)
 }
 
 impl<S: Specification> Steps for Named<S> {
@@ -361,9 +442,34 @@ impl<S: Specification> Steps for Named<S> {
         let Asked { call, returned, .. } = &self.asked[class as usize];
         let before = &states.list[state as usize];
         let next = self.specification.step(before, call, returned.as_ref());
-        let next = next.map(|next| states.number(&next));
+        let next = next.map(|next| states.number(&self.specification, &next));
         states.steps.insert((state, class), next);
+        self.bytes.store(states.bytes(), Ordering::Relaxed);
         next
+    }
+
+    fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = S::State::clone(&states.list[state as usize]);
+        for class in classes {
+            let Asked { call, returned, .. } = &self.asked[class as usize];
+            held = self.specification.advance(held, call, returned.as_ref())?;
+        }
+        let left = states.number(&self.specification, &held);
+        self.bytes.store(states.bytes(), Ordering::Relaxed);
+        Some(left)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.named.bytes)
+    }
+
+    fn forget(&self) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.keep_only(self.named);
+        self.bytes.store(states.bytes(), Ordering::Relaxed);
     }
 
     fn monitor(&self, calls: &[Call]) -> Option<Decided> {
@@ -382,5 +488,61 @@ impl<S: Specification> Steps for Named<S> {
     fn show(&self, state: State) -> Value {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         (self.show)(&self.specification, &states.list[state as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::specification::sequence::{End, SequenceCall};
+    use crate::specification::{Recorded, Stack, TimedCall};
+
+    /// A stack to which one of three values is pushed, and the classes of that.
+    fn stack() -> (Object, Vec<u32>) {
+        let stack = Stack::holding(&Value::Null).expect("an empty stack");
+        let push = |value: i64| TimedCall {
+            call: SequenceCall::Put(End::Back, value.into()),
+            invoked: 0,
+            completed: None,
+        };
+        let calls: Vec<_> = (0..3).map(push).collect();
+        let (object, calls) = Object::of_calls(stack, &calls);
+        (object, calls.iter().map(|call| call.class).collect())
+    }
+
+    #[test]
+    fn the_states_that_are_met_are_counted_until_they_are_forgotten() {
+        let (object, classes) = stack();
+        assert_eq!(object.steps.bytes(), 0);
+        let push = |state: State, class: u32| object.step(class, state).expect("a push");
+        let deepest = |depth: usize| {
+            let pushed = classes.iter().cycle().take(depth);
+            pushed.fold(object.initial, |state, &class| push(state, class))
+        };
+        let most = 1000;
+        let state = deepest(most);
+        // Stacks of 1 to 1000 values, and a tenth for what is kept of each.
+        let values = most * (most + 1) / 2 * size_of::<Value>();
+        let bytes = object.steps.bytes();
+        assert!((values..values * 11 / 10).contains(&bytes), "{bytes}");
+        let shown = object.steps.show(state);
+        // Steps that were taken before make no more of it.
+        assert_eq!((deepest(most), object.steps.bytes()), (state, bytes));
+        object.steps.forget();
+        assert_eq!(object.steps.bytes(), 0);
+        assert_eq!(object.steps.show(deepest(most)), shown);
+    }
+
+    #[test]
+    fn what_is_carried_out_leaves_nothing_but_its_end() {
+        let (object, classes) = stack();
+        let mut pushed = classes.iter().copied().cycle().take(1000);
+        let left = object.steps.carry_out(object.initial, &mut pushed);
+        let left = left.expect("a push is always possible");
+        let bytes = object.steps.bytes();
+        assert!(bytes < 1100 * size_of::<Value>(), "{bytes}");
+        let mut pushed = classes.iter().cycle().take(1000);
+        let stepped = pushed.try_fold(object.initial, |state, &class| object.step(class, state));
+        assert_eq!(stepped, Some(left));
     }
 }

@@ -17,6 +17,7 @@ use tribunal_histories::{Event, Header, Kind, Nil, Process, Value};
 
 use super::dialect::{Answer, Class, Reading};
 use super::frontier::{Frontier, Seen, Taken};
+use super::guard::Guard;
 use super::object::State;
 use crate::spec::Spec;
 use crate::specification::Asked;
@@ -331,7 +332,7 @@ impl Key {
         };
         let slot = self.operations[place as usize].slot;
         let mut left = CONFIGURATIONS_MAX;
-        let taken = frontier.end(&*self.reading, slot, &mut left);
+        let taken = frontier.end(&*self.reading, slot, &mut left, &mut Guard::none());
         // Everything may be seen for ever: no moment differs from another, and a
         // count of them would end.
         frontier.set_at(0);

@@ -77,6 +77,7 @@ impl<'a> Job<'a> {
             Progress::Explained => self.sound = judge.order().is_some(),
             Progress::Refuted => self.blamed = judge.blamed(),
         }
+        judge.end();
         meter.account(&mut self.bytes, 0);
     }
 }
@@ -129,11 +130,39 @@ impl<'a> Meter<'a> {
         false
     }
 
+    /// What somebody holds, none of it so far.
+    pub(crate) fn share(&self) -> Share<'_> {
+        Share {
+            meter: self,
+            held: 0,
+        }
+    }
+
     /// Somebody holds so many bytes now, not as many as `held` says.
-    pub(crate) fn account(&self, held: &mut usize, bytes: usize) {
+    fn account(&self, held: &mut usize, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.bytes.fetch_sub(*held, Ordering::Relaxed);
         *held = bytes;
+    }
+}
+
+/// What somebody holds, and no more once this is dropped.
+pub(crate) struct Share<'a> {
+    meter: &'a Meter<'a>,
+    held: usize,
+}
+
+impl Share<'_> {
+    /// Whether no limit is met if it is so many bytes now.
+    pub(crate) fn goes_on(&mut self, bytes: usize) -> bool {
+        self.meter.account(&mut self.held, bytes);
+        self.meter.goes_on()
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.meter.account(&mut self.held, 0);
     }
 }
 

@@ -41,10 +41,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::crashed::{Used, UsedSets};
+use super::guard::Guard;
 use super::object::{Object, State};
 use super::order::Order;
 use super::slots::Slots;
 use super::timeline::{Cursor, Timeline};
+use crate::bytes;
 
 /// How a search stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,13 +210,12 @@ impl<B: Slots> Search<B> {
 
     /// How many bytes the search holds, the history itself apart.
     pub(crate) fn bytes(&self) -> usize {
-        let entry = size_of::<Configuration<B>>() + 1;
-        // A full table is about to be copied to one twice as large.
-        let growing = self.seen.capacity() - self.seen.len() < self.seen.capacity() / 64;
-        let tables = if growing { 3 } else { 1 };
-        tables * self.seen.capacity() * entry
+        // The two sets of slots of each.
+        let beside = 2 * self.cursor.open.heap();
+        bytes::table::<Configuration<B>>(self.seen.capacity(), self.seen.len())
+            + (self.seen.len() + self.frames.len()) * beside
             + self.frames.capacity() * size_of::<Frame<B>>()
-            + self.moves.capacity() * size_of::<Move>()
+            + (self.moves.capacity() + self.furthest.moves.capacity()) * size_of::<Move>()
             + self.used_sets.bytes()
     }
 
@@ -224,10 +225,10 @@ impl<B: Slots> Search<B> {
         self.tried <= MOVES_MIN + 2 * u64::from(self.furthest.moment)
     }
 
-    /// Tries at most so many moves more.
-    pub(crate) fn run(&mut self, moves: u64) -> Progress {
+    /// Tries at most so many moves more, as long as `guard` allows it.
+    pub(crate) fn run(&mut self, moves: u64, guard: &mut Guard<'_>) -> Progress {
         let mut left = moves;
-        while left > 0 && self.progress == Progress::Paused {
+        while left > 0 && self.progress == Progress::Paused && guard.allows(|| self.bytes()) {
             self.try_next();
             left -= 1;
         }

@@ -7,12 +7,18 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use crate::bytes;
+
 /// A set of slots.
 pub(crate) trait Slots: Clone + Eq + Hash + Debug + Send {
     /// An empty set with room for so many slots.
     fn empty(slots: usize) -> Self;
     fn words(&self) -> &[u64];
     fn words_mut(&mut self) -> &mut [u64];
+    /// How many bytes it holds on the heap.
+    fn heap(&self) -> usize {
+        0
+    }
 
     fn contains(&self, slot: u32) -> bool {
         self.words()[slot as usize / 64] >> (slot % 64) & 1 == 1
@@ -54,6 +60,10 @@ impl<const N: usize> Slots for [u64; N] {
 }
 
 impl Slots for Box<[u64]> {
+    fn heap(&self) -> usize {
+        bytes::allocated(size_of_val::<[u64]>(self))
+    }
+
     fn empty(slots: usize) -> Self {
         vec![0; slots.div_ceil(64)].into()
     }

@@ -20,6 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::certificate::Claimed;
 use super::frontier::Taken;
+use super::guard::Guard;
 use super::mask::Mask;
 use super::object::{Call, ELSEWHERE, NEVER, Object, State};
 use super::sweep::frontier;
@@ -66,13 +67,18 @@ impl SubHistory {
     }
 
     /// Whether it has no order; none if so many configurations are not enough to
-    /// know.
-    pub(crate) fn is_refuted(&self, object: &Arc<Object>, left: &mut u64) -> Option<bool> {
+    /// know, or `guard` does not allow that many.
+    pub(crate) fn is_refuted(
+        &self,
+        object: &Arc<Object>,
+        left: &mut u64,
+        guard: &mut Guard<'_>,
+    ) -> Option<bool> {
         let calls = self.calls.iter().map(|(_, it)| it.call).collect();
         let timeline = Arc::new(Timeline::new(object, calls));
         match timeline.slots {
-            0..=64 => self.pass::<u64>(object, &timeline, left),
-            65..=128 => self.pass::<u128>(object, &timeline, left),
+            0..=64 => self.pass::<u64>(object, &timeline, left, guard),
+            65..=128 => self.pass::<u128>(object, &timeline, left, guard),
             _ => None,
         }
     }
@@ -82,11 +88,12 @@ impl SubHistory {
         object: &Arc<Object>,
         timeline: &Arc<Timeline>,
         left: &mut u64,
+        guard: &mut Guard<'_>,
     ) -> Option<bool> {
         let mut frontier = frontier::<M>(object, timeline, false);
         frontier.start_in(self.starts(object).into_iter());
         for &moment in &timeline.moments {
-            match frontier.pass(object, timeline, moment, left) {
+            match frontier.pass(object, timeline, moment, left, guard) {
                 Taken::Accounted => {}
                 Taken::Refuted => return Some(true),
                 Taken::Unfinished => return None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::frontier::{Decision, Frontier, Seen, Taken};
+use super::guard::Guard;
 use super::mask::Mask;
 use super::object::{Object, State};
 use super::search::Progress;
@@ -31,8 +32,8 @@ pub(crate) struct Sweep<M> {
 
 /// What a sweep shows, whatever its width.
 pub(crate) trait Sweeping: Send {
-    /// Goes on for so many configurations.
-    fn run(&mut self, configurations: u64) -> Progress;
+    /// Goes on for so many configurations, as long as `guard` allows it.
+    fn run(&mut self, configurations: u64, guard: &mut Guard<'_>) -> Progress;
     /// How many bytes it holds.
     fn bytes(&self) -> usize;
     /// Whether it costs little more than reading the history.
@@ -82,7 +83,7 @@ impl<M: Mask + 'static> Sweep<M> {
 }
 
 impl<M: Mask + 'static> Sweeping for Sweep<M> {
-    fn run(&mut self, configurations: u64) -> Progress {
+    fn run(&mut self, configurations: u64, guard: &mut Guard<'_>) -> Progress {
         self.saved = self.saved.saturating_add(configurations);
         if self.progress == Progress::Paused && (self.is_stuck() || self.saved < 2 * self.tried) {
             return Progress::Paused;
@@ -97,7 +98,10 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
                 break;
             };
             let (object, timeline) = (&self.object, &self.timeline);
-            match self.frontier.pass(object, timeline, moment, &mut left) {
+            match self
+                .frontier
+                .pass(object, timeline, moment, &mut left, guard)
+            {
                 Taken::Accounted => self.tried = 0,
                 Taken::Refuted => self.progress = Progress::Refuted,
                 Taken::Unfinished => {

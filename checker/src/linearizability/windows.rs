@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::frontier::{Frontier, Seen, Taken};
+use super::guard::Guard;
 use super::mask::Mask;
 use super::object::{ELSEWHERE, Object, State};
 use super::search::Progress;
@@ -52,9 +53,22 @@ impl Windows {
         }
     }
 
-    /// Goes on for so many configurations; `around` is where it is hard. It is
-    /// explained only in that nothing was found.
-    pub(crate) fn run(&mut self, configurations: u64, around: u32) -> Progress {
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.judging.as_ref().map_or(0, |it| match &it.frontier {
+            Wide::One(frontier) => frontier.bytes(),
+            Wide::Two(frontier) => frontier.bytes(),
+        })
+    }
+
+    /// Goes on for so many configurations, as long as `guard` allows it; `around`
+    /// is where it is hard. It is explained only in that nothing was found.
+    pub(crate) fn run(
+        &mut self,
+        configurations: u64,
+        around: u32,
+        guard: &mut Guard<'_>,
+    ) -> Progress {
         let mut left = configurations;
         while left > 0 {
             let judging = self.judging.get_or_insert_with(|| {
@@ -66,7 +80,7 @@ impl Windows {
                 Judging::new(&self.object, &self.timeline, window)
             });
             left = left.saturating_sub(1);
-            match judging.run(&self.object, &self.timeline, &mut left) {
+            match judging.run(&self.object, &self.timeline, &mut left, guard) {
                 Progress::Paused => return Progress::Paused,
                 Progress::Refuted => return Progress::Refuted,
                 Progress::Explained if judging.is_whole => return Progress::Explained,
@@ -89,7 +103,8 @@ pub(crate) fn is_refuted(
     configurations: u64,
 ) -> Option<bool> {
     let mut left = configurations;
-    match Judging::new(object, timeline, window).run(object, timeline, &mut left) {
+    let mut judging = Judging::new(object, timeline, window);
+    match judging.run(object, timeline, &mut left, &mut Guard::none()) {
         Progress::Refuted => Some(true),
         Progress::Explained => Some(false),
         Progress::Paused => None,
@@ -134,7 +149,13 @@ impl Judging {
         }
     }
 
-    fn run(&mut self, object: &Object, timeline: &Timeline, left: &mut u64) -> Progress {
+    fn run(
+        &mut self,
+        object: &Object,
+        timeline: &Timeline,
+        left: &mut u64,
+        guard: &mut Guard<'_>,
+    ) -> Progress {
         while self.next < self.until {
             let moment = timeline.moments[self.next as usize];
             if let Moment::End(call) = moment
@@ -150,8 +171,8 @@ impl Judging {
                 continue;
             }
             let taken = match &mut self.frontier {
-                Wide::One(frontier) => frontier.pass(object, timeline, moment, left),
-                Wide::Two(frontier) => frontier.pass(object, timeline, moment, left),
+                Wide::One(frontier) => frontier.pass(object, timeline, moment, left, guard),
+                Wide::Two(frontier) => frontier.pass(object, timeline, moment, left, guard),
             };
             match taken {
                 Taken::Accounted => self.next += 1,

@@ -10,6 +10,7 @@ use tribunal_histories::Value;
 
 use super::reading::{known, list, natural, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// A kind of elements without an order.
 pub trait Kind: Clone + Debug + Send + Sync + 'static {
@@ -161,6 +162,10 @@ impl<K: Kind> Specification for Elements<K> {
             | (Read, Some(Done | Whether(_) | Number(_))) => false,
         };
         possible.then(|| changed.unwrap_or_else(|| state.clone()))
+    }
+
+    fn heap(&self, state: &Vec<Value>) -> usize {
+        bytes::values(state)
     }
 
     fn effect(&self, call: &ElementsCall, returned: Option<&ElementsReturn>) -> Effect<Vec<Value>> {

@@ -17,6 +17,7 @@ use tribunal_histories::Value;
 
 use super::reading::unknown;
 use super::{Asked, Effect, Recorded, Register, RegisterCall, RegisterReturn, Specification};
+use crate::bytes;
 
 /// One key of a store; see the module.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +72,10 @@ impl Specification for KeyValue {
             (KeyValueCall::Append(last), Some(RegisterReturn::Done)) => append(state, last),
             (KeyValueCall::Append(_), Some(_)) => None,
         }
+    }
+
+    fn heap(&self, state: &Value) -> usize {
+        bytes::value(state)
     }
 
     fn effect(

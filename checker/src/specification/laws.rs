@@ -139,6 +139,8 @@ fn states<S: Recorded>(specification: &S, calls: &[Call<S>]) -> Vec<S::State> {
         for call in calls {
             for returned in call.known() {
                 let after = specification.step(&state, &call.call, returned);
+                let advanced = specification.advance(state.clone(), &call.call, returned);
+                assert_eq!(advanced, after, "{:?} of {state:?}", call.call);
                 if let Some(after) = after.filter(|after| seen.insert(after.clone())) {
                     states.push(after.clone());
                     next.push_back(after);

@@ -15,6 +15,7 @@ use tribunal_histories::Value;
 
 use super::reading::{known, list, natural, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// A log; see the module.
 #[derive(Clone, Debug)]
@@ -58,21 +59,33 @@ impl Specification for Log {
         call: &LogCall,
         returned: Option<&LogReturn>,
     ) -> Option<Vec<Value>> {
+        self.advance(state.clone(), call, returned)
+    }
+
+    fn advance(
+        &self,
+        mut after: Vec<Value>,
+        call: &LogCall,
+        returned: Option<&LogReturn>,
+    ) -> Option<Vec<Value>> {
         use LogCall::{Append, Read};
         use LogReturn::{All, At, Done};
         let possible = match (call, returned) {
             (_, None) | (Append(_), Some(Done)) => true,
-            (Append(_), Some(At(index))) => *index == state.len() as u64,
-            (Read, Some(All(all))) => all == state,
+            (Append(_), Some(At(index))) => *index == after.len() as u64,
+            (Read, Some(All(all))) => *all == after,
             (Append(_), Some(All(_))) | (Read, Some(Done | At(_))) => false,
         };
         possible.then(|| {
-            let mut after = state.clone();
             if let Append(entry) = call {
                 after.push(entry.clone());
             }
             after
         })
+    }
+
+    fn heap(&self, state: &Vec<Value>) -> usize {
+        bytes::values(state)
     }
 
     fn effect(&self, call: &LogCall, returned: Option<&LogReturn>) -> Effect<Vec<Value>> {

@@ -25,6 +25,7 @@ use tribunal_histories::Value;
 
 use super::reading::unknown;
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// Several registers; see the module.
 #[derive(Clone, Debug)]
@@ -207,6 +208,11 @@ impl Specification for MultiRegister {
             }
         }
         Some(after)
+    }
+
+    fn heap(&self, state: &Registers) -> usize {
+        let beside = state.iter().flat_map(|(key, it)| [key, it]);
+        bytes::tree::<(Value, Value)>(state.len()) + beside.map(bytes::value).sum::<usize>()
     }
 
     fn effect(&self, call: &Transaction, returned: Option<&Found>) -> Effect<Registers> {

@@ -21,6 +21,7 @@ use tribunal_histories::Value;
 
 use super::reading::{done, element, known, list, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// A priority queue; see the module.
 #[derive(Clone, Debug)]
@@ -73,9 +74,17 @@ impl Specification for PriorityQueue {
         call: &PriorityQueueCall,
         returned: Option<&PriorityQueueReturn>,
     ) -> Option<Vec<Value>> {
+        self.advance(state.clone(), call, returned)
+    }
+
+    fn advance(
+        &self,
+        mut after: Vec<Value>,
+        call: &PriorityQueueCall,
+        returned: Option<&PriorityQueueReturn>,
+    ) -> Option<Vec<Value>> {
         use PriorityQueueCall::{Insert, Peek, Poll};
         use PriorityQueueReturn::{Done, Found};
-        let mut after = state.clone();
         match (call, returned) {
             (Insert(element), None | Some(Done)) => {
                 let place = after.partition_point(|it| it < element);
@@ -93,13 +102,17 @@ impl Specification for PriorityQueue {
             (Peek(_), None) => Some(after),
             (Peek(first), Some(Found(found))) => {
                 let there = match first {
-                    First::Largest => state.last(),
-                    First::Smallest => state.first(),
+                    First::Largest => after.last(),
+                    First::Smallest => after.first(),
                 };
                 (there == found.as_ref()).then_some(after)
             }
             (Insert(_), Some(Found(_))) | (Poll(_) | Peek(_), Some(Done)) => None,
         }
+    }
+
+    fn heap(&self, state: &Vec<Value>) -> usize {
+        bytes::values(state)
     }
 
     fn effect(

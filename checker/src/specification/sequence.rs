@@ -13,6 +13,7 @@ use tribunal_histories::Value;
 
 use super::reading::{done, element, known, list, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// What the operations of a kind of sequence are called.
 pub trait Words: Clone + Debug + Send + Sync + 'static {
@@ -85,9 +86,17 @@ impl<W: Words> Specification for Sequence<W> {
         call: &SequenceCall,
         returned: Option<&SequenceReturn>,
     ) -> Option<VecDeque<Value>> {
+        self.advance(state.clone(), call, returned)
+    }
+
+    fn advance(
+        &self,
+        mut after: VecDeque<Value>,
+        call: &SequenceCall,
+        returned: Option<&SequenceReturn>,
+    ) -> Option<VecDeque<Value>> {
         use SequenceCall::{Look, Put, Take};
         use SequenceReturn::{Done, Found};
-        let mut after = state.clone();
         match (call, returned) {
             (Put(end, element), None | Some(Done)) => {
                 match end {
@@ -107,13 +116,17 @@ impl<W: Words> Specification for Sequence<W> {
             (Look(_), None) => Some(after),
             (Look(end), Some(Found(found))) => {
                 let there = match end {
-                    End::Front => state.front(),
-                    End::Back => state.back(),
+                    End::Front => after.front(),
+                    End::Back => after.back(),
                 };
                 (there == found.as_ref()).then_some(after)
             }
             (Put(..), Some(Found(_))) | (Take(_) | Look(_), Some(Done)) => None,
         }
+    }
+
+    fn heap(&self, state: &VecDeque<Value>) -> usize {
+        bytes::values(state)
     }
 
     fn effect(

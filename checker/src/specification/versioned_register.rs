@@ -20,6 +20,7 @@ use tribunal_histories::Value;
 
 use super::reading::{natural, unknown};
 use super::{Asked, Effect, Recorded, Specification};
+use crate::bytes;
 
 /// A register that counts its writes; see the module.
 #[derive(Clone, Debug)]
@@ -126,6 +127,10 @@ impl Specification for VersionedRegister {
             (Read | Write(_), Some(Mismatch))
             | (Write(_) | CasVersion { .. } | CasValue { .. }, Some(Seen { .. })) => None,
         }
+    }
+
+    fn heap(&self, state: &Versioned) -> usize {
+        bytes::value(&state.value)
     }
 
     fn effect(

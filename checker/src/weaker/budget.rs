@@ -1,6 +1,6 @@
 //! The limits within which a property is judged.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use crate::linearizability::{Limits, describe_bytes, describe_time};
@@ -9,14 +9,20 @@ use crate::linearizability::{Limits, describe_bytes, describe_time};
 pub(super) struct Budget<'a> {
     limits: &'a Limits,
     begun: Instant,
+    /// How many moves all searches together have asked for.
+    moves: Cell<u64>,
     reason: RefCell<Option<String>>,
 }
+
+/// Before the first of so many moves the limits are looked at.
+const MOVES_IN_SLICE: u64 = 16;
 
 impl<'a> Budget<'a> {
     pub(super) fn new(limits: &'a Limits) -> Self {
         Budget {
             limits,
             begun: Instant::now(),
+            moves: Cell::new(0),
             reason: RefCell::new(None),
         }
     }
@@ -36,15 +42,36 @@ impl<'a> Budget<'a> {
         false
     }
 
+    /// Whether a search that holds so many `bytes` may try one move more. What
+    /// other searches tried before counts: many small ones do not end later than
+    /// a large one.
+    pub(super) fn allows_move(&self, bytes: impl FnOnce() -> usize) -> bool {
+        let moves = self.moves.get();
+        if moves.is_multiple_of(MOVES_IN_SLICE) && !self.allows(bytes()) {
+            return false;
+        }
+        self.moves.set(moves + 1);
+        true
+    }
+
+    /// How many moves were tried.
+    #[cfg(test)]
+    pub(super) fn moves(&self) -> u64 {
+        self.moves.get()
+    }
+
     /// Which limit was met, if one was.
     pub(super) fn reason(&self) -> Option<String> {
         self.reason.borrow().clone()
     }
 
-    /// One of so many parts of the time, and everything else.
+    /// One of so many parts of the time that is left, and everything else.
     pub(super) fn part(&self, parts: u32) -> Limits {
         Limits {
-            time: self.limits.time.map(|time| time / parts),
+            time: self
+                .limits
+                .time
+                .map(|time| time.saturating_sub(self.begun.elapsed()) / parts),
             ..self.limits.clone()
         }
     }

@@ -44,6 +44,9 @@ pub(super) fn plain(sources: &Sources, budget: &Budget<'_>) -> Judged {
     let clocks = Clocks::of(sources, &graph, &order, |_| true, budget)?;
     let places = Places::of(sources, |node| Shows::Writes.has(node));
     for (read, source) in sources.reads() {
+        if !budget.allows_move(|| clocks.bytes()) {
+            return None;
+        }
         for write in last_seen(sources, &clocks, &places, read) {
             let Some(source) = source else {
                 return Some(Some(Broken::Initial(graph, write, read)));
@@ -86,6 +89,9 @@ pub(super) fn memory(sources: &Sources, budget: &Budget<'_>) -> Judged {
                 let Kind::Read(source) = sources.node(read).kind else {
                     continue;
                 };
+                if !budget.allows_move(|| clocks.bytes()) {
+                    return None;
+                }
                 for write in last_seen(sources, &clocks, &places, read) {
                     let Some(source) = source else {
                         return Some(Some(Broken::Initial(graph, write, read)));

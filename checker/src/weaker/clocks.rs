@@ -54,6 +54,11 @@ impl Clocks {
         Some(clocks)
     }
 
+    /// How many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u32>()
+    }
+
     /// What comes before a node, by session.
     pub(super) fn before(&self, node: u32) -> &[u32] {
         &self.counts[node as usize * self.sessions..][..self.sessions]

@@ -314,6 +314,10 @@ fn who_gives_up_says_so() {
             (!is_quick, !is_quick),
             "{property}"
         );
+        // A bound that every history keeps is none.
+        if let Verdict::Unknown(limit) = &report.verdict {
+            assert!(!limit.reason.contains("smallest k"), "{limit}");
+        }
     }
 }
 

@@ -28,6 +28,9 @@ pub(super) fn saturate(sources: &Sources, budget: &Budget<'_>) -> Saturated {
         let clocks = Clocks::of(sources, &graph, &order, |_| true, budget)?;
         let known = graph.edges.len();
         for (read, source) in sources.reads() {
+            if !budget.allows_move(|| clocks.bytes()) {
+                return None;
+            }
             let Some(source) = source else { continue };
             for write in last_seen(sources, &clocks, &places, read) {
                 if write != source {

@@ -136,9 +136,6 @@ struct Frame {
     next: Vec<u32>,
 }
 
-/// After so many states the limits are looked at.
-const STATES_IN_SLICE: usize = 256;
-
 impl<'a> Search<'a> {
     fn new(acts: &'a Acts<'a>, needs: Needs<'a>) -> Self {
         let slots = acts.key_of.len();
@@ -170,7 +167,6 @@ impl<'a> Search<'a> {
     fn run(&mut self, budget: &Budget<'_>) -> Option<bool> {
         let mut frames = Vec::new();
         frames.extend(self.frame());
-        let mut steps = 0;
         while self.left > 0 {
             let Some(frame) = frames.last_mut() else {
                 return Some(false);
@@ -181,14 +177,21 @@ impl<'a> Search<'a> {
                 frames.pop();
                 continue;
             };
-            self.place(act);
-            frames.extend(self.frame());
-            steps += 1;
-            if steps % STATES_IN_SLICE == 0 && !budget.allows(self.seen.bytes()) {
+            if !budget.allows_move(|| self.bytes(&frames)) {
                 return None;
             }
+            self.place(act);
+            frames.extend(self.frame());
         }
         Some(true)
+    }
+
+    /// How many bytes it holds, the acts apart.
+    fn bytes(&self, frames: &[Frame]) -> usize {
+        let next = frames.last().map_or(0, |frame| frame.next.capacity());
+        self.needs.clocks.bytes()
+            + self.seen.bytes()
+            + frames.len() * (size_of::<Frame>() + next * size_of::<u32>())
     }
 
     /// Places what changes nothing, and says what may come next, the first

@@ -193,6 +193,9 @@ pub(super) fn arbitrated(
     let clocks = Clocks::of(sources, &graph, &order, |node| shows.has(node), budget)?;
     let places = Places::of(sources, |node| shows.has(node));
     for (read, source) in sources.reads() {
+        if !budget.allows_move(|| clocks.bytes()) {
+            return None;
+        }
         for write in last_seen(sources, &clocks, &places, read) {
             match source {
                 None => return Some(Some(Broken::Initial(graph, write, read))),

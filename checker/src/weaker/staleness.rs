@@ -40,12 +40,21 @@ pub struct Staleness {
     pub at_most: Option<usize>,
 }
 
+impl Staleness {
+    /// Nothing but that reads return some value.
+    pub(super) const UNKNOWN: Staleness = Staleness {
+        at_least: Some(1),
+        at_most: None,
+    };
+}
+
 impl fmt::Display for Staleness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.at_least, self.at_most) {
             (None, _) => write!(f, "no k is large enough"),
             (Some(least), Some(most)) if least == most => write!(f, "the smallest k is {least}"),
             (Some(least), Some(most)) => write!(f, "the smallest k is between {least} and {most}"),
+            (Some(1), None) => write!(f, "nothing is known of the smallest k"),
             (Some(least), None) => write!(f, "the smallest k is {least} or more"),
         }
     }
@@ -129,6 +138,10 @@ pub(super) fn judge(acts: &Acts<'_>, linearizable: bool, budget: &Budget<'_>) ->
         return all;
     }
     for (part, key) in acts.by_key().iter().zip(acts.acts_of_keys()) {
+        if !budget.allows(0) {
+            all.staleness.at_most = None;
+            break;
+        }
         let (staleness, proof) = Key::of(part).judge(budget);
         let most = all.staleness.at_most.zip(staleness.at_most);
         all.staleness.at_most = most.map(|(one, other)| one.max(other));
@@ -221,7 +234,7 @@ impl Key {
         // unknown outcome is shortened from its end.
         loop {
             let mut is_new = false;
-            for &(read, source) in &sources {
+            for &(read, source) in sources.iter().rev() {
                 let Some(source) = source else { continue };
                 let end = ops[read].completed;
                 let write = &mut ops[source];
@@ -293,7 +306,7 @@ impl Key {
                 }
             }
             let mut k = least;
-            while most.is_none_or(|most| k < most) && k <= self.ops.len() {
+            while most.is_none_or(|most| k < most) && k <= self.ops.len() && budget.allows(0) {
                 let mut search = Search::new(&self.ops, self.initial, self.slots, k);
                 match search.run(moves, budget) {
                     Progress::Found(_) => most = Some(k),
@@ -361,3 +374,89 @@ impl Key {
 
 /// So many moves each search has at first; eight times as many every round.
 const MOVES_IN_FIRST_ROUND: u64 = 1 << 14;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tribunal_histories::{Event, Header, History, Kind, Nil, Process, Value};
+
+    use super::*;
+    use crate::linearizability::Limits;
+
+    /// Many clients at once that write few values and read them.
+    fn hard() -> History {
+        let mut events = Vec::new();
+        for round in 0..50_u64 {
+            for kind in [Kind::Invoke, Kind::Ok] {
+                for client in 0..20_u64 {
+                    let index = events.len() as u64;
+                    let is_read = (client + round) % 3 == 0;
+                    let value = match is_read && kind == Kind::Invoke {
+                        true => Value::Null,
+                        false => Value::Int(((client * 7 + round * 3) % 4) as i64),
+                    };
+                    events.push(Event {
+                        index,
+                        time: index,
+                        process: Process::Client(client),
+                        kind,
+                        f: if is_read { "read" } else { "write" }.to_owned(),
+                        key: None,
+                        value,
+                        error: None,
+                        node: None,
+                        fault: None,
+                    });
+                }
+            }
+        }
+        History::new(Header::new("register"), events)
+    }
+
+    fn judged(limits: &Limits) -> (Staleness, u64) {
+        let history = hard();
+        let operations = history.operations().expect("a history");
+        let acts = Acts::of(&history, &operations, Nil::Initial).expect("of registers");
+        let budget = Budget::new(limits);
+        let judged = Key::of(&acts).judge(&budget).0;
+        (judged, budget.moves())
+    }
+
+    #[test]
+    fn who_has_no_time_left_tries_nothing() {
+        let limits = Limits {
+            time: Some(Duration::ZERO),
+            ..Limits::default()
+        };
+        assert_eq!(judged(&limits), (Staleness::UNKNOWN, 0));
+    }
+
+    #[test]
+    fn many_searches_look_at_the_limits_as_often_as_one() {
+        let limits = Limits {
+            memory: Some(1),
+            ..Limits::default()
+        };
+        // One for each k: none may try as much as a move.
+        assert_eq!(judged(&limits).1, 0);
+    }
+
+    #[test]
+    fn what_says_nothing_is_no_bound() {
+        let bounds = |at_least, at_most| Staleness {
+            at_least: Some(at_least),
+            at_most,
+        };
+        assert_eq!(bounds(1, None), Staleness::UNKNOWN);
+        let said = [(2, None), (1, Some(3)), (2, Some(2))].map(|(least, most)| bounds(least, most));
+        assert_eq!(
+            said.map(|it| it.to_string()),
+            [
+                "the smallest k is 2 or more",
+                "the smallest k is between 1 and 3",
+                "the smallest k is 2"
+            ]
+        );
+    }
+}

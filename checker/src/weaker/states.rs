@@ -4,6 +4,8 @@ use std::hash::BuildHasher;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use crate::bytes;
+
 /// A set of states, each a row of numbers.
 #[derive(Default)]
 pub(super) struct States {
@@ -49,7 +51,7 @@ impl States {
     pub(super) fn bytes(&self) -> usize {
         self.numbers.capacity() * size_of::<u32>()
             + self.ends.capacity() * size_of::<(usize, u32)>()
-            + self.last.capacity() * size_of::<(u64, u32)>()
+            + bytes::table::<(u64, u32)>(self.last.capacity(), self.last.len())
     }
 }
 

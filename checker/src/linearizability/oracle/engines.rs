@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::depth_first::depth_first;
 use super::super::engine::Engine;
+use super::super::guard::Guard;
 use super::super::judge::Judge;
 use super::super::object::{Call, Object};
 use super::super::search::{Progress, Supply};
@@ -83,7 +84,7 @@ impl Case {
 
     fn depth_first(&self) -> Finding {
         let mut search = depth_first(&self.object, &self.timeline, Supply::Exact, None);
-        match search.run(self.moves) {
+        match search.run(self.moves, &mut Guard::none()) {
             Progress::Explained => self.found(&search.order()),
             Progress::Refuted => Finding::Invalid,
             Progress::Paused => Finding::Nothing,
@@ -95,7 +96,7 @@ impl Case {
             return Finding::Nothing;
         }
         let mut search = depth_first(&self.object, &self.timeline, Supply::Unlimited, None);
-        match search.run(self.moves) {
+        match search.run(self.moves, &mut Guard::none()) {
             Progress::Refuted => Finding::Invalid,
             Progress::Explained | Progress::Paused => Finding::Nothing,
         }
@@ -105,7 +106,7 @@ impl Case {
         let Some(mut sweep) = sweep(&self.object, &self.timeline, beam) else {
             return Finding::Nothing;
         };
-        match sweep.run(self.moves) {
+        match sweep.run(self.moves, &mut Guard::none()) {
             Progress::Explained => self.found(&sweep.orders(1).remove(0)),
             Progress::Refuted if !sweep.is_cut() => Finding::Invalid,
             Progress::Refuted | Progress::Paused => Finding::Nothing,
@@ -142,7 +143,7 @@ impl Case {
         const RUNS: u64 = 8;
         let mut judge = Judge::new(&self.object, self.calls.clone(), engine);
         for _ in 0..RUNS {
-            match judge.run(self.moves.div_ceil(RUNS)) {
+            match judge.run(self.moves.div_ceil(RUNS), &mut |_| true) {
                 Progress::Explained if judge.order().is_some() => return Finding::Valid,
                 Progress::Explained => return Finding::Wrong,
                 Progress::Refuted => return Finding::Invalid,

@@ -56,9 +56,6 @@ struct Frame {
 /// No slot that matters.
 const NONE: Slot = Slot::MAX;
 
-/// After so many moves the limits are looked at.
-const MOVES_IN_SLICE: u64 = 256;
-
 impl<'a> Search<'a> {
     pub(super) fn new(ops: &'a [Op], initial: Slot, slots: usize, k: usize) -> Self {
         let end = ops.len() as u32;
@@ -108,16 +105,22 @@ impl<'a> Search<'a> {
                 frames.pop();
                 continue;
             };
+            if made >= moves || !budget.allows_move(|| self.bytes(&frames)) {
+                return Progress::Paused;
+            }
+            made += 1;
             self.place(op);
             if !self.has_lost_a_value() {
                 frames.extend(self.frame());
             }
-            made += 1;
-            if made >= moves || (made % MOVES_IN_SLICE == 0 && !budget.allows(self.seen.bytes())) {
-                return Progress::Paused;
-            }
         }
         Progress::Found(self.stalest.last().copied().unwrap_or(1))
+    }
+
+    /// How many bytes it holds, the operations apart.
+    fn bytes(&self, frames: &[Frame]) -> usize {
+        let next = frames.last().map_or(0, |frame| frame.next.capacity());
+        self.seen.bytes() + frames.len() * (size_of::<Frame>() + next * size_of::<u32>())
     }
 
     /// Places reads, and says what may come next, the first choice last;
