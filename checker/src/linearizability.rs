@@ -9,7 +9,7 @@
 //! | `calls` | calls of one object that were made rather than recorded |
 //! | [`engine`] | the engines by name |
 //! | `judge` | which engines judge one object, and in which turns |
-//! | `zones` | registers whose values are all distinct: no search at all |
+//! | `zones`, `avoiding` | registers whose values are all distinct: no search at all |
 //! | `monitored` | containers, counters and logs: which have a monitor |
 //! | `timeline`, `unknown` | one object's history moment by moment |
 //! | `frontier`, `antichain`, `mask`, `sweep` | all orders at once, moment by moment |
@@ -30,6 +30,7 @@
 //! makes long histories of many keys easy.
 
 mod antichain;
+mod avoiding;
 mod calls;
 mod certificate;
 mod crashed;

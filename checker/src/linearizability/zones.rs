@@ -21,16 +21,15 @@
 //! before one that stands further ahead begins.
 //!
 //! Calls that avoid a value, as a cas does that fails, are left out first: what
-//! is refuted without them is refuted. Where there is an order each is put in
-//! where it is possible; if one is not, nothing is known.
+//! is refuted without them is refuted. Where there is an order they are put in
+//! ([`super::avoiding`]).
 //!
 //! This judges alone only what is refuted: of what is valid it gives an order,
 //! which is replayed.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::iter::successors;
 
+use super::avoiding::Avoiding;
 use super::object::{Call, NEVER, Object, State};
 use crate::specification::Effect;
 
@@ -155,78 +154,25 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
     moments.sort_unstable();
     let order = clusters.order(&moments);
     match clusters.avoids {
-        true => with_avoiding(object, calls, order).map(Zones::Order),
+        true => Avoiding::new(object, calls, order, clusters.spare(object, calls))?.decide(),
         false => Some(Zones::Order(order)),
     }
 }
 
-/// An order with the calls that avoid a value put in, each as early as it is
-/// possible; none if one does not fit. Another order may have room for it.
-fn with_avoiding(object: &Object, calls: &[Call], order: Vec<u32>) -> Option<Vec<u32>> {
-    let ends = order.iter().map(|&call| calls[call as usize]);
-    // By place, the first completion from there on, and the last invocation up
-    // to there: both grow with the place.
-    let mut completed: Vec<u32> = ends.clone().map(|call| call.completed).collect();
-    for place in (1..completed.len()).rev() {
-        completed[place - 1] = completed[place - 1].min(completed[place]);
-    }
-    let mut invoked: Vec<u32> = ends.map(|call| call.invoked).collect();
-    for place in 1..invoked.len() {
-        invoked[place] = invoked[place].max(invoked[place - 1]);
-    }
-    // Before each place and after the last, what the register holds, and the next
-    // place before which it holds something else.
-    let mut held = vec![object.initial];
-    for &call in &order {
-        let state = *held.last()?;
-        held.push(object.step(calls[call as usize].class, state)?);
-    }
-    let mut changes: Vec<u32> = (1..=held.len() as u32).collect();
-    for place in (1..held.len()).rev() {
-        if held[place - 1] == held[place] {
-            changes[place - 1] = changes[place];
-        }
-    }
-    // Of the calls that were put in and are not known to be over, the completion
-    // and the place.
-    let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
-    let mut earliest = 0;
-    let mut avoiding: Vec<(u32, u32)> = Vec::new();
-    for (number, call) in (0..).zip(calls) {
-        let Effect::Avoid(avoided) = object.effect(call.class) else {
-            continue;
-        };
-        while let Some(&Reverse((ended, place))) = open.peek()
-            && ended < call.invoked
-        {
-            open.pop();
-            earliest = earliest.max(place);
-        }
-        let begin = completed.partition_point(|&ended| ended < call.invoked) as u32;
-        let mut place = begin.max(earliest);
-        if held[place as usize] == avoided {
-            place = changes[place as usize];
-        }
-        let last = invoked.partition_point(|&begun| begun <= call.completed) as u32;
-        if place > last {
-            return None;
-        }
-        open.push(Reverse((call.completed, place)));
-        avoiding.push((place, number));
-    }
-    avoiding.sort_unstable();
-    let mut avoiding = avoiding.into_iter().peekable();
-    let mut whole = Vec::with_capacity(calls.len());
-    for place in 0..=order.len() {
-        while let Some((_, call)) = avoiding.next_if(|it| it.0 as usize == place) {
-            whole.push(call);
-        }
-        whole.extend(order.get(place));
-    }
-    Some(whole)
-}
-
 impl Clusters {
+    /// The writes that never need to have taken effect, in the order of invocation.
+    fn spare(&self, object: &Object, calls: &[Call]) -> Vec<u32> {
+        let spare = |it: &&Cluster| !it.needed && it.write != NONE;
+        let writes = self.list.iter().filter(spare).map(|it| it.write);
+        let is_write = |&call: &u32| {
+            matches!(
+                object.effect(calls[call as usize].class),
+                Effect::Replace(_)
+            )
+        };
+        writes.filter(is_write).collect()
+    }
+
     /// The clusters with their writes alone; none if a value is written twice,
     /// or something else is done.
     fn of_writes(object: &Object, calls: &[Call]) -> Option<Self> {
