@@ -264,7 +264,11 @@ fn verdict(
     };
     let mut jobs: Vec<Job<'_>> = keys
         .iter()
-        .map(|key| Job::new(move || Judge::new(&key.object, whole(key), engine)))
+        .map(|key| {
+            Job::new(&key.object, move || {
+                Judge::new(&key.object, whole(key), engine)
+            })
+        })
         .collect();
     rounds::run(&mut jobs, meter);
     let judged = || keys.iter().zip(&jobs);

@@ -32,6 +32,16 @@ impl Symbol {
     const EMPTY: Symbol = Symbol(1);
 }
 
+/// What there is of symbols at some time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Known {
+    count: usize,
+    /// How many bytes the values take that are beside the tables.
+    beside: usize,
+    /// How many bytes all take.
+    pub(crate) bytes: usize,
+}
+
 /// Gives values their numbers.
 #[derive(Clone, Debug)]
 pub struct Symbols {
@@ -100,6 +110,35 @@ impl Symbols {
             }
         }
         symbol
+    }
+
+    /// What there is of them now.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            count: self.entries.len(),
+            beside: self.beside,
+            bytes: self.bytes(),
+        }
+    }
+
+    /// Forgets all that came since; nobody may know one of their numbers any more.
+    pub(crate) fn keep_only(&mut self, known: Known) {
+        if self.entries.len() == known.count {
+            return;
+        }
+        let is_known = |symbol: Symbol| (symbol.0 as usize) < known.count;
+        self.entries.truncate(known.count);
+        self.entries.shrink_to_fit();
+        for small in &mut self.small {
+            *small = small.filter(|&symbol| is_known(symbol));
+        }
+        self.plain.retain(|_, symbol| is_known(*symbol));
+        self.plain.shrink_to_fit();
+        for pairs in [&mut self.lists, &mut self.texts] {
+            pairs.retain(|_, symbol| is_known(*symbol));
+            pairs.shrink_to_fit();
+        }
+        self.beside = known.beside;
     }
 
     /// How many bytes they take.

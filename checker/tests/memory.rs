@@ -273,7 +273,48 @@ fn no_search_holds_more_than_it_may() {
         // A table that is about to grow counts three times.
         assert!(most >= LIMIT / 4, "{spec}: {most} bytes");
         // Nothing of it is held any more but what the history itself takes.
-        let left = HELD.load(Ordering::Relaxed) - held;
+        let left = HELD.load(Ordering::Relaxed).saturating_sub(held);
         assert!(left < LIMIT / 100, "{spec}: {left} bytes are left");
     }
+    // What one key held serves the next.
+    let history = appended_texts();
+    let mut options = Options::new(Spec::Kv);
+    options.limits.memory = Some(LIMIT);
+    options.limits.threads = 1;
+    let prepared = Prepared::new(&history, &options).expect("a history");
+    let held = HELD.load(Ordering::Relaxed);
+    HELD_MOST.store(held, Ordering::Relaxed);
+    let verdict = prepared.check(&options).verdict;
+    let most = HELD_MOST.load(Ordering::Relaxed) - held;
+    assert_eq!(verdict, Verdict::Valid);
+    assert!(most <= LIMIT + LIMIT / 10, "{most} bytes");
+    let left = HELD.load(Ordering::Relaxed).saturating_sub(held);
+    assert!(left < LIMIT / 100, "{left} bytes are left");
+}
+
+/// Keys to which one text after the other is appended: each holds all that it held
+/// before, once more.
+fn appended_texts() -> History {
+    let mut events = Vec::new();
+    for key in 0..20 {
+        for number in 0..300 {
+            let text = format!("{number:060}");
+            for kind in [Kind::Invoke, Kind::Ok] {
+                let index = events.len() as u64;
+                events.push(Event {
+                    index,
+                    time: index,
+                    process: Process::Client(0),
+                    kind,
+                    f: "append".to_owned(),
+                    key: Some(Value::Int(key)),
+                    value: Value::Text(text.clone()),
+                    error: None,
+                    node: None,
+                    fault: None,
+                });
+            }
+        }
+    }
+    History::new(Header::new("kv"), events)
 }

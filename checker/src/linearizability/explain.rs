@@ -124,7 +124,8 @@ fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     let mut share = meter.share();
     let mut judge = Judge::new(&key.object, calls, None);
     let progress = judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
-    judge.end();
+    drop(judge);
+    key.object.steps.forget();
     match progress {
         Progress::Refuted => Some(true),
         Progress::Explained => Some(false),

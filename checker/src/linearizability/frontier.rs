@@ -13,7 +13,9 @@
 //! are possible; a write that replaces the state makes every other open call
 //! optional that is possible everywhere, and a call that changes nothing is
 //! optional at once; calls of unknown outcome are counted; a write that owes
-//! nothing is placed only where a call waits for its value. And two that only a
+//! nothing is placed only where a call waits for its value or, at its completion,
+//! where a state is avoided later that the object holds or that an open call leads
+//! to: nothing else could need it. And two that only a
 //! set of configurations allows:
 //!
 //! - One configuration dominates another if whatever can follow the other can

@@ -14,8 +14,8 @@ use super::windows::{self, Windows};
 use super::zones::{self, Zones};
 use crate::monitors::Decided;
 
-/// After so many moves it is asked whether to go on.
-const MOVES_IN_SLICE: u64 = 1 << 12;
+/// So many moves are an engine's turn.
+const MOVES_IN_TURN: u64 = 1 << 12;
 
 /// How many configurations the beam keeps at first, and at last.
 const BEAM: (usize, usize) = (16, 1024);
@@ -37,6 +37,8 @@ pub(crate) struct Engines {
     /// The only one to use.
     forced: Option<Engine>,
     sweep: Turn<Box<dyn Sweeping>>,
+    /// The moment that it could not go past.
+    sweep_reached: Option<u32>,
     beam: Turn<Box<dyn Sweeping>>,
     /// How many configurations the beam keeps.
     beam_width: usize,
@@ -125,6 +127,7 @@ impl Judge {
             timeline,
             forced,
             sweep: Turn::Waits,
+            sweep_reached: None,
             beam: Turn::Waits,
             beam_width: BEAM.0,
             exact: Turn::Waits,
@@ -143,8 +146,8 @@ impl Judge {
     ) -> Progress {
         let mut left = moves;
         loop {
-            let progress = self.run(left.min(MOVES_IN_SLICE), &mut goes_on);
-            left = left.saturating_sub(MOVES_IN_SLICE);
+            let progress = self.run(left.min(MOVES_IN_TURN), &mut goes_on);
+            left = left.saturating_sub(MOVES_IN_TURN);
             let is_over = progress != Progress::Paused || self.is_exhausted();
             if is_over || !goes_on(self.bytes()) || left == 0 {
                 return progress;
@@ -203,13 +206,6 @@ impl Judge {
             Judge::Ordered(order) => order.capacity() * size_of::<u32>(),
             Judge::Refuted(_) => 0,
             Judge::Engines(engines) => engines.bytes(),
-        }
-    }
-
-    /// Lets go of what the object was found to hold: nothing is asked any more.
-    pub(crate) fn end(self) {
-        if let Judge::Engines(engines) = self {
-            engines.object.steps.forget();
         }
     }
 
@@ -273,6 +269,7 @@ impl Engines {
                 Some(sweep) => {
                     let stands = (sweep.run(moves, &mut guard), sweep.is_quick());
                     if sweep.is_stuck() {
+                        self.sweep_reached = Some(sweep.moment());
                         self.sweep = Turn::Out;
                     }
                     stands
@@ -301,6 +298,9 @@ impl Engines {
                 let begin = || Windows::new(&self.object, &self.timeline);
                 let windows = self.windows.work(|| qualifies.then(begin));
                 let progress = windows.map(|windows| windows.run(moves, around, &mut guard));
+                if self.windows.working().is_some_and(Windows::is_stuck) {
+                    self.windows = Turn::Out;
+                }
                 (self.windows.unless_explained(progress), false)
             }
             Engine::Beam => {
@@ -345,13 +345,13 @@ impl Engines {
 
     fn furthest(&self) -> Option<u32> {
         let exact = || self.exact.working().and_then(|search| search.furthest());
-        let sweep = || match self
-            .timeline
-            .moments
-            .get(self.sweep.working()?.moment() as usize)
-        {
-            Some(&Moment::End(call)) => Some(call),
-            _ => None,
+        let sweep = || {
+            let moment = self.sweep.working().map(|sweep| sweep.moment());
+            let moment = moment.or(self.sweep_reached)?;
+            match self.timeline.moments.get(moment as usize) {
+                Some(&Moment::End(call)) => Some(call),
+                _ => None,
+            }
         };
         match self.decided {
             Some(Engine::Frontier) => sweep(),

@@ -9,7 +9,7 @@ use tribunal_histories::Value;
 
 use super::object::{Class, Does, Object, State, Steps};
 use crate::specification::{Effect, Kv, KvCall, RegisterCall, RegisterReturn, Specification};
-use crate::symbols::{Symbol, Symbols};
+use crate::symbols::{Known, Symbol, Symbols};
 
 /// No class.
 const NONE: u32 = u32::MAX;
@@ -36,7 +36,7 @@ struct KvSteps {
     /// Whether there is an append among them.
     appends: bool,
     /// How many bytes the symbols took before any step.
-    named: usize,
+    named: Known,
 }
 
 impl KvNaming {
@@ -49,7 +49,7 @@ impl KvNaming {
                 kv: Kv::new(initial, symbols),
                 asked: Vec::new(),
                 appends: false,
-                named: 0,
+                named: Known::default(),
             },
             classes: Vec::new(),
             by_value: Vec::new(),
@@ -87,7 +87,9 @@ impl KvNaming {
                 0 => returned,
                 _ => Some(RegisterReturn::Done),
             };
-            self.by_value[value][kind] = self.add(call, known);
+            let unknown = self.classes.len() as u32 + 1;
+            self.by_value[value][kind] = self.add(call, known, unknown);
+            self.add(call, None, unknown);
         }
         self.by_value[value][kind] + u32::from(returned.is_none())
     }
@@ -96,27 +98,31 @@ impl KvNaming {
         if let Some(&class) = self.others.get(&(call, returned)) {
             return class;
         }
-        let known = returned.or(Some(RegisterReturn::Done));
-        let class = self.add(call, known);
-        self.others.insert((call, known), class);
-        self.others.entry((call, None)).or_insert(class + 1);
-        class + u32::from(returned.is_none())
+        // However it is answered, it is the same call where that is not known.
+        let unknown = match self.others.get(&(call, None)) {
+            Some(&unknown) => unknown,
+            None => self.add(call, None, self.classes.len() as u32),
+        };
+        self.others.insert((call, None), unknown);
+        if returned.is_none() {
+            return unknown;
+        }
+        let class = self.add(call, returned, unknown);
+        self.others.insert((call, returned), class);
+        class
     }
 
-    /// A new class, even, and after it that of the same call whose answer is not
-    /// known.
-    fn add(&mut self, call: KvCall, known: Option<RegisterReturn<Symbol>>) -> u32 {
+    /// A new class; that of the same call whose answer is not known is `unknown`.
+    fn add(&mut self, call: KvCall, returned: Option<RegisterReturn<Symbol>>, unknown: u32) -> u32 {
         let number = self.classes.len() as u32;
-        for returned in [known, None] {
-            let effect = self.steps.kv.effect(&call, returned.as_ref());
-            self.classes.push(Class {
-                effect: effect.map(Symbol::number),
-                is_known: returned.is_some(),
-                unknown: number + 1,
-            });
-            self.steps.asked.push((call, returned));
-            self.steps.appends |= matches!(call, KvCall::Append(_));
-        }
+        let effect = self.steps.kv.effect(&call, returned.as_ref());
+        self.classes.push(Class {
+            effect: effect.map(Symbol::number),
+            is_known: returned.is_some(),
+            unknown,
+        });
+        self.steps.asked.push((call, returned));
+        self.steps.appends |= matches!(call, KvCall::Append(_));
         number
     }
 
@@ -129,7 +135,7 @@ impl KvNaming {
                 }
             }
         }
-        self.steps.named = self.steps.kv.symbols().bytes();
+        self.steps.named = self.steps.kv.symbols().known();
         Object {
             initial: self.initial().number(),
             classes: self.classes,
@@ -193,14 +199,14 @@ impl Steps for KvSteps {
 
     fn bytes(&self) -> usize {
         match self.appends {
-            true => self.kv.symbols().bytes().saturating_sub(self.named),
+            true => self.kv.symbols().bytes().saturating_sub(self.named.bytes),
             false => 0,
         }
     }
 
-    /// What appends make stays named: it is held once, as a list and its last
-    /// element.
-    fn forget(&self) {}
+    fn forget(&self) {
+        self.kv.symbols().keep_only(self.named);
+    }
 
     fn show(&self, state: State) -> Value {
         self.kv.symbols().value(Symbol::numbered(state))

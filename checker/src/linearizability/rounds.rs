@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::judge::Judge;
+use super::object::Object;
 use super::search::Progress;
 use super::{Limits, describe_bytes, describe_time};
 
@@ -17,6 +18,7 @@ const MOVES_IN_FIRST_ROUND: u64 = 1 << 14;
 
 /// One key's search and how it stands.
 pub(crate) struct Job<'a> {
+    object: &'a Object,
     search: Search<'a>,
     pub(crate) progress: Progress,
     /// The call whose completion no order accounts for so far.
@@ -39,9 +41,11 @@ enum Search<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// The job of judging a key by what `begin` makes at its first turn.
-    pub(crate) fn new(begin: impl FnOnce() -> Judge + Send + 'a) -> Self {
+    /// The job of judging a key, which is this `object`, by what `begin` makes at
+    /// its first turn.
+    pub(crate) fn new(object: &'a Object, begin: impl FnOnce() -> Judge + Send + 'a) -> Self {
         Job {
+            object,
             search: Search::Waits(Box::new(begin)),
             progress: Progress::Paused,
             furthest: None,
@@ -77,7 +81,9 @@ impl<'a> Job<'a> {
             Progress::Explained => self.sound = judge.order().is_some(),
             Progress::Refuted => self.blamed = judge.blamed(),
         }
-        judge.end();
+        // Nothing is asked of it any more.
+        drop(judge);
+        self.object.steps.forget();
         meter.account(&mut self.bytes, 0);
     }
 }

@@ -23,7 +23,9 @@
 //!   until they complete, but owe nothing.
 //! - So a write that owes nothing is worth a place only if the next call sees
 //!   it (`unseen`). While it stays open it waits for an open call that wants
-//!   its value; at its completion it is used or passed over.
+//!   its value; at its completion it is used or passed over. To a call that avoids
+//!   a state every other is of value, and so is a write that leaves that state, or
+//!   hides one that an open call leads to, before such a call begins.
 //! - Calls of unknown outcome owe nothing from the start, stay open for ever,
 //!   and equal ones are interchangeable: they are counted.
 //! - Of equal calls the one that completes first is taken.

@@ -13,9 +13,9 @@ use super::timeline::Timeline;
 /// So many moments are gone past for each configuration that may be looked at.
 const MOMENTS_FREE: u64 = 64;
 
-/// A completion that needs more configurations is not gone past: the limits are
-/// looked at only between two.
-const CONFIGURATIONS_MAX: u64 = 1 << 18;
+/// A completion that needs more configurations is not gone past: each time it is
+/// tried it begins anew, and one order may be found long before all of them are.
+pub(super) const CONFIGURATIONS_MAX: u64 = 1 << 18;
 
 /// A frontier that goes over a history.
 pub(crate) struct Sweep<M> {
@@ -105,7 +105,10 @@ impl<M: Mask + 'static> Sweeping for Sweep<M> {
                 Taken::Accounted => self.tried = 0,
                 Taken::Refuted => self.progress = Progress::Refuted,
                 Taken::Unfinished => {
-                    self.tried = given;
+                    // Otherwise it was a limit that stopped it.
+                    if left == 0 {
+                        self.tried = given;
+                    }
                     break;
                 }
             }

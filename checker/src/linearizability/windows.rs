@@ -13,7 +13,7 @@ use super::mask::Mask;
 use super::object::{ELSEWHERE, Object, State};
 use super::search::Progress;
 use super::subhistory::may_start_anywhere;
-use super::sweep::frontier;
+use super::sweep::{CONFIGURATIONS_MAX, frontier};
 use super::timeline::{Moment, Timeline};
 use crate::specification::Sees;
 
@@ -41,6 +41,11 @@ pub(crate) struct Windows {
     /// How long the stretch is that is judged.
     length: u32,
     judging: Option<Judging>,
+    /// With how many configurations a completion was last tried in vain: it begins
+    /// anew, and needs more.
+    tried: u64,
+    /// What was given since and not spent.
+    saved: u64,
 }
 
 impl Windows {
@@ -50,6 +55,8 @@ impl Windows {
             timeline: Arc::clone(timeline),
             length: FIRST,
             judging: None,
+            tried: 0,
+            saved: 0,
         }
     }
 
@@ -61,6 +68,11 @@ impl Windows {
         })
     }
 
+    /// Whether it has come to a completion that it cannot go past.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.tried >= CONFIGURATIONS_MAX
+    }
+
     /// Goes on for so many configurations, as long as `guard` allows it; `around`
     /// is where it is hard. It is explained only in that nothing was found.
     pub(crate) fn run(
@@ -69,7 +81,12 @@ impl Windows {
         around: u32,
         guard: &mut Guard<'_>,
     ) -> Progress {
-        let mut left = configurations;
+        self.saved = self.saved.saturating_add(configurations);
+        if self.is_stuck() || self.saved < 2 * self.tried {
+            return Progress::Paused;
+        }
+        let given = std::mem::take(&mut self.saved);
+        let mut left = given;
         while left > 0 {
             let judging = self.judging.get_or_insert_with(|| {
                 let all = self.timeline.moments.len() as u32;
@@ -80,8 +97,13 @@ impl Windows {
                 Judging::new(&self.object, &self.timeline, window)
             });
             left = left.saturating_sub(1);
+            let begun = judging.next;
             match judging.run(&self.object, &self.timeline, &mut left, guard) {
-                Progress::Paused => return Progress::Paused,
+                Progress::Paused => {
+                    let is_in_vain = judging.next == begun && left == 0;
+                    self.tried = if is_in_vain { given } else { 0 };
+                    return Progress::Paused;
+                }
                 Progress::Refuted => return Progress::Refuted,
                 Progress::Explained if judging.is_whole => return Progress::Explained,
                 Progress::Explained => {
