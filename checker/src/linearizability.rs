@@ -86,7 +86,6 @@ pub use calls::{Order, check_calls};
 use dialect::KeyHistory;
 pub use engine::Engine;
 use judge::Judge;
-use object::NEVER;
 use rounds::{Job, Meter};
 use search::Progress;
 use witness::Witness;
@@ -258,8 +257,7 @@ fn verdict(
 ) -> Verdict<Box<Witness>> {
     let whole = |key: &KeyHistory| {
         let mut calls = Vec::with_capacity(key.operations.len());
-        let all = key.operations.iter();
-        calls.extend(all.filter_map(|done| key.call(done, NEVER - 1)));
+        calls.extend(key.all_calls());
         calls
     };
     let mut jobs: Vec<Job<'_>> = keys

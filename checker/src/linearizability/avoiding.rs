@@ -211,15 +211,12 @@ impl<'a> Avoiding<'a> {
         }
         // It may stand wherever the call may that it stands before.
         let invoked = |it: u32| self.calls[it as usize].invoked;
-        let spare = self.spare.last().copied();
-        let Some(spare) = spare.filter(|&spare| invoked(spare) <= invoked(call)) else {
+        let may_stand = |spare: &u32| invoked(*spare) <= invoked(call);
+        if !self.replaces(before) || !self.spare.last().is_some_and(may_stand) {
             return false;
-        };
-        if self.replaces(before) {
-            self.spare.pop();
-            self.put_in.insert(before, spare);
         }
-        self.replaces(before)
+        let spare = self.spare.pop();
+        spare.is_some_and(|spare| self.put_in.insert(before, spare).is_none())
     }
 
     /// Whether the one behind so many others is a write, so that anything may stand

@@ -81,9 +81,15 @@ impl KeyHistory {
         (calls, whose)
     }
 
+    /// The calls in the whole history.
+    pub(crate) fn all_calls(&self) -> impl Iterator<Item = Call> {
+        let operations = self.operations.iter();
+        operations.filter_map(|done| self.call(done, NEVER - 1))
+    }
+
     /// The call that an operation is in the prefix up to the event `until`, if it
     /// is one.
-    pub(crate) fn call(&self, done: &Done, until: u32) -> Option<Call> {
+    fn call(&self, done: &Done, until: u32) -> Option<Call> {
         let has_completed = done.completed != NEVER && done.completed <= until;
         if done.class == NONE || has_completed && done.ending == Ending::Failed {
             return None;

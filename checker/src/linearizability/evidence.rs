@@ -262,10 +262,9 @@ impl Shrinking<'_> {
         }
         let mut left = self.left.min(CONFIGURATIONS_EACH);
         let given = left;
-        let mut share = self.meter.share();
-        let mut goes_on = |bytes| share.goes_on(bytes);
-        let mut guard = Guard::new(&mut goes_on, &*self.object.steps, 0);
-        let refuted = part.is_refuted(self.object, &mut left, &mut guard);
+        let object = self.object;
+        let judge = |guard: &mut Guard<'_>| part.is_refuted(object, &mut left, guard);
+        let refuted = self.meter.guarding(object, judge);
         self.left -= given - left;
         refuted
     }

@@ -60,13 +60,9 @@ impl KeyHistory {
     /// The event at which a search is that cannot account for the completion
     /// of `call`; the first if the search is not to be trusted.
     pub(crate) fn reached(&self, call: Option<u32>, trusted: bool) -> u32 {
-        let mut calls = self
-            .operations
-            .iter()
-            .filter_map(|done| self.call(done, NEVER - 1));
         let call = call
             .filter(|_| trusted)
-            .and_then(|call| calls.nth(call as usize));
+            .and_then(|call| self.all_calls().nth(call as usize));
         call.map_or(0, |call| call.completed)
     }
 }

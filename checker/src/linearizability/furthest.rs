@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::depth_first::depth_first;
-use super::guard::Guard;
 use super::judge::Judge;
 use super::object::{Call, NEVER, Object, State};
 use super::rounds::Meter;
@@ -42,10 +41,7 @@ pub(crate) fn furthest(
     let blamed = judge.blamed().or(last);
     let exact = |watch| {
         let mut search = depth_first(object, timeline, Supply::Exact, watch);
-        let mut share = meter.share();
-        let mut goes_on = |bytes| share.goes_on(bytes);
-        let mut guard = Guard::new(&mut goes_on, &*object.steps, 0);
-        let progress = search.run(MOVES_TO_SHOW, &mut guard);
+        let progress = meter.guarding(object, |guard| search.run(MOVES_TO_SHOW, guard));
         (search, progress)
     };
     let (mut search, mut progress) = exact(blamed);
@@ -135,10 +131,8 @@ impl Furthest {
         };
         let swept = || {
             let mut sweep = sweep(object, timeline, None)?;
-            let mut share = meter.share();
-            let mut goes_on = |bytes| share.goes_on(bytes);
-            let mut guard = Guard::new(&mut goes_on, &*object.steps, 0);
-            let refutes = sweep.run(MOVES_TO_SHOW, &mut guard) == Progress::Refuted;
+            let progress = meter.guarding(object, |guard| sweep.run(MOVES_TO_SHOW, guard));
+            let refutes = progress == Progress::Refuted;
             (refutes && sweep.moment() == end).then(|| sweep.orders(count))
         };
         for order in orders.or_else(swept).into_iter().flatten() {

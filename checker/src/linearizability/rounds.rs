@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::guard::Guard;
 use super::judge::Judge;
 use super::object::Object;
 use super::search::Progress;
@@ -142,6 +143,14 @@ impl<'a> Meter<'a> {
             meter: self,
             held: 0,
         }
+    }
+
+    /// What an engine that judges `object` concludes; it is told by a guard whether
+    /// to go on.
+    pub(crate) fn guarding<T>(&self, object: &Object, run: impl FnOnce(&mut Guard<'_>) -> T) -> T {
+        let mut share = self.share();
+        let mut goes_on = |bytes| share.goes_on(bytes);
+        run(&mut Guard::new(&mut goes_on, &*object.steps, 0))
     }
 
     /// Somebody holds so many bytes now, not as many as `held` says.
