@@ -138,7 +138,8 @@ impl<'a> Avoiding<'a> {
                 let from = earliest.max(2 * begin);
                 let place = self.possible_from(from, avoided);
                 // Behind what changes it the place is too late; perhaps not before.
-                let change = place.div_ceil(2) - 1;
+                // The very beginning is never too late.
+                let change = place.div_ceil(2).saturating_sub(1);
                 let place = match place / 2 <= last {
                     true => Some(place),
                     false if place > from && change == last && self.put_in(change, number) => {
