@@ -135,10 +135,14 @@ fn main() {
         two_threads();
     }
     if is_asked("online") {
-        online(1_000_000, 5);
+        for values in [FIVE.values, None] {
+            online(values, 1_000_000, 5);
+        }
     }
     if words.contains(&"online for long") {
-        online(10_000_000, 10);
+        for values in [FIVE.values, None] {
+            online(values, 10_000_000, 10);
+        }
     }
     if is_asked("80 operations") {
         many();
@@ -392,10 +396,15 @@ fn two_threads() {
     );
 }
 
-/// A history of five values and ten clients on one key, judged as it comes, over
-/// and over: what is held must not grow with it.
-fn online(operations: usize, times: u64) {
-    let mut history = generate(&Load { operations, ..FIVE });
+/// A history of ten clients on one key, of so many values or each written once,
+/// judged as it comes, over and over: what is held must not grow with it.
+fn online(values: Option<u64>, operations: usize, times: u64) {
+    let load = if values.is_some() { FIVE } else { DISTINCT };
+    let mut history = generate(&Load {
+        operations,
+        clients: FIVE.clients,
+        ..load
+    });
     // So that it can begin anew.
     let Some(last) = history.events.last().cloned() else {
         return;
@@ -422,9 +431,13 @@ fn online(operations: usize, times: u64) {
         let spent = processor_time() - begun;
         for event in &mut history.events {
             event.index += count;
+            if let (None, Value::Int(value)) = (values, &mut event.value) {
+                *value += operations as i64;
+            }
         }
+        let of = if values.is_some() { "five" } else { "distinct" };
         println!(
-            "online, five values, 10 clients: {:.2} M events/s (bar 2), {} bytes held, {} keys given up, of {} events",
+            "online, {of} values, 10 clients: {:.2} M events/s (bar 2), {} bytes held, {} keys given up, of {} events",
             count as f64 / spent.as_secs_f64() / 1e6,
             HELD.load(Ordering::Relaxed) - before,
             online.given_up(),

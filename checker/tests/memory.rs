@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tribunal_checker::{Limits, Options, Prepared, Spec, Verdict};
+use tribunal_checker::{Limits, Online, Options, Prepared, Spec, Verdict};
 use tribunal_histories::{Event, Header, History, Kind, Process, Value};
 
 /// The system's allocator; it counts what is held, and the most so far.
@@ -290,6 +290,58 @@ fn no_search_holds_more_than_it_may() {
     assert!(most <= LIMIT + LIMIT / 10, "{most} bytes");
     let left = HELD.load(Ordering::Relaxed).saturating_sub(held);
     assert!(left < LIMIT / 100, "{left} bytes are left");
+    // What is over is forgotten while a history goes on, whatever it is of.
+    for (spec, put, get) in [
+        (Spec::Register, "write", "read"),
+        (Spec::Queue, "enqueue", "dequeue"),
+        (Spec::Stack, "push", "pop"),
+    ] {
+        forgets_what_is_over(spec, put, get);
+    }
+}
+
+/// Judges a long history of values that are put in once and seen once.
+fn forgets_what_is_over(spec: Spec, put: &str, get: &str) {
+    const ROUNDS: u64 = 100_000;
+    const MOST: usize = 2 << 20;
+    let held = HELD.load(Ordering::Relaxed);
+    HELD_MOST.store(held, Ordering::Relaxed);
+    let mut online = Online::new(&Header::new("register"), spec);
+    let mut said = 0;
+    for round in 0..ROUNDS {
+        let value = Value::Int(1 + round as i64);
+        let both = [
+            (0, Kind::Invoke, put, value.clone()),
+            (1, Kind::Invoke, get, Value::Null),
+            (0, Kind::Ok, put, value.clone()),
+            (1, Kind::Ok, get, value),
+        ];
+        for (place, (client, kind, f, value)) in (0..).zip(both) {
+            let index = 4 * round + place;
+            let event = Event {
+                index,
+                time: index,
+                process: Process::Client(client),
+                kind,
+                f: f.to_owned(),
+                key: None,
+                value,
+                error: None,
+                node: None,
+                fault: None,
+            };
+            assert_eq!(online.event(&event), Ok(None), "{spec}");
+        }
+        said = said.max(online.bytes());
+    }
+    assert_eq!((online.given_up(), online.waiting()), (0, 0), "{spec}");
+    let most = HELD_MOST.load(Ordering::Relaxed) - held;
+    println!("{spec}, as it is recorded: {most} bytes, said to be {said}");
+    assert!(most < MOST, "{spec}: {most} bytes");
+    assert!(
+        (most / 3..3 * most).contains(&said),
+        "{spec}: {said} of {most} bytes"
+    );
 }
 
 /// Keys to which one text after the other is appended: each holds all that it held

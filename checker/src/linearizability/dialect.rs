@@ -14,7 +14,7 @@ use tribunal_histories::{
 
 use super::kv::KvNaming;
 use super::monitored::Monitored;
-use super::object::{self, Call, Does, NEVER, Naming, Object, State};
+use super::object::{self, Again, Call, Does, NEVER, Naming, Numbers, Object, State};
 use crate::spec::{Spec, by_type};
 use crate::specification::reading::{done, done_or_refused};
 use crate::specification::{Asked, Effect, KvCall, RegisterCall, RegisterReturn};
@@ -314,6 +314,10 @@ pub(crate) trait Reading: Does + Send {
         let _ = (part, classes);
         None
     }
+    /// What reads on with the names of these calls and states alone.
+    fn again(&self, numbers: Numbers<&[u32]>) -> Again<Box<dyn Reading>>;
+    /// How many bytes the names take, about.
+    fn bytes(&self) -> usize;
     /// The object.
     fn finish(self: Box<Self>) -> Arc<Object>;
 }
@@ -427,6 +431,22 @@ impl Reading for KvReading {
         self.naming.initial().number()
     }
 
+    fn again(&self, numbers: Numbers<&[u32]>) -> Again<Box<dyn Reading>> {
+        let Again { named, numbers } = self.naming.again(numbers);
+        let reading = KvReading {
+            naming: named,
+            ..*self
+        };
+        Again {
+            named: Box::new(reading),
+            numbers,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.naming.bytes()
+    }
+
     fn finish(self: Box<Self>) -> Arc<Object> {
         Arc::new(self.naming.object())
     }
@@ -504,8 +524,36 @@ impl<S: Monitored> Reading for RecordedReading<S> {
 
     fn alone(&self, part: &Value, classes: &[u32]) -> Option<(Arc<Object>, Vec<u32>)> {
         let this = self.naming.specification().of_part(part);
-        let (naming, classes) = self.naming.again(this, classes);
-        Some((Arc::new(naming.object()), classes))
+        let whose = Numbers {
+            classes,
+            states: &[],
+        };
+        let Again { named, numbers } = self.naming.again(this, whose);
+        Some((Arc::new(named.object()), numbers.classes))
+    }
+
+    fn again(&self, numbers: Numbers<&[u32]>) -> Again<Box<dyn Reading>> {
+        let this = self.naming.specification().clone();
+        let was = numbers.classes;
+        let Again { named, numbers } = self.naming.again(this, numbers);
+        let mut parts = vec![None; named.len()];
+        for (&was, &class) in was.iter().zip(&numbers.classes) {
+            parts[class as usize].clone_from(&self.parts[was as usize]);
+        }
+        let reading = RecordedReading {
+            naming: named,
+            parts,
+            nil: self.nil,
+            failed_cas: self.failed_cas,
+        };
+        Again {
+            named: Box::new(reading),
+            numbers,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.naming.bytes() + self.parts.capacity() * size_of::<Option<Value>>()
     }
 
     fn finish(self: Box<Self>) -> Arc<Object> {

@@ -24,12 +24,15 @@
 //!   unknown outcome used.
 //! - States that no call can see any more are one.
 
+mod renumber;
+
 use super::antichain::Antichain;
 use super::crashed::{Used, UsedSets};
 use super::guard::Guard;
 use super::mask::Mask;
 use super::object::{Does, Object, State};
 use super::timeline::{Moment, Timeline};
+use crate::bytes;
 use crate::specification::Effect;
 
 /// No decision.
@@ -173,6 +176,8 @@ struct Unknown {
     untold: Option<u32>,
     /// Whether there is one of which more is not known.
     some_other: bool,
+    /// How many have begun.
+    calls: usize,
 }
 
 #[derive(Debug)]
@@ -180,6 +185,38 @@ struct Kind {
     held: Held,
     /// The calls, first to last.
     calls: Vec<u32>,
+}
+
+impl Unknown {
+    /// How many bytes it holds.
+    fn bytes(&self) -> usize {
+        // Each kind has a list of its calls, and most have a place in one of what
+        // leaves a state, both with room for four or for twice as many as there are.
+        let few = bytes::allocated(4 * size_of::<u32>());
+        self.list.capacity() * (size_of::<Kind>() + 2 * few)
+            + 2 * self.calls * size_of::<u32>()
+            + self.kinds.capacity() * size_of::<u32>()
+            + self.leaving.capacity() * size_of::<Vec<u32>>()
+    }
+
+    /// Enters a kind where it is found by its class, and by what it leaves.
+    fn enter(&mut self, kind: u32) {
+        let Held { class, effect, .. } = self.list[kind as usize].held;
+        if self.kinds.len() <= class as usize {
+            self.kinds.resize(class as usize + 1, NONE);
+        }
+        self.kinds[class as usize] = kind;
+        match effect {
+            Effect::Replace(to) | Effect::Change { to, .. } => {
+                if self.leaving.len() <= to as usize {
+                    self.leaving.resize(to as usize + 1, Vec::new());
+                }
+                self.leaving[to as usize].push(kind);
+            }
+            Effect::Total | Effect::Other => self.some_other = true,
+            Effect::Observe(_) | Effect::Avoid(_) => {}
+        }
+    }
 }
 
 /// How a completion was taken.
@@ -263,6 +300,7 @@ impl<M: Mask> Frontier<M> {
             + self.out.bytes()
             + self.met.bytes()
             + self.used_sets.bytes()
+            + self.unknown.bytes()
     }
 
     /// The decisions of the orders that come here, first to last: a few of them.
@@ -380,12 +418,11 @@ impl<M: Mask> Frontier<M> {
     pub(crate) fn begin_unknown<D: Does + ?Sized>(&mut self, does: &D, call: u32, class: u32) {
         let held = self.held(does, call, class);
         let unknown = &mut self.unknown;
-        if unknown.kinds.len() <= class as usize {
-            unknown.kinds.resize(class as usize + 1, NONE);
-        }
+        unknown.calls += 1;
         let is_write = matches!(held.effect, Effect::Replace(_));
         let is_untold = is_write && (held.seen_until == 0 || held.seen_until < self.at);
-        let known = unknown.kinds[class as usize];
+        let known = unknown.kinds.get(class as usize);
+        let known = known.copied().unwrap_or(NONE);
         let kind = match unknown.untold.filter(|_| is_untold) {
             Some(untold) if known == NONE => untold,
             _ => known,
@@ -394,27 +431,17 @@ impl<M: Mask> Frontier<M> {
             unknown.list[kind as usize].calls.push(call);
         } else {
             let kind = unknown.list.len() as u32;
-            unknown.kinds[class as usize] = kind;
             unknown.untold = unknown.untold.or(is_untold.then_some(kind));
             unknown.list.push(Kind {
                 held,
                 calls: vec![call],
             });
+            unknown.enter(kind);
             while !self.used_sets.has_room(kind) {
                 self.used_sets.double();
                 for configuration in &mut self.configurations {
                     configuration.used = self.used_sets.raised(configuration.used);
                 }
-            }
-            match held.effect {
-                Effect::Replace(to) | Effect::Change { to, .. } => {
-                    if unknown.leaving.len() <= to as usize {
-                        unknown.leaving.resize(to as usize + 1, Vec::new());
-                    }
-                    unknown.leaving[to as usize].push(kind);
-                }
-                Effect::Total | Effect::Other => unknown.some_other = true,
-                Effect::Observe(_) | Effect::Avoid(_) => {}
             }
         }
         self.at += 1;

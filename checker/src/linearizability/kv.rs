@@ -7,7 +7,8 @@
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
-use super::object::{Class, Does, Object, State, Steps};
+use super::object::{Again, Class, Does, Numbers, Object, State, Steps};
+use crate::bytes;
 use crate::specification::{Effect, Kv, KvCall, RegisterCall, RegisterReturn, Specification};
 use crate::symbols::{Known, Symbol, Symbols};
 
@@ -65,6 +66,35 @@ impl KvNaming {
     /// The symbol of a value.
     pub(crate) fn name(&mut self, value: &Value) -> Symbol {
         self.steps.kv.symbols_mut().name(value)
+    }
+
+    /// Names these calls and states alone.
+    pub(crate) fn again(&self, numbers: Numbers<&[u32]>) -> Again<KvNaming> {
+        let symbols = self.steps.kv.symbols();
+        let mut named = KvNaming::new(&symbols.value(self.initial()));
+        let again = |named: &mut KvNaming, symbol| named.name(&symbols.value(symbol));
+        let mut class = |&class: &u32| {
+            let (call, returned) = self.steps.asked[class as usize];
+            let call = call.map(|symbol| again(&mut named, symbol));
+            let returned = returned.map(|it| it.map(|symbol| again(&mut named, symbol)));
+            named.class(call, returned)
+        };
+        let classes = numbers.classes.iter().map(&mut class).collect();
+        let state = |&state: &State| again(&mut named, Symbol::numbered(state)).number();
+        let states = numbers.states.iter().map(state).collect();
+        Again {
+            named,
+            numbers: Numbers { classes, states },
+        }
+    }
+
+    /// How many bytes the names take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.steps.kv.symbols().bytes()
+            + self.classes.capacity() * size_of::<Class>()
+            + self.by_value.capacity() * size_of::<[u32; 2]>()
+            + bytes::table::<(Asked, u32)>(self.others.capacity(), self.others.len())
+            + self.steps.asked.capacity() * size_of::<Asked>()
     }
 
     /// The class of a call with this answer.

@@ -8,7 +8,7 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
@@ -219,6 +219,20 @@ pub(crate) struct Asked<C, R> {
 
 type AskedOf<S> = Asked<<S as Specification>::Call, <S as Specification>::Return>;
 
+/// Numbers of classes and of states.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbers<T> {
+    pub(crate) classes: T,
+    pub(crate) states: T,
+}
+
+/// What names some calls and states alone that another has names for as well.
+pub(crate) struct Again<T> {
+    pub(crate) named: T,
+    /// What each of them is to it, in the order in which they were given.
+    pub(crate) numbers: Numbers<Vec<u32>>,
+}
+
 /// Gives the calls and states of a specification their numbers.
 #[derive(Debug)]
 pub(crate) struct Naming<S: Specification> {
@@ -284,20 +298,40 @@ impl<S: Specification> Naming<S> {
         &self.named.specification
     }
 
-    /// Names the same calls as those of `classes` of another object: it, and
-    /// what each of the classes is to it, in order.
-    pub(crate) fn again(&self, specification: S, classes: &[u32]) -> (Naming<S>, Vec<u32>) {
+    /// Names these calls and states alone, of an object with this specification.
+    pub(crate) fn again(&self, specification: S, numbers: Numbers<&[u32]>) -> Again<Naming<S>> {
         let mut naming = Naming::new(specification, self.named.show, self.named.monitor);
-        let asked = classes
+        let asked = numbers
+            .classes
             .iter()
             .map(|&class| &self.named.asked[class as usize]);
         let classes = asked.map(|asked| naming.class(asked.clone())).collect();
-        (naming, classes)
+        let known = self.named.states();
+        let named = &mut naming.named;
+        let states = named.states.get_mut();
+        let states = states.unwrap_or_else(PoisonError::into_inner);
+        let number = |&state: &State| {
+            let state = &*known.list[state as usize];
+            states.number(&named.specification, state)
+        };
+        let states = numbers.states.iter().map(number).collect();
+        Again {
+            named: naming,
+            numbers: Numbers { classes, states },
+        }
     }
 
     /// How many classes there are.
     pub(crate) fn len(&self) -> usize {
         self.classes.len()
+    }
+
+    /// How many bytes the names take, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.named.states().bytes()
+            + bytes::table::<(AskedOf<S>, u32)>(self.numbers.capacity(), self.numbers.len())
+            + self.classes.capacity() * size_of::<Class>()
+            + self.named.asked.capacity() * size_of::<AskedOf<S>>()
     }
 
     /// The class of a call.
@@ -433,9 +467,15 @@ fn bytes_of<S: Specification>(specification: &S, state: &S::State) -> usize {
     bytes::allocated(counts + size_of::<S::State>()) + specification.heap(state)
 }
 
+impl<S: Specification> Named<S> {
+    fn states(&self) -> MutexGuard<'_, States<S::State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl<S: Specification> Steps for Named<S> {
     fn step(&self, state: State, class: u32) -> Option<State> {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states();
         if let Some(&next) = states.steps.get(&(state, class)) {
             return next;
         }
@@ -449,7 +489,7 @@ impl<S: Specification> Steps for Named<S> {
     }
 
     fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states();
         let mut held = S::State::clone(&states.list[state as usize]);
         for class in classes {
             let Asked { call, returned, .. } = &self.asked[class as usize];
@@ -467,7 +507,7 @@ impl<S: Specification> Steps for Named<S> {
     }
 
     fn forget(&self) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states();
         states.keep_only(self.named);
         self.bytes.store(states.bytes(), Ordering::Relaxed);
     }
@@ -486,7 +526,7 @@ impl<S: Specification> Steps for Named<S> {
     }
 
     fn show(&self, state: State) -> Value {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let states = self.states();
         (self.show)(&self.specification, &states.list[state as usize])
     }
 }

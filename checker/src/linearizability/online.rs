@@ -4,8 +4,10 @@
 //! What an operation is to the object its completion says, so events wait
 //! behind the oldest operation of their key that is open: what is judged lags
 //! behind by the longest time that an operation takes, at most. What is kept is
-//! the frontier, what waits, and a number for each value that was met; a
-//! history of few values can go on for ever.
+//! the frontier, what waits, and the names of the calls and states that these
+//! know; all other names are forgotten from time to time, so that a history can
+//! go on for ever. Of calls of unknown outcome there is no end: each may take
+//! effect at any time after it.
 //!
 //! Where the frontier grows too wide for that, a key is given up here. Nothing
 //! is concluded of it then; the whole history is judged in the end as always.
@@ -18,7 +20,8 @@ use tribunal_histories::{Event, Header, Kind, Nil, Process, Value};
 use super::dialect::{Answer, Class, Reading};
 use super::frontier::{Frontier, Seen, Taken};
 use super::guard::Guard;
-use super::object::State;
+use super::object::{Again, Numbers, State};
+use crate::bytes;
 use crate::spec::Spec;
 use crate::specification::Asked;
 
@@ -28,6 +31,11 @@ const SLOTS: u32 = 128;
 /// So many configurations may be looked at for one completion, before a key is
 /// given up.
 const CONFIGURATIONS_MAX: u64 = 1 << 16;
+
+/// Names are forgotten once they take so many bytes more than twice what those
+/// took that were still known the last time. Few in tests, whose histories are
+/// short.
+const FORGOTTEN_BEYOND: usize = if cfg!(test) { 0 } else { 1 << 18 };
 
 /// Judges a history while it is recorded.
 pub struct Online {
@@ -105,6 +113,7 @@ impl Online {
         let was_given_up = key.is_given_up();
         key.complete(process, event)?;
         let refuted = key.go_on(event.time, &mut self.judged);
+        key.forget_names();
         let gives_up = !was_given_up && key.is_given_up() && refuted.is_none();
         self.given_up += usize::from(gives_up);
         Ok(refuted.map(|event| Violation {
@@ -129,10 +138,9 @@ impl Online {
         self.given_up
     }
 
-    /// How many bytes the frontiers hold.
+    /// How many bytes are held, about.
     pub fn bytes(&self) -> usize {
-        let bytes = |key: &Key| key.frontier.as_ref().map_or(0, Frontier::bytes);
-        self.keys.iter().map(bytes).sum()
+        self.keys.iter().map(Key::bytes).sum()
     }
 
     fn key(&mut self, key: Option<&Value>) -> Result<usize, String> {
@@ -163,6 +171,8 @@ struct Key {
     open: FxHashMap<u64, u32>,
     slots: u32,
     free_slots: Vec<u32>,
+    /// How many bytes names may take until some are forgotten.
+    names_until: usize,
 }
 
 /// One end of an operation.
@@ -191,6 +201,15 @@ enum Outcome {
     Nothing,
 }
 
+impl Outcome {
+    fn class(self) -> Option<u32> {
+        match self {
+            Outcome::Known(class) | Outcome::Unknown(class) => Some(class),
+            Outcome::Open | Outcome::Nothing => None,
+        }
+    }
+}
+
 impl Key {
     fn new(key: Option<Value>, reading: Box<dyn Reading>) -> Self {
         let initial = reading.initial();
@@ -204,7 +223,63 @@ impl Key {
             open: FxHashMap::default(),
             slots: 0,
             free_slots: Vec::new(),
+            names_until: FORGOTTEN_BEYOND,
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let arguments = self.operations.iter().map(|it| bytes::value(&it.argument));
+        self.reading.bytes()
+            + self.frontier.as_ref().map_or(0, Frontier::bytes)
+            + self.waiting.capacity() * size_of::<(End, u64)>()
+            + self.operations.capacity() * size_of::<Operation>()
+            + arguments.sum::<usize>()
+    }
+
+    /// Forgets the names of what is not known any more, if names take much.
+    fn forget_names(&mut self) {
+        let Some(frontier) = &mut self.frontier else {
+            return;
+        };
+        if self.reading.bytes() <= self.names_until {
+            return;
+        }
+        let mut known = frontier.numbers();
+        let waiting = self.operations.iter();
+        known
+            .classes
+            .extend(waiting.filter_map(|it| it.outcome.class()));
+        for numbers in [&mut known.classes, &mut known.states] {
+            numbers.sort_unstable();
+            numbers.dedup();
+        }
+        let Again { named, numbers } = self.reading.again(Numbers {
+            classes: &known.classes,
+            states: &known.states,
+        });
+        let again = |was: &[u32], is: &[u32], number| {
+            let place = was.binary_search(&number);
+            is[place.expect("what is known was named again")]
+        };
+        let class = |number| again(&known.classes, &numbers.classes, number);
+        let state = |number| again(&known.states, &numbers.states, number);
+        frontier.renumber(&*named, class, state);
+        for operation in &mut self.operations {
+            match &mut operation.outcome {
+                Outcome::Known(number) | Outcome::Unknown(number) => *number = class(*number),
+                Outcome::Open | Outcome::Nothing => {}
+            }
+        }
+        self.reading = named;
+        self.names_until = 2 * self.reading.bytes() + FORGOTTEN_BEYOND;
+    }
+
+    /// The operation at this place is needed no more.
+    fn free(&mut self, place: u32) {
+        let operation = &mut self.operations[place as usize];
+        operation.outcome = Outcome::Nothing;
+        operation.argument = Value::Null;
+        self.free_operations.push(place);
     }
 
     fn is_given_up(&self) -> bool {
@@ -214,6 +289,7 @@ impl Key {
     fn give_up(&mut self) {
         self.frontier = None;
         self.waiting = VecDeque::new();
+        self.operations = Vec::new();
     }
 
     fn invoke(&mut self, process: u64, f: &'static str, event: &Event) {
@@ -319,9 +395,9 @@ impl Key {
                 if !self.reading.effect(class).is_read_only() {
                     frontier.begin_unknown(&*self.reading, place, class);
                 }
-                self.free_operations.push(place);
+                self.free(place);
             }
-            Outcome::Open | Outcome::Nothing => self.free_operations.push(place),
+            Outcome::Open | Outcome::Nothing => self.free(place),
         }
         Taken::Accounted
     }
@@ -337,7 +413,7 @@ impl Key {
         // count of them would end.
         frontier.set_at(0);
         self.free_slots.push(slot);
-        self.free_operations.push(place);
+        self.free(place);
         taken
     }
 }

@@ -40,6 +40,16 @@ pub enum KvCall {
     Append(Symbol),
 }
 
+impl KvCall {
+    /// The same of other values.
+    pub(crate) fn map(self, mut value: impl FnMut(Symbol) -> Symbol) -> KvCall {
+        match self {
+            KvCall::Register(call) => KvCall::Register(call.map(value)),
+            KvCall::Append(last) => KvCall::Append(value(last)),
+        }
+    }
+}
+
 impl Kv {
     /// A key that at first holds `initial`; `symbols` names every value in
     /// its history.

@@ -54,6 +54,31 @@ pub enum RegisterReturn<V> {
     Mismatch,
 }
 
+impl<V> RegisterCall<V> {
+    /// The same of other values.
+    pub(crate) fn map<W>(self, mut value: impl FnMut(V) -> W) -> RegisterCall<W> {
+        match self {
+            RegisterCall::Read => RegisterCall::Read,
+            RegisterCall::Write(to) => RegisterCall::Write(value(to)),
+            RegisterCall::Cas { from, to } => RegisterCall::Cas {
+                from: value(from),
+                to: value(to),
+            },
+        }
+    }
+}
+
+impl<V> RegisterReturn<V> {
+    /// The same of another value.
+    pub(crate) fn map<W>(self, value: impl FnOnce(V) -> W) -> RegisterReturn<W> {
+        match self {
+            RegisterReturn::Done => RegisterReturn::Done,
+            RegisterReturn::Value(seen) => RegisterReturn::Value(value(seen)),
+            RegisterReturn::Mismatch => RegisterReturn::Mismatch,
+        }
+    }
+}
+
 impl<V: Clone + Eq + Hash + Debug + Send + Sync + 'static> Specification for Register<V> {
     type State = V;
     type Call = RegisterCall<V>;
