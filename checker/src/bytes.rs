@@ -4,7 +4,7 @@ use tribunal_histories::Value;
 
 /// The bytes that an allocation of `bytes` takes: allocators keep a word beside
 /// it and give out multiples of two.
-pub(crate) fn allocated(bytes: usize) -> usize {
+pub(crate) const fn allocated(bytes: usize) -> usize {
     const WORD: usize = size_of::<usize>();
     match bytes {
         0 => 0,
@@ -24,6 +24,13 @@ pub(crate) fn table<T>(capacity: usize, len: usize) -> usize {
     // A full table is about to be copied to one twice as large.
     let is_full = capacity - len < capacity / 64;
     bytes * if is_full { 3 } else { 1 }
+}
+
+/// The bytes of a list that grows.
+pub(crate) fn list<T>(list: &Vec<T>) -> usize {
+    // A full one is about to be copied to one twice as large.
+    let is_full = list.capacity() - list.len() < 64;
+    list.capacity() * size_of::<T>() * if is_full { 2 } else { 1 }
 }
 
 /// The bytes of a value beside itself.

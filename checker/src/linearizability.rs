@@ -41,7 +41,7 @@ mod evidence;
 mod explain;
 mod frontier;
 mod furthest;
-mod guard;
+pub(crate) mod guard;
 mod judge;
 mod kv;
 mod lanes;
@@ -86,6 +86,7 @@ pub use calls::{Order, check_calls};
 use dialect::KeyHistory;
 pub use engine::Engine;
 use judge::Judge;
+use object::Call;
 use rounds::{Job, Meter};
 use search::Progress;
 use witness::Witness;
@@ -260,12 +261,19 @@ fn verdict(
         calls.extend(key.all_calls());
         calls
     };
+    let mut share = meter.share();
+    if !share.goes_on(keys.len() * Job::BYTES) {
+        return Verdict::Unknown(Limit {
+            reason: unknown_reason(meter, false, engine),
+            checked: 0,
+        });
+    }
     let mut jobs: Vec<Job<'_>> = keys
         .iter()
         .map(|key| {
-            Job::new(&key.object, move || {
-                Judge::new(&key.object, whole(key), engine)
-            })
+            let bytes = key.operations.len() * size_of::<Call>();
+            let begin = move || Judge::new(&key.object, whole(key), engine);
+            Job::new(&key.object, bytes, begin)
         })
         .collect();
     rounds::run(&mut jobs, meter);

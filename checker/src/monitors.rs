@@ -33,6 +33,8 @@ mod oracle;
 pub(crate) mod simulation;
 mod trees;
 
+use crate::linearizability::guard::Guard;
+
 /// An operation and when it ran.
 ///
 /// Places are counted along one order of all invocations and completions. Two
@@ -70,6 +72,18 @@ impl Decided {
         blame.sort_unstable();
         blame.dedup();
         Decided::Refuted { blame }
+    }
+}
+
+/// A limit was met before anything was known.
+struct Stopped;
+
+/// Goes on if the limits allow it, of which so many bytes are held.
+#[inline]
+fn go_on(guard: &mut Guard<'_>, bytes: usize) -> Result<(), Stopped> {
+    match guard.allows(|| bytes) {
+        true => Ok(()),
+        false => Err(Stopped),
     }
 }
 

@@ -290,6 +290,16 @@ fn no_search_holds_more_than_it_may() {
     assert!(most <= LIMIT + LIMIT / 10, "{most} bytes");
     let left = HELD.load(Ordering::Relaxed).saturating_sub(held);
     assert!(left < LIMIT / 100, "{left} bytes are left");
+    for (spec, put, get) in [
+        (Spec::Register, "write", "read"),
+        (Spec::Queue, "enqueue", "dequeue"),
+        (Spec::Stack, "push", "pop"),
+        (Spec::PriorityQueue, "insert", "poll"),
+        (Spec::Set, "add", "contains"),
+        (Spec::Counter, "add", "read"),
+    ] {
+        sorts_within_limits(spec, put, get);
+    }
     // What is over is forgotten while a history goes on, whatever it is of.
     for (spec, put, get) in [
         (Spec::Register, "write", "read"),
@@ -300,38 +310,90 @@ fn no_search_holds_more_than_it_may() {
     }
 }
 
+/// Values that are put in once and seen once, by two clients at once.
+fn simple<'a>(put: &'a str, get: &'a str, rounds: u64) -> impl Iterator<Item = Event> + 'a {
+    let rounds = (0..rounds).flat_map(move |round| {
+        let value = Value::Int(1 + round as i64);
+        let (asked, said) = match get {
+            "contains" => (value.clone(), Value::Bool(true)),
+            _ => (Value::Null, value.clone()),
+        };
+        let (argument, done) = match put {
+            "add" if get == "contains" => (value, Value::Bool(true)),
+            "add" => (1.into(), Value::Null),
+            _ => (value.clone(), value),
+        };
+        [
+            (0, Kind::Invoke, put, argument),
+            (1, Kind::Invoke, get, asked),
+            (0, Kind::Ok, put, done),
+            (1, Kind::Ok, get, said),
+        ]
+    });
+    (0..)
+        .zip(rounds)
+        .map(|(index, (client, kind, f, value))| Event {
+            index,
+            time: index,
+            process: Process::Client(client),
+            kind,
+            f: f.to_owned(),
+            key: None,
+            value,
+            error: None,
+            node: None,
+            fault: None,
+        })
+}
+
+/// What is decided by sorting says what it holds as well.
+fn sorts_within_limits(spec: Spec, put: &str, get: &str) {
+    let history = History::new(Header::new("register"), simple(put, get, 60_000).collect());
+    let mut options = Options::new(spec);
+    options.limits.threads = 1;
+    let prepared = Prepared::new(&history, &options).expect("a history");
+    let mut check = |memory: Option<usize>| {
+        options.limits.memory = memory;
+        let held = HELD.load(Ordering::Relaxed);
+        HELD_MOST.store(held, Ordering::Relaxed);
+        let verdict = prepared.check(&options).verdict;
+        (verdict, HELD_MOST.load(Ordering::Relaxed) - held)
+    };
+    let (verdict, needed) = check(None);
+    assert_eq!(verdict, Verdict::Valid, "{spec}");
+    let mut least = None;
+    for twentieth in 1..40 {
+        let memory = needed / 20 * twentieth;
+        let (verdict, most) = check(Some(memory));
+        assert!(
+            most <= memory + memory / 10 + (1 << 16),
+            "{spec}: {most} of {memory} bytes"
+        );
+        match verdict {
+            Verdict::Valid => least = least.or(Some(memory)),
+            Verdict::Invalid(_) => panic!("{spec}: {verdict:?}"),
+            Verdict::Unknown(limit) => {
+                assert!(limit.reason.starts_with("the memory limit of"), "{limit}");
+                assert_eq!(least, None, "{spec}: {memory} bytes");
+            }
+        }
+    }
+    println!("{spec}, by sorting: {needed} bytes; with {least:?}");
+    assert!(
+        least.is_some_and(|it| it < needed * 7 / 4),
+        "{spec}: {least:?}"
+    );
+}
+
 /// Judges a long history of values that are put in once and seen once.
 fn forgets_what_is_over(spec: Spec, put: &str, get: &str) {
-    const ROUNDS: u64 = 100_000;
     const MOST: usize = 2 << 20;
     let held = HELD.load(Ordering::Relaxed);
     HELD_MOST.store(held, Ordering::Relaxed);
     let mut online = Online::new(&Header::new("register"), spec);
     let mut said = 0;
-    for round in 0..ROUNDS {
-        let value = Value::Int(1 + round as i64);
-        let both = [
-            (0, Kind::Invoke, put, value.clone()),
-            (1, Kind::Invoke, get, Value::Null),
-            (0, Kind::Ok, put, value.clone()),
-            (1, Kind::Ok, get, value),
-        ];
-        for (place, (client, kind, f, value)) in (0..).zip(both) {
-            let index = 4 * round + place;
-            let event = Event {
-                index,
-                time: index,
-                process: Process::Client(client),
-                kind,
-                f: f.to_owned(),
-                key: None,
-                value,
-                error: None,
-                node: None,
-                fault: None,
-            };
-            assert_eq!(online.event(&event), Ok(None), "{spec}");
-        }
+    for event in simple(put, get, 100_000) {
+        assert_eq!(online.event(&event), Ok(None), "{spec}");
         said = said.max(online.bytes());
     }
     assert_eq!((online.given_up(), online.waiting()), (0, 0), "{spec}");

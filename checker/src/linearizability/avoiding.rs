@@ -16,6 +16,7 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::guard::Guard;
 use super::object::{Call, Object, State};
 use super::zones::Zones;
 use crate::specification::Effect;
@@ -23,6 +24,10 @@ use crate::specification::Effect;
 /// A place in the order: twice the number of others that come before, and one more
 /// behind a write that nobody saw and that was put there.
 type Place = u32;
+
+/// So many bytes a call takes that is put in: as such, open or over, and in the order
+/// of all.
+const PLACED: usize = size_of::<Placed>() + 4 * size_of::<usize>() + size_of::<(Place, u32)>();
 
 /// Puts calls in.
 pub(super) struct Avoiding<'a> {
@@ -111,8 +116,12 @@ impl<'a> Avoiding<'a> {
         })
     }
 
-    /// The order with all that avoid something, or that there is none.
-    pub(super) fn decide(mut self) -> Option<Zones> {
+    /// The order with all that avoid something, or that there is none; nothing if
+    /// `guard` does not allow to know.
+    pub(super) fn decide(mut self, guard: &mut Guard<'_>) -> Option<Zones> {
+        if !guard.holds(self.bytes()) {
+            return None;
+        }
         // The calls that were put in and are not known to be over, by completion.
         let mut open: BinaryHeap<Reverse<(u32, usize)>> = BinaryHeap::new();
         let mut over: Vec<usize> = Vec::new();
@@ -135,6 +144,9 @@ impl<'a> Avoiding<'a> {
                 .invoked
                 .partition_point(|&begun| begun <= call.completed) as u32;
             loop {
+                if !guard.allows(|| self.placed.len() * PLACED) {
+                    return None;
+                }
                 let from = earliest.max(2 * begin);
                 let place = self.possible_from(from, avoided);
                 // Behind what changes it the place is too late; perhaps not before.
@@ -173,6 +185,13 @@ impl<'a> Avoiding<'a> {
             }
         }
         Some(Zones::Order(self.whole()))
+    }
+
+    /// How many bytes it holds before any call is put in.
+    fn bytes(&self) -> usize {
+        let ends = self.completed.capacity() + self.invoked.capacity();
+        let states = self.held.capacity() + self.changes.capacity();
+        (self.order.capacity() + ends + states + self.spare.capacity()) * size_of::<u32>()
     }
 
     /// The first place from which on the register does not hold what is avoided.

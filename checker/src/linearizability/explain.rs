@@ -157,12 +157,13 @@ impl<'a> Refutation<'a> {
         };
         let mut share = meter.share();
         judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
-        // What follows counts the object's states itself.
-        share.goes_on(judge.bytes().saturating_sub(key.object.steps.bytes()));
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
         let last = calls.iter().position(ends_it).map(|call| call as u32);
         let timeline = Arc::new(Timeline::new(&key.object, calls));
+        // What follows counts the object's states itself.
+        let bytes = judge.bytes().saturating_sub(key.object.steps.bytes());
+        share.goes_on(bytes + timeline.bytes());
         Refutation {
             recording,
             key,

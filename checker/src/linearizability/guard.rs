@@ -47,6 +47,15 @@ impl<'a> Guard<'a> {
         }))
     }
 
+    /// Whether so many bytes more may be held beside the engine; they are from now on.
+    pub(crate) fn holds(&mut self, bytes: usize) -> bool {
+        if let Some(looking) = &mut self.0 {
+            looking.beside += bytes;
+            looking.moves = 0;
+        }
+        self.allows(|| 0)
+    }
+
     /// Whether the engine, which holds so many `bytes`, may try one move more.
     #[inline]
     pub(crate) fn allows(&mut self, bytes: impl FnOnce() -> usize) -> bool {
@@ -138,8 +147,9 @@ mod tests {
                 false
             });
             assert_eq!(progress, Progress::Paused, "{engine}");
-            // Once in the engine that has its turn, and where turns end.
-            assert!((1..=3).contains(&asked), "{engine}: asked {asked} times");
+            // Once in the engine that has its turn, and where turns end; all together
+            // ask where they would sort as well.
+            assert!((1..=4).contains(&asked), "{engine}: asked {asked} times");
         });
     }
 

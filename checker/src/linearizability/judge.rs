@@ -22,6 +22,8 @@ const BEAM: (usize, usize) = (16, 1024);
 
 /// Decides one object's history.
 pub(crate) enum Judge {
+    /// Nothing was done yet.
+    Waits(Waiting),
     /// There is this order, which holds.
     Ordered(Vec<u32>),
     /// There is none; the call that shows it, if one alone does.
@@ -30,10 +32,20 @@ pub(crate) enum Judge {
     Engines(Box<Engines>),
 }
 
+/// A history that nothing was done about yet.
+pub(crate) struct Waiting {
+    object: Arc<Object>,
+    calls: Vec<Call>,
+    /// The only engine to use.
+    forced: Option<Engine>,
+}
+
 /// What looks for an order, and for a refutation. The first that knows decides.
 pub(crate) struct Engines {
     object: Arc<Object>,
     timeline: Arc<Timeline>,
+    /// How many bytes that takes.
+    timeline_bytes: usize,
     /// The only one to use.
     forced: Option<Engine>,
     sweep: Turn<Box<dyn Sweeping>>,
@@ -99,42 +111,11 @@ impl<T> Turn<T> {
 impl Judge {
     /// What decides `calls`; by the `engine` that is asked for, if one is.
     pub(crate) fn new(object: &Arc<Object>, calls: Vec<Call>, forced: Option<Engine>) -> Self {
-        let by_zones = matches!(forced, None | Some(Engine::Zones));
-        match by_zones.then(|| zones::decide(object, &calls)).flatten() {
-            Some(Zones::Refuted(call)) => return Judge::Refuted(call),
-            Some(Zones::Order(order)) if object.replays(&calls, &order) => {
-                return Judge::Ordered(order);
-            }
-            Some(Zones::Order(_)) | None => {}
-        }
-        let by_monitor = matches!(forced, None | Some(Engine::Monitor));
-        match by_monitor.then(|| object.steps.monitor(&calls)).flatten() {
-            Some(Decided::Refuted { blame }) => {
-                let last = |&&call: &&u32| calls[call as usize].completed;
-                let call = blame
-                    .iter()
-                    .filter(|&&call| !calls[call as usize].is_unknown());
-                return Judge::Refuted(call.max_by_key(last).copied());
-            }
-            Some(Decided::Order(order)) if object.replays(&calls, &order) => {
-                return Judge::Ordered(order);
-            }
-            Some(Decided::Order(_)) | None => {}
-        }
-        let timeline = Arc::new(Timeline::new(object, calls));
-        Judge::Engines(Box::new(Engines {
+        Judge::Waits(Waiting {
             object: Arc::clone(object),
-            timeline,
+            calls,
             forced,
-            sweep: Turn::Waits,
-            sweep_reached: None,
-            beam: Turn::Waits,
-            beam_width: BEAM.0,
-            exact: Turn::Waits,
-            relaxed: Turn::Waits,
-            windows: Turn::Waits,
-            decided: None,
-        }))
+        })
     }
 
     /// Goes on for at most so many moves, and as long as `goes_on` says so; it is
@@ -158,7 +139,14 @@ impl Judge {
     /// Goes on for at most so many moves, of each engine, and as long as `goes_on`
     /// says so.
     pub(crate) fn run(&mut self, moves: u64, goes_on: &mut dyn FnMut(usize) -> bool) -> Progress {
+        if let Judge::Waits(waiting) = self {
+            let Some(begun) = waiting.begin(goes_on) else {
+                return Progress::Paused;
+            };
+            *self = begun;
+        }
         match self {
+            Judge::Waits(_) => Progress::Paused,
             Judge::Ordered(_) => Progress::Explained,
             Judge::Refuted(_) => Progress::Refuted,
             Judge::Engines(engines) => engines.run(moves, goes_on),
@@ -168,7 +156,7 @@ impl Judge {
     /// Whether no engine is left that could know more.
     pub(crate) fn is_exhausted(&self) -> bool {
         match self {
-            Judge::Ordered(_) | Judge::Refuted(_) => false,
+            Judge::Waits(_) | Judge::Ordered(_) | Judge::Refuted(_) => false,
             Judge::Engines(engines) => engines.turns().all(|engine| engines.is_out(engine)),
         }
     }
@@ -177,7 +165,7 @@ impl Judge {
     /// search none is known.
     pub(crate) fn furthest(&self) -> Option<u32> {
         match self {
-            Judge::Ordered(_) | Judge::Refuted(_) => None,
+            Judge::Waits(_) | Judge::Ordered(_) | Judge::Refuted(_) => None,
             Judge::Engines(engines) => engines.furthest(),
         }
     }
@@ -185,7 +173,7 @@ impl Judge {
     /// The call that a refutation is due to.
     pub(crate) fn blamed(&self) -> Option<u32> {
         match self {
-            Judge::Ordered(_) => None,
+            Judge::Waits(_) | Judge::Ordered(_) => None,
             Judge::Refuted(call) => *call,
             Judge::Engines(_) => self.furthest(),
         }
@@ -203,6 +191,7 @@ impl Judge {
 
     pub(crate) fn bytes(&self) -> usize {
         match self {
+            Judge::Waits(waiting) => waiting.bytes(),
             Judge::Ordered(order) => order.capacity() * size_of::<u32>(),
             Judge::Refuted(_) => 0,
             Judge::Engines(engines) => engines.bytes(),
@@ -213,8 +202,70 @@ impl Judge {
     pub(crate) fn order(&mut self) -> Option<Vec<u32>> {
         match self {
             Judge::Ordered(order) => Some(std::mem::take(order)),
-            Judge::Refuted(_) => None,
+            Judge::Waits(_) | Judge::Refuted(_) => None,
             Judge::Engines(engines) => engines.order(),
+        }
+    }
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.calls.capacity() * size_of::<Call>()
+    }
+
+    /// Decides without a search, if that can be, or prepares one; nothing if
+    /// `goes_on` ends it before.
+    fn begin(&mut self, goes_on: &mut dyn FnMut(usize) -> bool) -> Option<Judge> {
+        if let Some(decided) = self.decide(goes_on) {
+            return Some(decided);
+        }
+        // Where that was ended, or it ends now.
+        if !goes_on(self.bytes() + Timeline::bytes_of(&self.calls)) {
+            return None;
+        }
+        let timeline = Arc::new(Timeline::new(&self.object, std::mem::take(&mut self.calls)));
+        Some(Judge::Engines(Box::new(Engines {
+            object: Arc::clone(&self.object),
+            timeline_bytes: timeline.bytes(),
+            timeline,
+            forced: self.forced,
+            sweep: Turn::Waits,
+            sweep_reached: None,
+            beam: Turn::Waits,
+            beam_width: BEAM.0,
+            exact: Turn::Waits,
+            relaxed: Turn::Waits,
+            windows: Turn::Waits,
+            decided: None,
+        })))
+    }
+
+    fn decide(&self, goes_on: &mut dyn FnMut(usize) -> bool) -> Option<Judge> {
+        let (object, calls) = (&self.object, &self.calls);
+        let may = |engine| self.forced.is_none_or(|forced| forced == engine);
+        let mut guard = Guard::new(&mut *goes_on, &*object.steps, self.bytes());
+        let zones = may(Engine::Zones).then(|| zones::decide(object, calls, &mut guard));
+        match zones.flatten() {
+            Some(Zones::Refuted(call)) => return Some(Judge::Refuted(call)),
+            Some(Zones::Order(order)) if object.replays(calls, &order) => {
+                return Some(Judge::Ordered(order));
+            }
+            Some(Zones::Order(_)) | None => {}
+        }
+        let mut guard = Guard::new(goes_on, &*object.steps, self.bytes());
+        let monitor = may(Engine::Monitor).then(|| object.steps.monitor(calls, &mut guard));
+        match monitor.flatten() {
+            Some(Decided::Refuted { blame }) => {
+                let last = |&&call: &&u32| calls[call as usize].completed;
+                let call = blame
+                    .iter()
+                    .filter(|&&call| !calls[call as usize].is_unknown());
+                Some(Judge::Refuted(call.max_by_key(last).copied()))
+            }
+            Some(Decided::Order(order)) if object.replays(calls, &order) => {
+                Some(Judge::Ordered(order))
+            }
+            Some(Decided::Order(_)) | None => None,
         }
     }
 }
@@ -258,7 +309,7 @@ impl Engines {
         moves: u64,
         goes_on: &mut dyn FnMut(usize) -> bool,
     ) -> (Progress, bool) {
-        let beside = self.bytes_of_engines() - self.bytes_of(engine);
+        let beside = self.timeline_bytes + self.bytes_of_engines() - self.bytes_of(engine);
         let (object, timeline) = (&self.object, &self.timeline);
         let mut guard = Guard::new(goes_on, &*object.steps, beside);
         let unknown = &timeline.unknown;
@@ -364,7 +415,7 @@ impl Engines {
     }
 
     fn bytes(&self) -> usize {
-        self.bytes_of_engines() + self.object.steps.bytes()
+        self.timeline_bytes + self.bytes_of_engines() + self.object.steps.bytes()
     }
 
     fn bytes_of_engines(&self) -> usize {

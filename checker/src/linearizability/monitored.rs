@@ -19,6 +19,7 @@ mod priority_queue;
 mod sequence;
 mod translation;
 
+use super::guard::Guard;
 use crate::monitors::{Decided, Interval};
 use crate::specification::{
     FencedLock, Lease, MultiRegister, Mutex, OwnedMutex, Recorded, Semaphore, Specification,
@@ -34,9 +35,14 @@ pub(crate) type Exchange<'a, S> = (
 /// A specification that may have a monitor.
 pub(crate) trait Monitored: Recorded {
     /// Decides without a search, if these calls allow that. A call that has
-    /// completed took effect; one that has not may have.
-    fn monitor(&self, calls: &[Interval<Exchange<'_, Self>>]) -> Option<Decided> {
-        let _ = calls;
+    /// completed took effect; one that has not may have. None as well if `guard`
+    /// does not allow more.
+    fn monitor(
+        &self,
+        calls: &[Interval<Exchange<'_, Self>>],
+        guard: &mut Guard<'_>,
+    ) -> Option<Decided> {
+        let _ = (calls, guard);
         None
     }
 }

@@ -7,8 +7,10 @@
 use tribunal_histories::{Event, FailedCas, Header, History, Kind, Nil, Outcome, Process, Value};
 
 use super::dialect::{self, KeyHistory};
+use super::guard::Guard;
 use super::judge::Judge;
 use super::object::NEVER;
+use super::online::Online;
 use super::oracle::brute_force::brute_force;
 use super::search::Progress;
 use super::{Engine, Options, check};
@@ -452,7 +454,7 @@ fn judged(keys: &[KeyHistory], engine: Option<Engine>) -> Option<bool> {
 fn monitored(keys: &[KeyHistory], expected: bool) -> usize {
     let decided = keys.iter().map(|key| {
         let (calls, _) = key.calls(NEVER - 1);
-        match key.object.steps.monitor(&calls) {
+        match key.object.steps.monitor(&calls, &mut Guard::none()) {
             None => 0,
             Some(Decided::Refuted { blame }) => {
                 assert!(!expected, "refuted by {blame:?} of {calls:?}");
@@ -466,6 +468,15 @@ fn monitored(keys: &[KeyHistory], expected: bool) -> usize {
         }
     });
     decided.sum()
+}
+
+/// What is said of a history while it is recorded, to its end.
+fn as_recorded(history: &History, spec: Spec) -> bool {
+    let mut online = Online::new(&history.header, spec);
+    let mut events = history.events.iter();
+    let violation = events.find_map(|event| online.event(event).expect("an event"));
+    assert_eq!(online.given_up(), 0, "{history:?}");
+    violation.is_none()
 }
 
 /// How many histories are valid, and how many parts a monitor has decided.
@@ -495,6 +506,7 @@ fn agree<S: Recorded>(spec: Spec) -> (usize, usize) {
             assert!(says.is_none_or(|it| it == expected), "{engine}: {calls:#?}");
         }
         by_monitor += monitored(&keys, expected);
+        assert_eq!(as_recorded(&history, spec), expected, "{calls:#?}");
         if number % 8 == 0 {
             let verdict = check(&history, &Options::new(spec))
                 .expect("a history")

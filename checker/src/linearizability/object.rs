@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
+use super::guard::Guard;
 use super::monitored::Exchange;
 use crate::bytes;
 use crate::monitors::{Decided, Interval};
@@ -97,9 +98,10 @@ pub(crate) trait Steps: Debug + Send + Sync {
     fn bytes(&self) -> usize;
     /// Forgets these states; nobody may know one of their numbers any more.
     fn forget(&self);
-    /// Decides without a search, if there is a monitor and the calls allow that.
-    fn monitor(&self, calls: &[Call]) -> Option<Decided> {
-        let _ = calls;
+    /// Decides without a search, if there is a monitor and the calls allow that,
+    /// and as long as `guard` allows it.
+    fn monitor(&self, calls: &[Call], guard: &mut Guard<'_>) -> Option<Decided> {
+        let _ = (calls, guard);
         None
     }
     /// Whether [`ELSEWHERE`] can be stepped from.
@@ -145,7 +147,7 @@ impl Object {
         calls: &[TimedCallOf<S>],
     ) -> (Object, Vec<Call>) {
         let show = |_: &S, state: &S::State| Value::Text(format!("{state:?}"));
-        let mut naming = Naming::new(specification, show, |_, _| None);
+        let mut naming = Naming::new(specification, show, |_, _, _| None);
         let calls = calls.iter().map(|timed| Call {
             class: naming.class(Asked {
                 call: timed.call.clone(),
@@ -267,7 +269,7 @@ struct Known {
 }
 
 /// Decides without a search, if the calls allow that.
-type Monitor<S> = fn(&S, &[Interval<Exchange<'_, S>>]) -> Option<Decided>;
+type Monitor<S> = fn(&S, &[Interval<Exchange<'_, S>>], &mut Guard<'_>) -> Option<Decided>;
 
 impl<S: Specification> Naming<S> {
     /// Names the calls of an object; `show` says what a state is, `monitor`
@@ -512,7 +514,7 @@ impl<S: Specification> Steps for Named<S> {
         self.bytes.store(states.bytes(), Ordering::Relaxed);
     }
 
-    fn monitor(&self, calls: &[Call]) -> Option<Decided> {
+    fn monitor(&self, calls: &[Call], guard: &mut Guard<'_>) -> Option<Decided> {
         let interval = |call: &Call| {
             let asked = &self.asked[call.class as usize];
             Interval {
@@ -521,8 +523,12 @@ impl<S: Specification> Steps for Named<S> {
                 completed: (!call.is_unknown()).then_some(call.completed),
             }
         };
+        let each = size_of::<Interval<Exchange<'_, S>>>();
+        if !guard.holds(calls.len() * each) {
+            return None;
+        }
         let intervals: Vec<_> = calls.iter().map(interval).collect();
-        (self.monitor)(&self.specification, &intervals)
+        (self.monitor)(&self.specification, &intervals, guard)
     }
 
     fn show(&self, state: State) -> Value {

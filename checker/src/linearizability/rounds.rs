@@ -14,6 +14,7 @@ use super::judge::Judge;
 use super::object::Object;
 use super::search::Progress;
 use super::{Limits, describe_bytes, describe_time};
+use crate::bytes;
 
 const MOVES_IN_FIRST_ROUND: u64 = 1 << 14;
 
@@ -36,18 +37,26 @@ pub(crate) struct Job<'a> {
 /// A key's search takes memory only while it is at work: what the last key held
 /// serves the next.
 enum Search<'a> {
-    Waits(Box<dyn FnOnce() -> Judge + Send + 'a>),
+    /// With how many bytes it takes at first.
+    Waits(usize, Box<dyn FnOnce() -> Judge + Send + 'a>),
     Works(Judge),
     Over,
 }
 
 impl<'a> Job<'a> {
-    /// The job of judging a key, which is this `object`, by what `begin` makes at
-    /// its first turn.
-    pub(crate) fn new(object: &'a Object, begin: impl FnOnce() -> Judge + Send + 'a) -> Self {
+    /// How many bytes one takes before its first turn, with what makes its judge.
+    pub(crate) const BYTES: usize = size_of::<Self>() + bytes::allocated(4 * size_of::<usize>());
+
+    /// The job of judging a key, which is this `object`, by what `begin` makes of so
+    /// many `bytes` at its first turn.
+    pub(crate) fn new(
+        object: &'a Object,
+        bytes: usize,
+        begin: impl FnOnce() -> Judge + Send + 'a,
+    ) -> Self {
         Job {
             object,
-            search: Search::Waits(Box::new(begin)),
+            search: Search::Waits(bytes, Box::new(begin)),
             progress: Progress::Paused,
             furthest: None,
             blamed: None,
@@ -63,7 +72,13 @@ impl<'a> Job<'a> {
             return;
         }
         let mut judge = match std::mem::replace(&mut self.search, Search::Over) {
-            Search::Waits(begin) => begin(),
+            Search::Waits(bytes, begin) => {
+                meter.account(&mut self.bytes, bytes);
+                if !meter.goes_on() {
+                    return;
+                }
+                begin()
+            }
             Search::Works(judge) => judge,
             Search::Over => return,
         };

@@ -79,6 +79,20 @@ impl Timeline {
         timeline
     }
 
+    /// How many bytes that of `calls` takes beside them, at least and mostly.
+    pub(crate) fn bytes_of(calls: &[Call]) -> usize {
+        calls.len() * (size_of::<End>() + 2 * size_of::<Moment>())
+    }
+
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.calls.capacity() * size_of::<Call>()
+            + self.ends.capacity() * size_of::<End>()
+            + self.moments.capacity() * size_of::<Moment>()
+            + (self.seen_until.capacity() + self.avoided_until.capacity()) * size_of::<u32>()
+            + self.unknown.bytes()
+    }
+
     /// Whether it still matters after `moment` that the object held `state`.
     pub(crate) fn may_be_seen(&self, state: State, moment: u32) -> bool {
         self.seen_until(state) > moment

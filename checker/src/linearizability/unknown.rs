@@ -51,6 +51,20 @@ impl Unknown {
         unknown
     }
 
+    /// How many bytes they hold.
+    pub(super) fn bytes(&self) -> usize {
+        let lists = [&self.calls, &self.leaving, &self.changing, &self.told];
+        let lists = lists.into_iter().flat_map(|lists| {
+            let each = lists.iter().map(|list| list.capacity() * size_of::<u32>());
+            each.chain([lists.capacity() * size_of::<Vec<u32>>()])
+        });
+        let numbers = [&self.others, &self.kinds, &self.writes, &self.told_for_long];
+        let numbers = numbers.map(|list| list.capacity() * size_of::<u32>());
+        lists.sum::<usize>()
+            + numbers.iter().sum::<usize>()
+            + self.effects.capacity() * size_of::<Effect<State>>()
+    }
+
     fn add(&mut self, object: &Object, timeline: &Timeline, call: u32, at: u32) {
         let class = timeline.class(call) as usize;
         if self.kinds.len() <= class {

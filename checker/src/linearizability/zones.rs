@@ -30,7 +30,9 @@
 use std::iter::successors;
 
 use super::avoiding::Avoiding;
+use super::guard::Guard;
 use super::object::{Call, NEVER, Object, State};
+use crate::bytes;
 use crate::specification::Effect;
 
 /// What the zones show.
@@ -48,6 +50,9 @@ type Place = i64;
 
 const BEGINNING: Place = -1;
 const NO_END: Place = i64::MAX;
+
+/// So many bytes a cluster takes among the zones and the moments.
+const ZONE: usize = size_of::<(Place, Place, u32)>() + size_of::<(Place, bool, u32)>();
 
 /// No call.
 const NONE: u32 = u32::MAX;
@@ -97,14 +102,21 @@ struct Chain {
 }
 
 /// Decides by zones, if all that there is are reads, and writes and cas of
-/// distinct values other than the first, in the order of invocation.
-pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
+/// distinct values other than the first, in the order of invocation; and if `guard`
+/// allows it.
+pub(crate) fn decide(object: &Object, calls: &[Call], guard: &mut Guard<'_>) -> Option<Zones> {
     // The reads of a value are ordered as they are given.
     if !calls.is_sorted_by_key(|call| call.invoked) {
         return None;
     }
-    let mut clusters = Clusters::of_writes(object, calls)?;
-    if let Err(read) = clusters.add_reads(object, calls) {
+    let mut clusters = Clusters::of_writes(object, calls, guard)?;
+    // Beside them there are zones, moments and an order in the end.
+    let order = calls.len() * size_of::<u32>();
+    if !guard.holds(clusters.bytes() + clusters.list.len() * ZONE + order) {
+        return None;
+    }
+    let mut goes_on = || guard.allows(|| 0);
+    if let Err(read) = clusters.add_reads(object, calls, &mut goes_on)? {
         return Some(Zones::Refuted(Some(read)));
     }
     if !clusters.link() {
@@ -116,6 +128,9 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
     for (number, cluster) in (0..).zip(&clusters.list) {
         if !cluster.needed || cluster.parent != NONE {
             continue;
+        }
+        if !goes_on() {
+            return None;
         }
         let Some(chain) = clusters.chain(number) else {
             return Some(Zones::Refuted(None));
@@ -138,6 +153,9 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
     // after what ends there.
     let mut moments: Vec<(Place, bool, u32)> = Vec::with_capacity(clusters.list.len());
     for (from, until, number) in backward {
+        if !goes_on() {
+            return None;
+        }
         let before = forward.partition_point(|zone| zone.0 < from);
         let around = before.checked_sub(1).map(|last| forward[last]);
         match around.filter(|zone| from < zone.1) {
@@ -154,7 +172,7 @@ pub(crate) fn decide(object: &Object, calls: &[Call]) -> Option<Zones> {
     moments.sort_unstable();
     let order = clusters.order(&moments);
     match clusters.avoids {
-        true => Avoiding::new(object, calls, order, clusters.spare(object, calls))?.decide(),
+        true => Avoiding::new(object, calls, order, clusters.spare(object, calls))?.decide(guard),
         false => Some(Zones::Order(order)),
     }
 }
@@ -175,7 +193,10 @@ impl Clusters {
 
     /// The clusters with their writes alone; none if a value is written twice,
     /// or something else is done.
-    fn of_writes(object: &Object, calls: &[Call]) -> Option<Self> {
+    fn of_writes(object: &Object, calls: &[Call], guard: &mut Guard<'_>) -> Option<Self> {
+        if !guard.holds(calls.len() * size_of::<u32>()) {
+            return None;
+        }
         let mut clusters = Clusters {
             list: Vec::new(),
             places: Vec::new(),
@@ -185,6 +206,9 @@ impl Clusters {
         };
         clusters.add(object.initial, NONE, BEGINNING, BEGINNING, false);
         for (number, call) in (0..).zip(calls) {
+            if !guard.allows(|| clusters.bytes()) {
+                return None;
+            }
             match object.effect(call.class) {
                 Effect::Observe(Some(_)) => {}
                 Effect::Avoid(_) => clusters.avoids = true,
@@ -237,23 +261,36 @@ impl Clusters {
         std::mem::replace(&mut self.places[value], number) == NONE
     }
 
-    /// Adds the reads to what they saw.
+    /// How many bytes are held of the clusters.
+    fn bytes(&self) -> usize {
+        bytes::list(&self.list) + bytes::list(&self.places) + bytes::list(&self.cas)
+    }
+
+    /// Adds the reads to what they saw; none if it does not go on.
     ///
     /// # Errors
     ///
     /// A read that ended before what it saw had begun to be written.
-    fn add_reads(&mut self, object: &Object, calls: &[Call]) -> Result<(), u32> {
+    fn add_reads(
+        &mut self,
+        object: &Object,
+        calls: &[Call],
+        goes_on: &mut impl FnMut() -> bool,
+    ) -> Option<Result<(), u32>> {
         for (number, call) in (0..).zip(calls) {
+            if !goes_on() {
+                return None;
+            }
             let Effect::Observe(Some(value)) = object.effect(call.class) else {
                 continue;
             };
             let place = self.places.get(value as usize).copied().unwrap_or(NONE);
             let completed = Place::from(call.completed);
             let Some(cluster) = self.list.get_mut(place as usize) else {
-                return Err(number);
+                return Some(Err(number));
             };
             if completed < cluster.begun {
-                return Err(number);
+                return Some(Err(number));
             }
             cluster.finish = cluster.finish.min(completed);
             cluster.start = cluster.start.max(call.invoked.into());
@@ -264,7 +301,7 @@ impl Clusters {
             }
             cluster.last = number;
         }
-        Ok(())
+        Some(Ok(()))
     }
 
     /// Links the clusters of cas to what they change. What must be changed must

@@ -6,8 +6,8 @@ mod gather;
 use rustc_hash::FxHashSet;
 
 use super::cover::{Cover, Stretch, chain};
-use super::{Decided, Interval, NEVER, NONE, Place};
-use gather::Fault;
+use super::{Decided, Interval, NEVER, NONE, Place, Stopped};
+use crate::linearizability::guard::Guard;
 
 /// What an operation is to a container.
 pub(super) enum Role {
@@ -22,6 +22,31 @@ pub(super) enum Role {
 
 /// Operations that have no order.
 pub(super) type Blame = Vec<u32>;
+
+/// Why there is no order of contents.
+pub(super) enum Fault {
+    /// A value was put in twice.
+    NotDistinct,
+    /// These have none.
+    Refuted(Blame),
+    /// A limit was met.
+    Stopped,
+}
+
+impl From<Blame> for Fault {
+    fn from(blame: Blame) -> Self {
+        Fault::Refuted(blame)
+    }
+}
+
+impl From<Stopped> for Fault {
+    fn from(_: Stopped) -> Self {
+        Fault::Stopped
+    }
+}
+
+/// So many bytes are held of each operation while an order is looked for, about.
+pub(super) const BYTES: usize = 100;
 
 /// The take is one of those of unknown outcome.
 const LOST: u32 = NONE - 1;
@@ -104,18 +129,25 @@ pub(super) struct Contents {
 /// them. If there is none again, there is none at all. If there is one, it
 /// stands if there are enough takes, each early enough. If not, values are let
 /// go one after the other, each time one of those to blame; what that finds is
-/// an order too, but if it finds none nothing is known.
+/// an order too, but if it finds none nothing is known. Nor is it if `guard` does
+/// not allow more.
 pub(super) fn decide<O>(
     intervals: &[Interval<O>],
     role: impl Fn(&O) -> Role,
-    order: impl Fn(&Contents) -> Result<Vec<u32>, Blame>,
+    order: impl Fn(&Contents, &mut Guard<'_>) -> Result<Vec<u32>, Fault>,
+    guard: &mut Guard<'_>,
 ) -> Option<Decided> {
-    let mut contents = match Contents::new(intervals, &role) {
+    let mut contents = match Contents::new(intervals, &role, guard) {
         Ok(contents) => contents,
-        Err(Fault::NotDistinct) => return None,
+        Err(Fault::NotDistinct | Fault::Stopped) => return None,
         Err(Fault::Refuted(blame)) => return Some(Decided::refuted(blame)),
     };
-    let mut blame = match order(&contents) {
+    let mut order = |contents: &Contents| match order(contents, guard) {
+        Ok(order) => Some(Ok(order)),
+        Err(Fault::Refuted(blame)) => Some(Err(blame)),
+        Err(Fault::NotDistinct | Fault::Stopped) => None,
+    };
+    let mut blame = match order(&contents)? {
         Ok(order) => return Some(Decided::Order(order)),
         Err(blame) => blame,
     };
@@ -128,7 +160,7 @@ pub(super) fn decide<O>(
     };
     let mut all_let_go = contents.clone();
     all_let_go.let_all_go();
-    match order(&all_let_go) {
+    match order(&all_let_go)? {
         Ok(order) => {
             if let Some(order) = all_let_go.name_lost(intervals, puts, order) {
                 return Some(Decided::Order(order));
@@ -141,7 +173,7 @@ pub(super) fn decide<O>(
         let takes = blame.iter().filter(|&&operation| !puts(operation));
         let ends = takes.filter_map(|&operation| intervals[operation as usize].completed);
         contents.let_go_one(&blame, ends.max()?.into())?;
-        match order(&contents) {
+        match order(&contents)? {
             Ok(order) => return Some(Decided::Order(order)),
             Err(other) => blame = other,
         }

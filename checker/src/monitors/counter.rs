@@ -16,7 +16,8 @@ use std::collections::{BinaryHeap, HashMap};
 
 use rustc_hash::FxBuildHasher;
 
-use super::{Decided, End, Interval, NONE, ends};
+use super::{Decided, End, Interval, NONE, ends, go_on};
+use crate::linearizability::guard::Guard;
 
 /// What is done to a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,11 +28,23 @@ pub enum Operation {
     Read(i64),
 }
 
+/// So many bytes are held of each operation, about.
+const BYTES: usize = 40;
+
 /// Decides a history of one counter, which holds `initial` at first, in
 /// O(n log n).
 ///
 /// None if two adds are of different numbers, or one is of zero.
 pub fn decide(intervals: &[Interval<Operation>], initial: i64) -> Option<Decided> {
+    decide_within(intervals, initial, &mut Guard::none())
+}
+
+/// The same as long as `guard` allows it.
+pub(crate) fn decide_within(
+    intervals: &[Interval<Operation>],
+    initial: i64,
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
     let step = step(intervals)?;
     let mut sweep = Sweep {
         intervals,
@@ -45,6 +58,7 @@ pub fn decide(intervals: &[Interval<Operation>], initial: i64) -> Option<Decided
         moved_by: NONE,
     };
     for end in ends(intervals) {
+        go_on(guard, BYTES * intervals.len()).ok()?;
         let interval = &intervals[end.operation as usize];
         let seen = match interval.operation {
             Operation::Add(_) => None,

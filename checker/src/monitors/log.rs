@@ -8,7 +8,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Decided, Interval, NONE, Place};
+use super::{Decided, Interval, NONE, Place, go_on};
+use crate::linearizability::guard::Guard;
 
 /// What is done to a list, which is empty at first. Lists are of any type that
 /// can be seen as a slice.
@@ -20,13 +21,25 @@ pub enum Operation<L> {
     Read(L),
 }
 
+/// So many bytes are held of each operation, beside what was read, about.
+const BYTES: usize = 64;
+
 /// Decides a history of one list, in O(n log n) and the length of what is read.
 ///
 /// None if a value is appended twice.
 pub fn decide<L: AsRef<[u32]>>(intervals: &[Interval<Operation<L>>]) -> Option<Decided> {
+    decide_within(intervals, &mut Guard::none())
+}
+
+/// The same as long as `guard` allows it.
+pub(crate) fn decide_within<L: AsRef<[u32]>>(
+    intervals: &[Interval<Operation<L>>],
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
     let mut appends = FxHashMap::default();
     let mut reads: Vec<(u32, &[u32])> = Vec::new();
     for (operation, interval) in (0..).zip(intervals) {
+        go_on(guard, BYTES * operation as usize).ok()?;
         match &interval.operation {
             Operation::Append(value) => {
                 if appends.insert(*value, operation).is_some() {
@@ -39,23 +52,28 @@ pub fn decide<L: AsRef<[u32]>>(intervals: &[Interval<Operation<L>>]) -> Option<D
             Operation::Read(_) => {}
         }
     }
-    Some(match order(intervals, &appends, reads) {
+    let longest = reads.iter().copied().max_by_key(|(_, list)| list.len());
+    let longest = longest.unwrap_or((NONE, &[]));
+    for &(read, seen) in &reads {
+        go_on(guard, BYTES * intervals.len()).ok()?;
+        if !longest.1.starts_with(seen) {
+            return Some(Decided::refuted(vec![read, longest.0]));
+        }
+    }
+    Some(match order(intervals, &appends, reads, longest) {
         Ok(order) => Decided::Order(order),
         Err(blame) => Decided::refuted(blame),
     })
 }
 
-/// An order, or the operations to blame.
+/// An order, or the operations to blame. All `reads` have seen a beginning of what
+/// the longest has.
 fn order<L>(
     intervals: &[Interval<Operation<L>>],
     appends: &FxHashMap<u32, u32>,
     mut reads: Vec<(u32, &[u32])>,
+    (by, list): (u32, &[u32]),
 ) -> Result<Vec<u32>, Vec<u32>> {
-    let longest = reads.iter().copied().max_by_key(|(_, list)| list.len());
-    let (by, list) = longest.unwrap_or((NONE, &[]));
-    if let Some(&(read, _)) = reads.iter().find(|(_, seen)| !list.starts_with(seen)) {
-        return Err(vec![read, by]);
-    }
     reads.sort_by_key(|&(read, seen)| (seen.len(), intervals[read as usize].invoked));
     let mut reads = reads.into_iter().peekable();
     let mut order = Vec::with_capacity(intervals.len());

@@ -13,10 +13,11 @@
 
 use std::collections::BTreeSet;
 
-use super::container::{self, Blame, Contents, Held, Role};
+use super::container::{self, BYTES, Contents, Fault, Held, Role};
 use super::cover::{Stretch, chain};
 use super::trees::Counts;
-use super::{Decided, Interval, NEVER, NONE, Place};
+use super::{Decided, Interval, NEVER, NONE, Place, go_on};
+use crate::linearizability::guard::Guard;
 
 /// What is done to a priority queue, which is empty at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,15 @@ pub enum First {
 /// None if a value is put in twice, and for some histories with polls of
 /// unknown outcome.
 pub fn decide(intervals: &[Interval<Operation>], first: First) -> Option<Decided> {
+    decide_within(intervals, first, &mut Guard::none())
+}
+
+/// The same as long as `guard` allows it.
+pub(crate) fn decide_within(
+    intervals: &[Interval<Operation>],
+    first: First,
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
     let role = |operation: &Operation| match *operation {
         Operation::Insert(value) => Role::Put(value),
         Operation::Poll(value) => Role::Take(value),
@@ -49,16 +59,22 @@ pub fn decide(intervals: &[Interval<Operation>], first: First) -> Option<Decided
         First::Smallest => held.value,
         First::Largest => u32::MAX - held.value,
     };
-    container::decide(intervals, role, |contents| order(contents, rank))
+    let order = |contents: &Contents, guard: &mut Guard<'_>| order(contents, rank, guard);
+    container::decide(intervals, role, order, guard)
 }
 
-fn order(contents: &Contents, rank: impl Fn(&Held) -> u32) -> Result<Vec<u32>, Blame> {
+fn order(
+    contents: &Contents,
+    rank: impl Fn(&Held) -> u32,
+    guard: &mut Guard<'_>,
+) -> Result<Vec<u32>, Fault> {
     let held = &contents.held;
     let mut by_rank: Vec<usize> = (0..held.len()).collect();
     by_rank.sort_unstable_by_key(|&value| rank(&held[value]));
     let mut open = Open::new(contents);
     let mut moments = vec![NEVER; held.len()];
     for (done, &value) in by_rank.iter().enumerate() {
+        go_on(guard, BYTES * held.len())?;
         let this = &held[value];
         if this.is_taken() && !this.may_stay() {
             moments[value] = open.from(this.last);
@@ -66,7 +82,7 @@ fn order(contents: &Contents, rank: impl Fn(&Held) -> u32) -> Result<Vec<u32>, B
                 let before = by_rank[..done].iter();
                 let inside = before.map(|&other| inside_alone(other, &held[other]));
                 let chain = chain(inside.collect(), this.last, this.take_until);
-                return Err(contents.blame(chain.into_iter().chain([value])));
+                return Err(contents.blame(chain.into_iter().chain([value])).into());
             }
         }
         open.close(this);

@@ -17,8 +17,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::container::{self, Blame, Contents, Held, Role};
-use super::{Decided, Interval, Place};
+use super::container::{self, BYTES, Blame, Contents, Fault, Held, Role};
+use super::{Decided, Interval, Place, go_on};
+use crate::linearizability::guard::Guard;
 
 /// What is done to a queue, which is empty at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,15 +37,23 @@ pub enum Operation {
 /// None if a value is enqueued twice, and for some histories with dequeues of
 /// unknown outcome.
 pub fn decide(intervals: &[Interval<Operation>]) -> Option<Decided> {
+    decide_within(intervals, &mut Guard::none())
+}
+
+/// The same as long as `guard` allows it.
+pub(crate) fn decide_within(
+    intervals: &[Interval<Operation>],
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
     let role = |operation: &Operation| match *operation {
         Operation::Enqueue(value) => Role::Put(value),
         Operation::Dequeue(value) => Role::Take(value),
         Operation::Peek(value) => Role::Look(value),
     };
-    container::decide(intervals, role, order)
+    container::decide(intervals, role, order, guard)
 }
 
-fn order(contents: &Contents) -> Result<Vec<u32>, Blame> {
+fn order(contents: &Contents, guard: &mut Guard<'_>) -> Result<Vec<u32>, Fault> {
     let moments = contents.moments_empty()?;
     let mut arrangement = Arrangement {
         contents,
@@ -66,7 +75,7 @@ fn order(contents: &Contents) -> Result<Vec<u32>, Blame> {
     let mut since = 0;
     moments.push(&[]);
     for (moment, values) in moments.into_iter().zip(parts) {
-        arrangement.arrange(&values, since, moment.is_empty())?;
+        arrangement.arrange(&values, since, moment.is_empty(), guard)?;
         for &(place, operation) in moment {
             arrangement.order.push(operation);
             since = place;
@@ -163,9 +172,15 @@ impl Arrangement<'_> {
     /// Enqueues take the order of the values, and so do the other operations;
     /// each happens as early as it can. What must come first then began no
     /// later than this can end, or two values would have to precede each other.
-    fn arrange(&mut self, part: &[usize], since: Place, is_last: bool) -> Result<(), Blame> {
+    fn arrange(
+        &mut self,
+        part: &[usize],
+        since: Place,
+        is_last: bool,
+        guard: &mut Guard<'_>,
+    ) -> Result<(), Fault> {
         let contents = self.contents;
-        let values = self.values(part)?;
+        let values = self.values(part, guard)?;
         // What may stay does, if nothing that comes to the front is behind it.
         let behind = values.iter().rposition(|&value| {
             let held = &contents.held[value];
@@ -212,7 +227,7 @@ impl Arrangement<'_> {
     }
 
     /// The values in the order in which they pass through the queue.
-    fn values(&self, part: &[usize]) -> Result<Vec<usize>, Blame> {
+    fn values(&self, part: &[usize], guard: &mut Guard<'_>) -> Result<Vec<usize>, Fault> {
         let held = |value: usize| &self.contents.held[part[value]];
         let put = |value: &usize| Span {
             from: self.contents.held[*value].put_from,
@@ -231,6 +246,7 @@ impl Arrangement<'_> {
         let mut done = vec![false; part.len()];
         let mut order = Vec::with_capacity(part.len());
         while order.len() < part.len() {
+            go_on(guard, BYTES * self.contents.held.len())?;
             for side in &mut sides {
                 side.advance(&done, |value| {
                     minimal_in[value] += 1;
@@ -245,7 +261,7 @@ impl Arrangement<'_> {
             let Some(value) = ready.pop().or_else(blocking) else {
                 // The first to be put is not the first to be taken.
                 let both = sides.iter().filter_map(|side| side.first_to_end(&done));
-                return Err(self.blame(both.map(|value| part[value])));
+                return Err(self.blame(both.map(|value| part[value])).into());
             };
             done[value] = true;
             order.push(part[value]);

@@ -21,7 +21,8 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use super::{Decided, Interval, NONE, ends};
+use super::{Decided, Interval, NONE, ends, go_on};
+use crate::linearizability::guard::Guard;
 
 /// What is done to a set, which is empty at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,10 +89,21 @@ impl Operation {
     }
 }
 
+/// So many bytes are held of each operation, about.
+const BYTES: usize = 100;
+
 /// Decides a history of one set, in O(n log n).
 ///
 /// None if a completed add or remove did not say whether it did something.
 pub fn decide(intervals: &[Interval<Operation>]) -> Option<Decided> {
+    decide_within(intervals, &mut Guard::none())
+}
+
+/// The same as long as `guard` allows it.
+pub(crate) fn decide_within(
+    intervals: &[Interval<Operation>],
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
     let mut sweep = Sweep {
         intervals,
         elements: Vec::new(),
@@ -102,6 +114,7 @@ pub fn decide(intervals: &[Interval<Operation>]) -> Option<Decided> {
     let mut element_of = Vec::with_capacity(intervals.len());
     let mut roles = Vec::with_capacity(intervals.len());
     for interval in intervals {
+        go_on(guard, BYTES * intervals.len()).ok()?;
         let count = places.len();
         let place = *places.entry(interval.operation.element()).or_insert(count);
         element_of.push(place);
@@ -112,6 +125,7 @@ pub fn decide(intervals: &[Interval<Operation>]) -> Option<Decided> {
     }
     sweep.elements.resize_with(places.len(), Element::default);
     for end in ends(intervals) {
+        go_on(guard, BYTES * intervals.len()).ok()?;
         let operation = end.operation as usize;
         let element = element_of[operation];
         match (end.completes, roles[operation]) {

@@ -15,10 +15,11 @@
 //! Mathur, "Efficient Decrease-and-Conquer Linearizability Monitoring", OOPSLA
 //! 2025.
 
-use super::container::{self, Blame, Contents, Held, Role};
+use super::container::{self, BYTES, Contents, Fault, Held, Role};
 use super::cover::{Stretch, chain};
 use super::trees::{Counts, Least};
-use super::{Decided, Interval, NEVER, Place};
+use super::{Decided, Interval, NEVER, Place, go_on};
+use crate::linearizability::guard::Guard;
 
 /// What is done to a stack, which is empty at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,14 +35,22 @@ pub enum Operation {
 /// None if a value is pushed twice, and for some histories with pops of unknown
 /// outcome.
 pub fn decide(intervals: &[Interval<Operation>]) -> Option<Decided> {
+    decide_within(intervals, &mut Guard::none())
+}
+
+/// The same as long as `guard` allows it.
+pub(crate) fn decide_within(
+    intervals: &[Interval<Operation>],
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
     let role = |operation: &Operation| match *operation {
         Operation::Push(value) => Role::Put(value),
         Operation::Pop(value) => Role::Take(value),
     };
-    container::decide(intervals, role, order)
+    container::decide(intervals, role, order, guard)
 }
 
-fn order(contents: &Contents) -> Result<Vec<u32>, Blame> {
+fn order(contents: &Contents, guard: &mut Guard<'_>) -> Result<Vec<u32>, Fault> {
     let moments = contents.moments_empty()?;
     let mut nest = Nest::new(&contents.held);
     // What is to be done, the next last.
@@ -57,6 +66,7 @@ fn order(contents: &Contents) -> Result<Vec<u32>, Blame> {
     tasks.reverse();
     let mut order = Vec::new();
     while let Some(task) = tasks.pop() {
+        go_on(guard, BYTES * contents.held.len())?;
         let (from, to) = match task {
             Task::Arrange(from, to) => (from, to),
             Task::Emit(operation) => {
@@ -77,7 +87,7 @@ fn order(contents: &Contents) -> Result<Vec<u32>, Blame> {
             tasks.extend(held.is_taken().then_some(Task::Emit(held.take)));
             tasks.push(Task::Arrange(from, last + 1));
         } else {
-            return Err(contents.blame(nest.blame(from, last)));
+            return Err(contents.blame(nest.blame(from, last)).into());
         }
     }
     Ok(order)

@@ -2,26 +2,33 @@
 
 use super::translation::{Translation, Word};
 use super::{Exchange, Monitored};
+use crate::linearizability::guard::Guard;
 use crate::monitors::counter::{self, Operation};
 use crate::monitors::{Decided, Interval};
 use crate::specification::counter::{CounterCall as Call, CounterReturn as Return};
 use crate::specification::{Counter, Specification};
 
 impl Monitored for Counter {
-    fn monitor(&self, calls: &[Interval<Exchange<'_, Self>>]) -> Option<Decided> {
+    fn monitor(
+        &self,
+        calls: &[Interval<Exchange<'_, Self>>],
+        guard: &mut Guard<'_>,
+    ) -> Option<Decided> {
         let initial = i64::try_from(self.initial()).ok()?;
-        let translation = Translation::new([], calls, |&(call, returned), completed| {
-            match (call, returned) {
-                (Call::Add { delta, .. }, None | Some(Return::Done)) => {
-                    Word::Is(Operation::Add(*delta))
+        let translation =
+            Translation::new([], calls, guard, |&(call, returned), completed| {
+                match (call, returned) {
+                    (Call::Add { delta, .. }, None | Some(Return::Done)) => {
+                        Word::Is(Operation::Add(*delta))
+                    }
+                    (Call::Read, Some(Return::Value(value))) => i64::try_from(*value)
+                        .map_or(Word::None, |seen| Word::Is(Operation::Read(seen))),
+                    (Call::Read, None) if !completed => Word::Nothing,
+                    (Call::Add { .. } | Call::Read, _) => Word::None,
                 }
-                (Call::Read, Some(Return::Value(value))) => {
-                    i64::try_from(*value).map_or(Word::None, |seen| Word::Is(Operation::Read(seen)))
-                }
-                (Call::Read, None) if !completed => Word::Nothing,
-                (Call::Add { .. } | Call::Read, _) => Word::None,
-            }
-        })?;
-        translation.decide(|intervals| counter::decide(intervals, initial))
+            })?;
+        translation.decide(guard, |intervals, guard| {
+            counter::decide_within(intervals, initial, guard)
+        })
     }
 }

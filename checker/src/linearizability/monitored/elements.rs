@@ -5,6 +5,7 @@ use tribunal_histories::Value;
 
 use super::translation::{Numbers, Translation, Word};
 use super::{Exchange, Monitored};
+use crate::linearizability::guard::Guard;
 use crate::monitors::{Decided, Interval, counter, set};
 use crate::specification::Specification;
 use crate::specification::elements::{
@@ -12,11 +13,15 @@ use crate::specification::elements::{
 };
 
 impl<K: Kind> Monitored for Elements<K> {
-    fn monitor(&self, calls: &[Interval<Exchange<'_, Self>>]) -> Option<Decided> {
+    fn monitor(
+        &self,
+        calls: &[Interval<Exchange<'_, Self>>],
+        guard: &mut Guard<'_>,
+    ) -> Option<Decided> {
         let initial = self.initial();
         match K::REPEATS {
-            false => as_set(&initial, calls),
-            true => as_counter(&initial, calls),
+            false => as_set(&initial, calls, guard),
+            true => as_counter(&initial, calls, guard),
         }
     }
 }
@@ -24,7 +29,7 @@ impl<K: Kind> Monitored for Elements<K> {
 /// What is asked and answered of elements, and when.
 type Asked<'a> = Interval<(&'a Call, Option<&'a Return>)>;
 
-fn as_set(initial: &[Value], calls: &[Asked<'_>]) -> Option<Decided> {
+fn as_set(initial: &[Value], calls: &[Asked<'_>], guard: &mut Guard<'_>) -> Option<Decided> {
     let mut numbers = Numbers::default();
     let inside: Vec<_> = initial
         .iter()
@@ -33,7 +38,7 @@ fn as_set(initial: &[Value], calls: &[Asked<'_>]) -> Option<Decided> {
             added: Some(true),
         })
         .collect();
-    let translation = Translation::new(inside, calls, |&(call, returned), completed| {
+    let translation = Translation::new(inside, calls, guard, |&(call, returned), completed| {
         let told = match returned {
             Some(Return::Whether(told)) => Some(*told),
             _ => None,
@@ -59,14 +64,14 @@ fn as_set(initial: &[Value], calls: &[Asked<'_>]) -> Option<Decided> {
             Call::Count(_) | Call::Read | Call::Size => Word::None,
         }
     })?;
-    translation.decide(set::decide)
+    translation.decide(guard, set::decide_within)
 }
 
 /// One element that is added, and counted.
-fn as_counter(initial: &[Value], calls: &[Asked<'_>]) -> Option<Decided> {
+fn as_counter(initial: &[Value], calls: &[Asked<'_>], guard: &mut Guard<'_>) -> Option<Decided> {
     let mut about = None;
     let mut is_same = |value| *about.get_or_insert(value) == value;
-    let translation = Translation::new([], calls, |&(call, returned), completed| {
+    let translation = Translation::new([], calls, guard, |&(call, returned), completed| {
         match (call, returned) {
             (Call::Add(value), None | Some(Return::Done | Return::Whether(true)))
                 if is_same(value) =>
@@ -84,5 +89,7 @@ fn as_counter(initial: &[Value], calls: &[Asked<'_>]) -> Option<Decided> {
         }
     })?;
     let there = initial.iter().filter(|it| Some(*it) == about).count();
-    translation.decide(|intervals| counter::decide(intervals, there as i64))
+    translation.decide(guard, |intervals, guard| {
+        counter::decide_within(intervals, there as i64, guard)
+    })
 }

@@ -6,6 +6,7 @@ use tribunal_histories::Value;
 
 use super::translation::{Translation, Word};
 use super::{Exchange, Monitored};
+use crate::linearizability::guard::Guard;
 use crate::monitors::priority_queue::{self, Operation};
 use crate::monitors::{Decided, Interval};
 use crate::specification::priority_queue::{
@@ -14,7 +15,11 @@ use crate::specification::priority_queue::{
 use crate::specification::{PriorityQueue, Specification};
 
 impl Monitored for PriorityQueue {
-    fn monitor(&self, calls: &[Interval<Exchange<'_, Self>>]) -> Option<Decided> {
+    fn monitor(
+        &self,
+        calls: &[Interval<Exchange<'_, Self>>],
+        guard: &mut Guard<'_>,
+    ) -> Option<Decided> {
         let polls = || {
             calls.iter().filter_map(|call| match call.operation.0 {
                 Call::Poll(first) => Some(*first),
@@ -34,13 +39,19 @@ impl Monitored for PriorityQueue {
         let mut all: Vec<&Value> = inserted.chain(&initial).collect();
         all.sort_unstable();
         all.dedup();
+        let ranked = size_of::<&Value>() + 2 * size_of::<(&Value, u32)>();
+        if !guard.holds(all.capacity() * ranked) {
+            return None;
+        }
         let ranks: FxHashMap<&Value, u32> = all.into_iter().zip(0..).collect();
         let inside: Vec<_> = initial
             .iter()
             .map(|value| Operation::Insert(ranks[value]))
             .collect();
-        let translation = Translation::new(inside, calls, |&(call, returned), completed| {
-            match (call, returned) {
+        let translation =
+            Translation::new(inside, calls, guard, |&(call, returned), completed| match (
+                call, returned,
+            ) {
                 (Call::Insert(value), _) => Word::Is(Operation::Insert(ranks[value])),
                 (Call::Poll(_), Some(Return::Found(found))) => {
                     Word::Is(Operation::Poll(found.as_ref().map(|value| ranks[value])))
@@ -48,12 +59,13 @@ impl Monitored for PriorityQueue {
                 (Call::Poll(_), None) if !completed => Word::Is(Operation::Poll(None)),
                 (Call::Peek(_), _) if !completed => Word::Nothing,
                 (Call::Poll(_) | Call::Peek(_), _) => Word::None,
-            }
-        })?;
+            })?;
         let first = match first {
             First::Largest => priority_queue::First::Largest,
             First::Smallest => priority_queue::First::Smallest,
         };
-        translation.decide(|intervals| priority_queue::decide(intervals, first))
+        translation.decide(guard, |intervals, guard| {
+            priority_queue::decide_within(intervals, first, guard)
+        })
     }
 }

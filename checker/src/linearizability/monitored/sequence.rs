@@ -3,6 +3,7 @@
 
 use super::translation::{Numbers, Translation, Word};
 use super::{Exchange, Monitored};
+use crate::linearizability::guard::Guard;
 use crate::monitors::queue::{self, Operation};
 use crate::monitors::{Decided, Interval, stack};
 use crate::specification::Specification;
@@ -13,7 +14,11 @@ use crate::specification::sequence::{
 impl<W: Words> Monitored for Sequence<W> {
     /// Elements are put in at one end and come out at one: if that is the same,
     /// it is a stack.
-    fn monitor(&self, calls: &[Interval<Exchange<'_, Self>>]) -> Option<Decided> {
+    fn monitor(
+        &self,
+        calls: &[Interval<Exchange<'_, Self>>],
+        guard: &mut Guard<'_>,
+    ) -> Option<Decided> {
         let mut ends = Ends::default();
         for call in calls {
             ends.see(call.operation.0)?;
@@ -28,8 +33,10 @@ impl<W: Words> Monitored for Sequence<W> {
         if ends.puts == Some(End::Front) {
             inside.reverse();
         }
-        let translation = Translation::new(inside, calls, |&(call, returned), completed| {
-            match (call, returned) {
+        let translation =
+            Translation::new(inside, calls, guard, |&(call, returned), completed| match (
+                call, returned,
+            ) {
                 (Call::Put(_, value), _) => Word::Is(Operation::Enqueue(numbers.number(value))),
                 (Call::Look(_), _) if !completed => Word::Nothing,
                 (Call::Take(_), None) if !completed => Word::Is(Operation::Dequeue(None)),
@@ -41,11 +48,10 @@ impl<W: Words> Monitored for Sequence<W> {
                         Call::Put(..) | Call::Take(_) => Operation::Dequeue(found),
                     })
                 }
-            }
-        })?;
+            })?;
         match ends.puts.unwrap_or(End::Back) == ends.comes_out.unwrap_or(End::Front) {
-            true => translation.decide(as_stack),
-            false => translation.decide(queue::decide),
+            true => translation.decide(guard, as_stack),
+            false => translation.decide(guard, queue::decide_within),
         }
     }
 }
@@ -69,7 +75,7 @@ impl Ends {
 }
 
 /// The same history of a stack; its monitor knows no peeks.
-fn as_stack(intervals: &[Interval<Operation>]) -> Option<Decided> {
+fn as_stack(intervals: &[Interval<Operation>], guard: &mut Guard<'_>) -> Option<Decided> {
     let on_stack = |interval: &Interval<Operation>| {
         Some(Interval {
             operation: match interval.operation {
@@ -81,6 +87,10 @@ fn as_stack(intervals: &[Interval<Operation>]) -> Option<Decided> {
             completed: interval.completed,
         })
     };
+    if !guard.holds(size_of_val(intervals)) {
+        return None;
+    }
     let intervals: Option<Vec<_>> = intervals.iter().map(on_stack).collect();
-    stack::decide(&intervals?)
+    let intervals = intervals?;
+    stack::decide_within(&intervals, guard)
 }

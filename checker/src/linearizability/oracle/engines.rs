@@ -75,7 +75,7 @@ impl Case {
     }
 
     fn zones(&self) -> Finding {
-        match zones::decide(&self.object, &self.calls) {
+        match zones::decide(&self.object, &self.calls, &mut Guard::none()) {
             Some(Zones::Refuted(_)) => Finding::Invalid,
             Some(Zones::Order(order)) => self.found(&order),
             None => Finding::Nothing,

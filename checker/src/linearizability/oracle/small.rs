@@ -1,5 +1,6 @@
 //! Random histories that brute force can judge.
 
+use super::super::guard::Guard;
 use super::super::object::Object;
 use super::super::zones;
 use super::brute_force::brute_force;
@@ -81,7 +82,7 @@ fn judge_distinct(random: &mut Random) -> bool {
     let calls = guessed_distinct(random, count, processes, cas);
     let register = Register { initial: 0 };
     let (object, numbered) = Object::of_calls(register, &calls);
-    let decided = zones::decide(&object, &numbered);
+    let decided = zones::decide(&object, &numbered, &mut Guard::none());
     assert!(decided.is_some(), "every value is written once: {calls:#?}");
     assert_judged_right(&register, &calls)
 }

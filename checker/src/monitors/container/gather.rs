@@ -2,27 +2,23 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Blame, Contents, Empty, Held, Look, Role};
-use crate::monitors::{Interval, NEVER, NONE};
-
-/// Why there are no contents.
-pub(super) enum Fault {
-    /// A value was put in twice.
-    NotDistinct,
-    Refuted(Blame),
-}
+use super::{BYTES, Blame, Contents, Empty, Fault, Held, Look, Role};
+use crate::linearizability::guard::Guard;
+use crate::monitors::{Interval, NEVER, NONE, go_on};
 
 impl Contents {
     /// # Errors
     ///
     /// A value was put in twice, or some operations have no order whatever else
-    /// happened.
+    /// happened, or a limit was met.
     pub(super) fn new<O>(
         intervals: &[Interval<O>],
         role: impl Fn(&O) -> Role,
+        guard: &mut Guard<'_>,
     ) -> Result<Self, Fault> {
         let mut gathered = Gathered::default();
         for (operation, interval) in (0..).zip(intervals) {
+            go_on(guard, BYTES * operation as usize)?;
             if let Role::Put(value) = role(&interval.operation) {
                 gathered.put(value, operation, interval)?;
             }
@@ -34,6 +30,7 @@ impl Contents {
             lost: Vec::new(),
         };
         for (operation, interval) in (0..).zip(intervals) {
+            go_on(guard, BYTES * intervals.len())?;
             let role = role(&interval.operation);
             match (role, interval.completed) {
                 (Role::Put(_), _) | (Role::Look(_), None) => {}
@@ -65,7 +62,7 @@ impl Contents {
         contents.looks.sort_unstable();
         contents.lost.sort_unstable();
         contents.held = gathered.held;
-        contents.narrow().map_err(Fault::Refuted)?;
+        contents.narrow()?;
         Ok(contents)
     }
 
