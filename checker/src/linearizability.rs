@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `dialect`, `kv` | from what a history records to calls of single objects |
 //! | `object` | one object's calls and states as numbers |
+//! | `extended` | what appends make of what a key holds |
 //! | `calls` | calls of one object that were made rather than recorded |
 //! | [`engine`] | the engines by name |
 //! | `judge` | which engines judge one object, and in which turns |
@@ -39,6 +40,7 @@ mod dialect;
 pub mod engine;
 mod evidence;
 mod explain;
+mod extended;
 mod frontier;
 mod furthest;
 pub(crate) mod guard;
@@ -64,6 +66,8 @@ pub mod witness;
 mod words;
 mod zones;
 
+#[cfg(test)]
+mod append_tests;
 #[cfg(test)]
 mod evidence_tests;
 #[cfg(test)]

@@ -112,6 +112,11 @@ impl Symbols {
         symbol
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// What there is of them now.
     pub(crate) fn known(&self) -> Known {
         Known {
@@ -175,6 +180,27 @@ impl Symbols {
     pub(crate) fn is_list(&self, symbol: Symbol) -> bool {
         let entry = &self.entries[symbol.0 as usize];
         matches!(entry, Entry::EmptyList | Entry::List { .. })
+    }
+
+    /// All lists but the empty one, each with what it is without its last element,
+    /// those that came last first; then the empty one, with nothing.
+    pub(crate) fn fronts(&self) -> impl Iterator<Item = (Symbol, Symbol)> {
+        let all = self.entries.iter().enumerate().rev();
+        let fronts = all.filter_map(|(number, entry)| match *entry {
+            Entry::List { front, .. } => Some((Symbol(number as u32), front)),
+            Entry::Plain(_) | Entry::EmptyList => None,
+        });
+        fronts.chain([(Symbol::EMPTY, Symbol::NULL)])
+    }
+
+    /// All texts.
+    pub(crate) fn texts(&self) -> Vec<(String, Symbol)> {
+        let all = (0..).zip(&self.entries);
+        let texts = all.filter_map(|(number, entry)| match entry {
+            Entry::Plain(Value::Text(text)) => Some((text.clone(), Symbol(number))),
+            _ => None,
+        });
+        texts.collect()
     }
 
     /// `state` with `last` added at its end; nothing if it has no end.

@@ -109,6 +109,8 @@ pub(crate) trait Seen: Send {
     /// The last moment at which a call may be possible in every state but `state`,
     /// so that leaving it is of use; 0 for none.
     fn avoided_until(&mut self, state: State) -> u32;
+    /// The same of any state.
+    fn any_avoided_until(&mut self) -> u32;
 }
 
 /// What the orders so far have come to.
@@ -677,6 +679,12 @@ impl<M: Mask> Frontier<M> {
             found.extend(self.placed(does, configuration, held, Some(M::of(slot))));
         }
         let extended = !self.open.totals.is_empty();
+        // What is avoided is not met where nothing is seen any more. A write can see
+        // to that itself, later; what extends the state cannot.
+        let (is_other_wanted, at) = (self.goals.other, self.at);
+        let any_avoided = self.seen.any_avoided_until() >= at;
+        let unseen_is_of_use =
+            |held: &Held| is_other_wanted || any_avoided && matches!(held.effect, Effect::Total);
         for slot in (self.open.writes & !configuration.placed & !bit).slots() {
             let held = self.open.calls[slot as usize];
             let wanted = match held.effect {
@@ -690,8 +698,9 @@ impl<M: Mask> Frontier<M> {
             }
             let next = self.placed(does, configuration, held, Some(M::of(slot)));
             // What nobody sees can wait for its own completion.
-            let is_seen = |it: &Configuration<M>| self.goals.other || it.seen_until >= self.at;
-            found.extend(next.filter(is_seen));
+            let is_unseen_of_use = unseen_is_of_use(&held);
+            let is_of_use = |it: &Configuration<M>| is_unseen_of_use || it.seen_until >= self.at;
+            found.extend(next.filter(is_of_use));
         }
         if self.goals.any || self.goals.other {
             // Writes of what nobody can tell any more are as good as each other.
@@ -705,7 +714,11 @@ impl<M: Mask> Frontier<M> {
                 }
                 let next = self.used(does, configuration, kind);
                 has_untold |= is_untold && next.is_some();
-                found.extend(next);
+                // An append that leads to nothing that is seen need not have been.
+                let is_unseen_of_use = held.effect != Effect::Total || unseen_is_of_use(&held);
+                let is_of_use =
+                    |it: &Configuration<M>| is_unseen_of_use || it.seen_until >= self.at;
+                found.extend(next.filter(is_of_use));
             }
         } else if !self.unknown.list.is_empty() {
             for place in 0..self.goals.states.len() {
@@ -806,10 +819,14 @@ fn is_over<M: Mask>(
     }
     match completing.effect {
         Effect::Replace(_) => {
-            let mut is_avoided = |state| seen.avoided_until(state) > at;
             let owing = (open.reads | open.writes | open.others) & !configuration.done;
+            let any_avoided = seen.any_avoided_until() > at;
+            let mut is_avoided = |state| seen.avoided_until(state) > at;
             let leads_there = |slot: u32| {
                 let effect = open.calls[slot as usize].effect;
+                if effect == Effect::Total && any_avoided {
+                    return true;
+                }
                 let about = [effect.needs(), effect.leaves()];
                 about.into_iter().flatten().any(&mut is_avoided)
             };

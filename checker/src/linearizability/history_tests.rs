@@ -48,7 +48,7 @@ fn judge(history: &History, spec: Spec) -> Report {
 }
 
 /// Whether every key has an order, by trying all.
-fn brute_force(history: &History) -> bool {
+pub(super) fn brute_force(history: &History) -> bool {
     let operations = history.operations().expect("a whole history");
     let keys: HashSet<_> = operations.iter().map(|operation| &operation.key).collect();
     keys.into_iter().all(|key| {
@@ -117,6 +117,10 @@ fn after(header: &Header, operation: &Operation, state: &Value) -> Option<Value>
         ("write" | "put", _) => Some(or_initial(argument)),
         ("delete", _) => Some(or_initial(&Value::Null)),
         ("append", _) => match state {
+            Value::Null if matches!(argument, Value::Text(_)) => Some(argument.clone()),
+            Value::Text(front) if let Value::Text(back) = argument => {
+                Some(Value::Text(format!("{front}{back}")))
+            }
             Value::Null => Some(Value::List(vec![or_initial(argument)])),
             Value::List(values) => {
                 let more = values.iter().cloned().chain([or_initial(argument)]);

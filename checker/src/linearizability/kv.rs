@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
+use super::extended::Extended;
 use super::object::{Again, Class, Does, Numbers, Object, State, Steps};
 use crate::bytes;
 use crate::specification::{Effect, Kv, KvCall, RegisterCall, RegisterReturn, Specification};
@@ -36,6 +37,8 @@ struct KvSteps {
     asked: Vec<Asked>,
     /// Whether there is an append among them.
     appends: bool,
+    /// Which values others begin.
+    extended: Extended,
     /// How many bytes the symbols took before any step.
     named: Known,
 }
@@ -50,6 +53,7 @@ impl KvNaming {
                 kv: Kv::new(initial, symbols),
                 asked: Vec::new(),
                 appends: false,
+                extended: Extended::Unknown,
                 named: Known::default(),
             },
             classes: Vec::new(),
@@ -164,12 +168,33 @@ impl KvNaming {
                     class.effect = Effect::Total;
                 }
             }
+            self.steps.extended = self.extended();
         }
         self.steps.named = self.steps.kv.symbols().known();
         Object {
             initial: self.initial().number(),
             classes: self.classes,
             steps: Box::new(self.steps),
+        }
+    }
+
+    /// Which values others begin, if no append can be refused.
+    fn extended(&mut self) -> Extended {
+        let (mut written, mut appended) = (vec![self.initial()], Vec::new());
+        for (call, _) in &self.steps.asked {
+            match *call {
+                KvCall::Register(RegisterCall::Write(to) | RegisterCall::Cas { to, .. }) => {
+                    written.push(to);
+                }
+                KvCall::Register(RegisterCall::Read) => {}
+                KvCall::Append(last) => appended.push(last),
+            }
+        }
+        let symbols = self.steps.kv.symbols_mut();
+        match appended.first().map(|&last| symbols.is_text(last)) {
+            None => Extended::Unknown,
+            Some(true) => Extended::texts(symbols, &written, &appended),
+            Some(false) => Extended::Lists,
         }
     }
 
@@ -225,6 +250,12 @@ impl Steps for KvSteps {
     /// It differs from every symbol, and only an append asks for more.
     fn knows_elsewhere(&self) -> bool {
         !self.appends
+    }
+
+    fn spread(&self, lasts: &mut Vec<u32>) -> bool {
+        let symbols = self.kv.symbols();
+        lasts.resize(lasts.len().max(symbols.len()), 0);
+        self.extended.spread(&symbols, lasts)
     }
 
     fn bytes(&self) -> usize {

@@ -104,6 +104,13 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = (calls, guard);
         None
     }
+    /// What `lasts` says of states, the last moment at which each is seen, is to hold
+    /// for those as well from which calls that are possible everywhere lead to
+    /// them. Whether it does: it does not where these are not known.
+    fn spread(&self, lasts: &mut Vec<u32>) -> bool {
+        let _ = lasts;
+        false
+    }
     /// Whether [`ELSEWHERE`] can be stepped from.
     fn knows_elsewhere(&self) -> bool {
         false

@@ -429,6 +429,10 @@ impl Seen for SeenForEver {
     fn avoided_until(&mut self, _state: State) -> u32 {
         u32::MAX
     }
+
+    fn any_avoided_until(&mut self) -> u32 {
+        u32::MAX
+    }
 }
 
 #[cfg(test)]

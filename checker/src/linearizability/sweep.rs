@@ -167,4 +167,8 @@ impl Seen for SeenLater {
     fn avoided_until(&mut self, state: State) -> u32 {
         self.0.avoided_until(state)
     }
+
+    fn any_avoided_until(&mut self) -> u32 {
+        self.0.any_avoided_until
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Timeline {
     seen_until: Vec<u32>,
     /// By state, up to which moment a call avoids it.
     avoided_until: Vec<u32>,
+    /// Up to which moment a call avoids any state.
+    pub(crate) any_avoided_until: u32,
     /// Up to which moment any state can still matter.
     any_seen_until: u32,
     /// The first completion that no order can account for, because nothing
@@ -69,6 +71,7 @@ impl Timeline {
             unknown: Unknown::default(),
             seen_until: Vec::new(),
             avoided_until: Vec::new(),
+            any_avoided_until: 0,
             any_seen_until: 0,
             wall: None,
         };
@@ -205,6 +208,8 @@ impl Timeline {
     }
 
     fn note_what_is_seen(&mut self, object: &Object) {
+        // Until when what calls that are possible everywhere make of a state may be.
+        let mut extended_until = 0;
         for (number, call) in self.calls.iter().enumerate() {
             let effect = object.effect(call.class);
             let until = match call.is_unknown() {
@@ -214,12 +219,19 @@ impl Timeline {
             };
             if let Effect::Avoid(state) = effect {
                 prolong(&mut self.avoided_until, state, until);
+                self.any_avoided_until = self.any_avoided_until.max(until);
             }
             match effect.sees() {
                 Sees::One(state) => prolong(&mut self.seen_until, state, until),
+                Sees::Any if effect == Effect::Total => {
+                    extended_until = extended_until.max(until);
+                }
                 Sees::Any => self.any_seen_until = self.any_seen_until.max(until),
                 Sees::None => {}
             }
+        }
+        if extended_until > 0 && !object.steps.spread(&mut self.seen_until) {
+            self.any_seen_until = self.any_seen_until.max(extended_until);
         }
     }
 }

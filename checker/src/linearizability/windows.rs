@@ -278,6 +278,10 @@ impl Seen for SeenInWindow {
     fn avoided_until(&mut self, state: State) -> u32 {
         self.timeline.avoided_until(state)
     }
+
+    fn any_avoided_until(&mut self) -> u32 {
+        self.timeline.any_avoided_until
+    }
 }
 
 /// The states that it makes a difference to start in: those that a call sees,

@@ -1,0 +1,210 @@
+//! Keys to which lists' elements and texts are appended, against brute force:
+//! what is appended can be told apart in several ways or in none.
+
+use tribunal_histories::{Event, FailedCas, Header, History, Kind, Process, Value};
+
+use super::history_tests::brute_force;
+use super::{Engine, Limits, Options, check};
+use crate::monitors::simulation::Random;
+use crate::spec::Spec;
+use crate::verdict::Verdict;
+
+/// So many histories; `ORACLE_HISTORIES=1000000 cargo test append_tests` tries more.
+const HISTORIES: u64 = 30_000;
+
+/// What a key can hold, and what is appended to it.
+struct Words {
+    written: Vec<Value>,
+    appended: Vec<Value>,
+}
+
+impl Words {
+    fn texts(of: [&str; 3], appended: [&str; 3]) -> Self {
+        Words {
+            written: of.map(Value::from).to_vec(),
+            appended: appended.map(Value::from).to_vec(),
+        }
+    }
+
+    fn lists() -> Self {
+        let list = |values: &[i64]| Value::List(values.iter().map(|&it| it.into()).collect());
+        Words {
+            written: vec![list(&[]), list(&[0]), list(&[1, 0])],
+            appended: vec![0.into(), 1.into(), 2.into()],
+        }
+    }
+
+    /// One of some that tell more or less of what was appended.
+    fn any(random: &mut Random) -> Self {
+        match random.below(4) {
+            0 => Words::texts(["", "a", "ab"], ["a", "b", "ab"]),
+            1 => Words::texts(["x", "xy", "ä"], ["1", "ö", "22"]),
+            2 => Words::texts(["", "aa", "a"], ["a", "aa", "aaa"]),
+            _ => Words::lists(),
+        }
+    }
+}
+
+fn one_of<'a>(random: &mut Random, of: &'a [Value]) -> &'a Value {
+    &of[random.below(of.len() as u64) as usize]
+}
+
+/// What appending leaves; none if that cannot be.
+fn appended(state: &Value, last: &Value) -> Option<Value> {
+    Some(match (state, last) {
+        (Value::Null, Value::Text(_)) => last.clone(),
+        (Value::Null, _) => Value::List(vec![last.clone()]),
+        (Value::Text(front), Value::Text(back)) => Value::Text(format!("{front}{back}")),
+        (Value::List(front), _) => Value::List([front.as_slice(), &[last.clone()]].concat()),
+        _ => return None,
+    })
+}
+
+struct Client {
+    process: u64,
+    /// What was asked, and what was answered once it took effect.
+    open: Option<(&'static str, Value, Option<(Kind, Value)>)>,
+}
+
+/// A history of one key in which some answers are wrong.
+fn any_history(random: &mut Random) -> History {
+    let words = Words::any(random);
+    let mut header = Header::new("kv");
+    if random.one_in(3) {
+        header.initial = one_of(random, &words.written).clone();
+    }
+    if random.one_in(2) {
+        header.failed_cas = FailedCas::Observed;
+    }
+    let clients = 1 + random.below(4);
+    let mut doing: Vec<Client> = (0..clients)
+        .map(|process| Client {
+            process,
+            open: None,
+        })
+        .collect();
+    let operations = 2 + random.below(7);
+    let wrong_one_in = 1 + random.below(5);
+    let asks_cas = random.one_in(3);
+    let mut state = header.initial.clone();
+    let mut past = vec![state.clone()];
+    let mut events: Vec<Event> = Vec::new();
+    let mut begun = 0;
+    while begun < operations || doing.iter().any(|client| client.open.is_some()) {
+        let client = &mut doing[random.below(clients) as usize];
+        let mut record = |process, kind, f: &str, value: &Value| {
+            events.push(Event {
+                index: events.len() as u64,
+                time: 0,
+                process: Process::Client(process),
+                kind,
+                f: f.to_owned(),
+                key: None,
+                value: value.clone(),
+                error: None,
+                node: None,
+                fault: None,
+            });
+        };
+        match client.open.take() {
+            None if begun == operations => {}
+            None => {
+                begun += 1;
+                let (f, argument) = match random.below(8) {
+                    0 => ("put", one_of(random, &words.written).clone()),
+                    1 if asks_cas => {
+                        let from = match random.one_in(2) {
+                            true => state.clone(),
+                            false => one_of(random, &past).clone(),
+                        };
+                        let to = one_of(random, &words.written).clone();
+                        ("cas", Value::List(vec![from, to]))
+                    }
+                    1..5 => ("append", one_of(random, &words.appended).clone()),
+                    _ => ("get", Value::Null),
+                };
+                record(client.process, Kind::Invoke, f, &argument);
+                client.open = Some((f, argument, None));
+            }
+            Some((f, argument, None)) => {
+                let is_wrong = random.one_in(wrong_one_in);
+                let said = match (f, &argument) {
+                    ("put", _) => {
+                        state = argument.clone();
+                        (Kind::Ok, argument.clone())
+                    }
+                    ("append", _) => {
+                        state = appended(&state, &argument).expect("all of one kind");
+                        (Kind::Ok, argument.clone())
+                    }
+                    ("cas", Value::List(pair)) => match (pair[0] == state) != is_wrong {
+                        true => {
+                            state = pair[1].clone();
+                            (Kind::Ok, argument.clone())
+                        }
+                        false => (Kind::Fail, argument.clone()),
+                    },
+                    _ if is_wrong && random.one_in(2) => {
+                        let last = one_of(random, &words.appended);
+                        let more = appended(one_of(random, &past), last);
+                        (Kind::Ok, more.expect("all of one kind"))
+                    }
+                    _ if is_wrong => (Kind::Ok, one_of(random, &past).clone()),
+                    _ => (Kind::Ok, state.clone()),
+                };
+                past.push(state.clone());
+                client.open = Some((f, argument, Some(said)));
+            }
+            Some((f, _, Some((kind, value)))) => match random.one_in(6) {
+                true => {
+                    record(client.process, Kind::Info, f, &Value::Null);
+                    client.process += clients;
+                }
+                false => record(client.process, kind, f, &value),
+            },
+        }
+    }
+    History::new(header, events)
+}
+
+#[test]
+fn keys_that_are_appended_to_are_judged_as_by_brute_force() {
+    let asked = std::env::var("ORACLE_HISTORIES").ok();
+    let histories = asked.and_then(|text| text.parse().ok());
+    let histories = histories.unwrap_or(HISTORIES);
+    let mut valid = 0;
+    for seed in 0..histories {
+        let history = any_history(&mut Random(seed + 1));
+        let expected = brute_force(&history);
+        valid += u64::from(expected);
+        for engine in [
+            None,
+            Some(Engine::Frontier),
+            Some(Engine::DepthFirst),
+            Some(Engine::Relaxation),
+            Some(Engine::Beam),
+        ] {
+            let options = Options {
+                engine,
+                limits: Limits {
+                    threads: 1,
+                    ..Limits::default()
+                },
+                ..Options::new(Spec::Kv)
+            };
+            let verdict = check(&history, &options).expect("a history").verdict;
+            let says = match verdict {
+                Verdict::Valid => Some(true),
+                Verdict::Invalid(_) => Some(false),
+                Verdict::Unknown(_) => None,
+            };
+            let may_not_know = matches!(engine, Some(Engine::Relaxation | Engine::Beam));
+            assert!(
+                says == Some(expected) || says.is_none() && may_not_know,
+                "seed {seed}: {engine:?} says {says:?}, not {expected}: {verdict:?}\n{history:#?}"
+            );
+        }
+    }
+    let share = histories / 4..histories * 3 / 4;
+    assert!(share.contains(&valid), "{valid} of {histories} are valid");
+}
