@@ -15,14 +15,16 @@
 //! optional at once; calls of unknown outcome are counted; a write that owes
 //! nothing is placed only where a call waits for its value or, at its completion,
 //! where a state is avoided later that the object holds or that an open call leads
-//! to: nothing else could need it. And two that only a
-//! set of configurations allows:
+//! to: nothing else could need it. An append after which no call sees the state, or
+//! what it can become, is placed only at its completion: until another write nothing
+//! can be seen then, so that it can as well come later; unless a state is avoided
+//! later, which is not met there. And two that only a set of configurations allows:
 //!
 //! - One configuration dominates another if whatever can follow the other can
 //!   follow it as well: the same state and the same cas placed, no read less
 //!   placed, every write whose standing differs optional, no more calls of
 //!   unknown outcome used.
-//! - States that no call can see any more are one.
+//! - States of which no call can see any more what they are or become are one.
 
 mod renumber;
 
