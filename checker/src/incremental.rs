@@ -6,7 +6,7 @@
 //!
 //! | the operation that completes | is then |
 //! |---|---|
-//! | stands in the order, since something that had to be explained needed its effect | right where it stands, if with its answer all others behind it still are |
+//! | stands in the order, since something that had to be explained needed its effect | right where it stands, if with its answer all others behind it still are; else it is taken out |
 //! | stands nowhere | put at the end; or there, behind one other open operation, whose effect comes just in time; or further ahead, where it overlaps |
 //! | fits nowhere | searched for: [`crate::small`] looks for another order of all operations |
 //!
@@ -92,7 +92,9 @@ impl<S: Specification> Incremental<S> {
         assert!(index < OPERATIONS_MAX, "there are {OPERATIONS_MAX} at most");
         if self.failed >> index & 1 == 1 {
             self.failed &= !(1 << index);
-            return self.open_again();
+            // With what may have taken effect after all there may be an order.
+            self.order = self.order.or_else(|| self.searched());
+            return;
         }
         assert!(!self.knows(index), "operation {index} is invoked twice");
         if self.operations.len() <= index {
@@ -114,13 +116,15 @@ impl<S: Specification> Incremental<S> {
         self.assert_open(index);
         self.operation_mut(index).returned = Some(returned);
         self.completed |= 1 << index;
-        let order = self.order.take();
-        let kept = order.and_then(|order| match order.places().any(|placed| placed == index) {
-            true => self.is_right(&order).then_some(order),
-            false => self.with(&order, index),
-        });
-        self.order = kept.or_else(|| self.searched());
-        self.is_linearizable()
+        self.change(|judge, mut order| {
+            if order.places().any(|placed| placed == index) {
+                if judge.is_right(&order) {
+                    return Some(order);
+                }
+                order.remove(index);
+            }
+            judge.with(&order, index)
+        })
     }
 
     /// An operation has failed: it never took effect, and is left out. Says
@@ -132,18 +136,20 @@ impl<S: Specification> Incremental<S> {
     pub fn fail(&mut self, index: usize) -> bool {
         self.assert_open(index);
         self.failed |= 1 << index;
-        let order = self.order.take();
-        let kept = order.and_then(|mut order| {
+        self.change(|judge, mut order| {
             let stood = order.remove(index);
-            (!stood || self.is_right(&order)).then_some(order)
-        });
-        self.order = kept.or_else(|| self.searched());
-        self.is_linearizable()
+            (!stood || judge.is_right(&order)).then_some(order)
+        })
     }
 
-    /// What is open explains more than what failed: there may be an order again.
-    fn open_again(&mut self) {
-        self.order = self.order.take().or_else(|| self.searched());
+    /// Makes do with the order as `adapt` changes it, or searches for another one.
+    /// So it does where there was none: of a call that does more with its answer
+    /// than without, as an acquire of [`crate::specification::Lease`] may, an answer
+    /// can explain what nothing explained.
+    fn change(&mut self, adapt: impl FnOnce(&Self, Placed) -> Option<Placed>) -> bool {
+        let adapted = self.order.and_then(|order| adapt(self, order));
+        self.order = adapted.or_else(|| self.searched());
+        self.is_linearizable()
     }
 
     fn assert_open(&self, index: usize) {
@@ -242,7 +248,7 @@ impl<S: Specification> Incremental<S> {
         for index in bits(all) {
             search.before[index] = self.operation(index).before;
         }
-        search.find()
+        search.finds_order().then_some(search.order)
     }
 }
 

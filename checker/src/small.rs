@@ -48,7 +48,7 @@ pub fn is_linearizable_small<S: Specification>(
             search.before[other] |= u64::from(completed < later.invoked) << place;
         }
     }
-    search.find().is_some()
+    search.finds_order()
 }
 
 /// The search for an order of a few operations.
@@ -68,7 +68,7 @@ pub(crate) struct Search<'a, S: Specification, F> {
     /// From where no order is left: what was placed, and the state it led to.
     refuted: FxHashSet<(u64, S::State)>,
     /// What was placed, in order.
-    order: Placed,
+    pub(crate) order: Placed,
 }
 
 impl<'a, S: Specification, F> Search<'a, S, F>
@@ -97,10 +97,9 @@ where
         search
     }
 
-    /// An order, if there is one.
-    pub(crate) fn find(mut self) -> Option<Placed> {
-        let initial = self.specification.initial();
-        self.explains_rest(0, initial).then_some(self.order)
+    /// Whether there is an order, which `order` is then.
+    pub(crate) fn finds_order(&mut self) -> bool {
+        self.explains_rest(0, self.specification.initial())
     }
 
     /// Whether the operations that are not in `placed` can follow `state`.
