@@ -6,7 +6,8 @@
 //! | [`linearizability`] | whether a recorded history has an order, and the witness if not |
 //! | [`local_reads`] | reads of one node, which name the position that they reflect |
 //! | [`monitors`] | containers, counters and logs that are decided by sorting |
-//! | [`small`] | the same of a dozen operations, for model checkers |
+//! | [`small`] | whether a dozen operations have an order, for model checkers |
+//! | [`incremental`] | the same, event by event |
 //! | [`specification`] | what an object does when used by one client at a time |
 //! | [`spec`] | the specifications of recorded histories by name |
 //! | [`symbols`] | values as small numbers |
@@ -18,6 +19,7 @@
 //! any protocol.
 
 mod bytes;
+pub mod incremental;
 pub mod linearizability;
 pub mod local_reads;
 pub mod monitors;
@@ -29,6 +31,7 @@ pub mod transactions;
 pub mod verdict;
 pub mod weaker;
 
+pub use incremental::Incremental;
 pub use linearizability::online::{Judged, Online, Violation};
 pub use linearizability::{Engine, Limits, Options, Order, Prepared, Report, check, check_calls};
 pub use small::is_linearizable_small;

@@ -13,7 +13,7 @@ use crate::linearizability::{Limits, Order, check_calls};
 use crate::specification::{Specification, TimedCallOf};
 
 /// Up to so many operations are small.
-const OPERATIONS_MAX: usize = 64;
+pub(crate) const OPERATIONS_MAX: usize = 64;
 
 /// Whether the operations, all on one object, can be put in an order that
 /// `specification` allows and in which none stands before another that had
@@ -35,46 +35,71 @@ pub fn is_linearizable_small<S: Specification>(
             Order::Unknown(limit) => panic!("nothing limits it: {limit}"),
         };
     }
-    let mut search = Search {
-        specification,
-        operations,
-        before: [0; OPERATIONS_MAX],
-        required: 0,
-        read_only: 0,
-        refuted: FxHashSet::default(),
-    };
-    search.prepare();
-    search.explains_rest(0, specification.initial())
+    let all = first(operations.len());
+    let mut search = Search::new(specification, all, |place| {
+        let operation = &operations[place];
+        (&operation.call, operation.returned())
+    });
+    for (place, operation) in operations.iter().enumerate() {
+        let Some((completed, _)) = operation.completed else {
+            continue;
+        };
+        for (other, later) in operations.iter().enumerate() {
+            search.before[other] |= u64::from(completed < later.invoked) << place;
+        }
+    }
+    search.finds_order()
 }
 
-struct Search<'a, S: Specification> {
+/// The search for an order of a few operations.
+pub(crate) struct Search<'a, S: Specification, F> {
     specification: &'a S,
-    operations: &'a [TimedCallOf<S>],
-    /// By operation, the set of those that must stand before it.
-    before: [u64; OPERATIONS_MAX],
+    /// What was asked and answered, by the operation's place.
+    asked: F,
+    /// By operation, the set of those that must stand before it. Nothing, until it
+    /// is given.
+    pub(crate) before: [u64; OPERATIONS_MAX],
+    /// The operations that may be placed.
+    all: u64,
     /// The operations that must be placed.
     required: u64,
     /// The operations that change no state.
     read_only: u64,
     /// From where no order is left: what was placed, and the state it led to.
     refuted: FxHashSet<(u64, S::State)>,
+    /// What was placed, in order.
+    pub(crate) order: Placed,
 }
 
-impl<S: Specification> Search<'_, S> {
-    fn prepare(&mut self) {
-        for (place, operation) in self.operations.iter().enumerate() {
-            let effect = self
-                .specification
-                .effect(&operation.call, operation.returned());
-            self.read_only |= u64::from(effect.is_read_only()) << place;
-            let Some((completed, _)) = operation.completed else {
-                continue;
-            };
-            self.required |= 1 << place;
-            for (other, later) in self.operations.iter().enumerate() {
-                self.before[other] |= u64::from(completed < later.invoked) << place;
-            }
+impl<'a, S: Specification, F> Search<'a, S, F>
+where
+    F: Fn(usize) -> (&'a S::Call, Option<&'a S::Return>),
+{
+    /// A search among the operations in the places that are set in `all`; those
+    /// that were answered must be placed.
+    pub(crate) fn new(specification: &'a S, all: u64, asked: F) -> Self {
+        let mut search = Search {
+            specification,
+            before: [0; OPERATIONS_MAX],
+            all,
+            required: 0,
+            read_only: 0,
+            refuted: FxHashSet::default(),
+            order: Placed::default(),
+            asked,
+        };
+        for place in bits(all) {
+            let (call, returned) = (search.asked)(place);
+            let effect = specification.effect(call, returned);
+            search.read_only |= u64::from(effect.is_read_only()) << place;
+            search.required |= u64::from(returned.is_some()) << place;
         }
+        search
+    }
+
+    /// Whether there is an order, which `order` is then.
+    pub(crate) fn finds_order(&mut self) -> bool {
+        self.explains_rest(0, self.specification.initial())
     }
 
     /// Whether the operations that are not in `placed` can follow `state`.
@@ -86,8 +111,8 @@ impl<S: Specification> Search<'_, S> {
         if !self.refuted.is_empty() && self.refuted.contains(&(placed, state.clone())) {
             return false;
         }
-        let all = u64::MAX >> (OPERATIONS_MAX - self.operations.len());
-        for place in bits(all & !self.read_only & !placed) {
+        let length = self.order.length;
+        for place in bits(self.all & !self.read_only & !placed) {
             if !self.may_be_next(place, placed) {
                 continue;
             }
@@ -95,9 +120,14 @@ impl<S: Specification> Search<'_, S> {
                 continue;
             };
             let idle = self.required >> place & 1 == 0 && next == state;
-            if !idle && self.explains_rest(placed | 1 << place, next) {
+            if idle {
+                continue;
+            }
+            self.order.push(place);
+            if self.explains_rest(placed | 1 << place, next) {
                 return true;
             }
+            self.order.length = length;
         }
         self.refuted.insert((placed, state));
         false
@@ -105,12 +135,13 @@ impl<S: Specification> Search<'_, S> {
 
     /// What changes nothing and is possible now can only be in the way later:
     /// it is placed for good.
-    fn place_reads(&self, mut placed: u64, state: &S::State) -> u64 {
+    fn place_reads(&mut self, mut placed: u64, state: &S::State) -> u64 {
         loop {
             let before = placed;
             for place in bits(self.read_only & self.required & !placed) {
                 if self.may_be_next(place, placed) && self.step(place, state).is_some() {
                     placed |= 1 << place;
+                    self.order.push(place);
                 }
             }
             if placed == before {
@@ -124,10 +155,63 @@ impl<S: Specification> Search<'_, S> {
     }
 
     fn step(&self, place: usize, state: &S::State) -> Option<S::State> {
-        let operation = &self.operations[place];
-        self.specification
-            .step(state, &operation.call, operation.returned())
+        let (call, returned) = (self.asked)(place);
+        self.specification.step(state, call, returned)
     }
+}
+
+/// Operations in the order in which they take effect, by their places.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed {
+    places: [u8; OPERATIONS_MAX],
+    length: u8,
+}
+
+impl Default for Placed {
+    fn default() -> Self {
+        Placed {
+            places: [0; OPERATIONS_MAX],
+            length: 0,
+        }
+    }
+}
+
+impl Placed {
+    /// One more, behind all others.
+    pub(crate) fn push(&mut self, place: usize) {
+        self.places[usize::from(self.length)] = place as u8;
+        self.length += 1;
+    }
+
+    /// One more, so that so many stand before it.
+    pub(crate) fn insert(&mut self, at: usize, place: usize) {
+        let length = usize::from(self.length);
+        self.places.copy_within(at..length, at + 1);
+        self.places[at] = place as u8;
+        self.length += 1;
+    }
+
+    /// All but this one. Says whether it was there.
+    pub(crate) fn remove(&mut self, place: usize) -> bool {
+        let Some(at) = self.places().position(|other| other == place) else {
+            return false;
+        };
+        self.places
+            .copy_within(at + 1..usize::from(self.length), at);
+        self.length -= 1;
+        true
+    }
+
+    /// All of them, in order.
+    pub(crate) fn places(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+        let placed = &self.places[..usize::from(self.length)];
+        placed.iter().map(|place| usize::from(*place))
+    }
+}
+
+/// The set of the first places.
+fn first(count: usize) -> u64 {
+    u64::MAX.checked_shr(64 - count as u32).unwrap_or(0)
 }
 
 /// The places of the bits that are set, from the lowest.

@@ -10,6 +10,7 @@ use crate::memo::Left;
 use crate::model::Model;
 use crate::network::Network;
 use crate::node::{Node, Stimulus};
+use crate::object::Object;
 use crate::system::ModelSystem;
 
 impl<S: ModelSystem> Cluster<S> {
@@ -18,7 +19,7 @@ impl<S: ModelSystem> Cluster<S> {
         Cluster {
             nodes: SmallVec::new(),
             network: Network::new(bounds.nodes),
-            history: History::new(planned).into(),
+            history: History::new(planned, S::Object::specification()).into(),
             ghost: S::Ghost::default().into(),
             budget: Budget::full(bounds),
             had_faults: false,

@@ -12,9 +12,10 @@ use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::{Clock, Machine};
 
 use crate::bounds::{Bounds, Budget, Limit};
-use crate::clients::{History, Progress, Stage};
+use crate::clients::{Progress, Stage};
 use crate::network::{Envelope, Network};
 use crate::node::Node;
+use crate::object::HistoryOf;
 use crate::shared::Shared;
 use crate::system::{Broken, ModelSystem, Response};
 
@@ -23,7 +24,7 @@ use crate::system::{Broken, ModelSystem, Response};
 pub struct Cluster<S: ModelSystem> {
     pub(crate) nodes: SmallVec<[Shared<Node<S::Machine>>; 5]>,
     pub(crate) network: Network<S::Machine>,
-    pub(crate) history: Shared<History<Response<S>>>,
+    pub(crate) history: Shared<HistoryOf<S>>,
     pub(crate) ghost: Shared<S::Ghost>,
     pub(crate) budget: Budget,
     /// Whether a node crashed or stopped, or a session broke. Follows from the

@@ -4,13 +4,15 @@
 //! before it, and a state that is not right is never expanded; so what the
 //! last action did not touch need not be judged again.
 
+use tribunal_checker::{TimedCall, is_linearizable_small};
 use tribunal_protocol::machine::NodeId;
 
-use crate::clients::{History, Stage};
+use crate::clients::{Progress, Stage};
 use crate::cluster::Cluster;
 use crate::model::Model;
+use crate::object::{CallOf, HistoryOf, Object};
 use crate::panics::caught;
-use crate::system::{Broken, Check, Judged, ModelSystem, PairCheck, Property, Response};
+use crate::system::{Broken, Check, ModelSystem, PairCheck, Property};
 
 /// The property that no step of a machine panics.
 pub const NO_PANIC: &str = "No Panic";
@@ -105,8 +107,26 @@ impl<S: ModelSystem> Model<S> {
         self.only.is_none_or(|only| only == property)
     }
 
+    /// What a planned operation asks of the clients' object, where it is judged.
+    pub(crate) fn call(&self, index: usize) -> Option<CallOf<S>> {
+        let judges = |property: &Property<S>| {
+            matches!(property.check, Check::Linearizable | Check::Serializable)
+        };
+        let is_judged = self.properties.iter().any(judges);
+        let call = || S::Object::call(&self.system, &self.plan[index].operation);
+        is_judged.then(call).flatten()
+    }
+
     /// What of the clients' history the specification does not allow.
-    pub(crate) fn judge_history(&self, history: &History<Response<S>>) -> Option<Broken> {
+    pub(crate) fn judge_history(&self, history: &HistoryOf<S>) -> Option<Broken> {
+        debug_assert_eq!(
+            history.is_linearizable(),
+            self.fits(history, Reading::Strict),
+            "{history:?}"
+        );
+        if history.is_linearizable() {
+            return None;
+        }
         let named = |check: fn(&Check<S>) -> bool| {
             self.properties
                 .iter()
@@ -114,11 +134,6 @@ impl<S: ModelSystem> Model<S> {
                 .map(|property| property.name)
         };
         let judged = |name: &&'static str| self.may_break(name);
-        let linearizable = named(|check| matches!(check, Check::Linearizable));
-        let serializable = named(|check| matches!(check, Check::Serializable));
-        if linearizable.or(serializable).is_none() || self.fits(history, Reading::Strict) {
-            return None;
-        }
         let fail_means_never = named(|check| matches!(check, Check::FailMeansNever));
         if let Some(property) = fail_means_never.filter(judged)
             && self.fits(history, Reading::FailedAreOpen)
@@ -126,6 +141,7 @@ impl<S: ModelSystem> Model<S> {
             let why = "an operation that was said to have failed took effect";
             return Some(Broken::new(property, why));
         }
+        let serializable = named(|check| matches!(check, Check::Serializable));
         if let Some(property) = serializable.filter(judged)
             && !self.fits(history, Reading::Timeless)
         {
@@ -133,50 +149,54 @@ impl<S: ModelSystem> Model<S> {
             return Some(Broken::new(property, why));
         }
         let why = "no order of the operations fits the specification";
+        let linearizable = named(|check| matches!(check, Check::Linearizable));
         linearizable.map(|property| Broken::new(property, why))
     }
 
-    /// Whether the history fits the specification.
-    fn fits(&self, history: &History<Response<S>>, reading: Reading) -> bool {
+    /// Whether the history as a whole fits the specification.
+    pub(crate) fn fits(&self, history: &HistoryOf<S>, reading: Reading) -> bool {
         let operations = history.operations();
         let invoked = |before: u32| match reading {
             Reading::Timeless => 0,
             _ => 2 * before.count_ones(),
         };
-        let mut judged = Vec::with_capacity(operations.len());
+        let mut timed = Vec::with_capacity(operations.len());
         for (index, progress) in operations.iter().enumerate() {
             let result = match &progress.stage {
                 Stage::Planned => continue,
                 Stage::Failed if reading != Reading::FailedAreOpen => continue,
                 Stage::Failed | Stage::Open { .. } => None,
-                Stage::Ok(result) => Some(result),
+                Stage::Ok(result) => Some(S::Object::returned(result)),
+            };
+            let Some(call) = self.call(index) else {
+                continue;
             };
             // Completions come in one order, so what was complete at one
             // invocation is part of what was complete at a later one: an
             // operation completed just before the first that knows of it.
-            let knows = |other: &&crate::clients::Progress<_>| other.before & (1 << index) != 0;
+            let knows = |other: &&Progress<_>| other.before & (1 << index) != 0;
             let first = operations
                 .iter()
                 .filter(knows)
                 .map(|other| invoked(other.before))
                 .min();
-            judged.push(Judged {
-                operation: &self.plan[index].operation,
+            let known = first.filter(|_| reading != Reading::Timeless);
+            let completed = known.map_or(u32::MAX, |first| first - 1);
+            timed.push(TimedCall {
+                call,
                 invoked: invoked(progress.before),
-                completed: result.map(|result| {
-                    let known = first.filter(|_| reading != Reading::Timeless);
-                    (known.map_or(u32::MAX, |first| first - 1), result)
-                }),
+                completed: result.map(|returned| (completed, returned)),
             });
         }
-        self.system.is_linearizable(&judged)
+        is_linearizable_small(&S::Object::specification(), &timed)
     }
 }
 
 /// How a history is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    /// Failed operations are left out.
+pub(crate) enum Reading {
+    /// Failed operations are left out. So are histories judged event by event
+    /// ([`crate::clients::History::is_linearizable`]); this is held against it.
     Strict,
     /// Failed operations are taken for open.
     FailedAreOpen,

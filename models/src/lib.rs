@@ -13,6 +13,7 @@
 //! | [`node`] | a machine and what its host keeps for it |
 //! | [`network`] | what is under way between nodes |
 //! | [`clients`] | what clients asked and were told |
+//! | [`object`] | what clients use a system as, which judges their history |
 //! | [`cluster`] | the state that all of these make up |
 //! | [`shared`] | components of a state as cheap handles |
 //! | [`model`] | the cluster as a `stateright::Model` |
@@ -50,6 +51,7 @@ pub mod model;
 pub mod network;
 pub mod node;
 mod note;
+pub mod object;
 mod panics;
 mod path;
 pub mod paxos;

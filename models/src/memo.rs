@@ -18,12 +18,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tribunal_protocol::machine::{Machine, NodeId, Outcome};
 
 use crate::action::Timer;
-use crate::clients::History;
 use crate::network::Envelope;
 use crate::node::Node;
+use crate::object::HistoryOf;
 use crate::shared::{Entry, Shared};
 use crate::store::{Memo, Table};
-use crate::system::{Broken, ModelSystem, Response};
+use crate::system::{Broken, ModelSystem};
 
 /// How a node reacts, ready to be put into a cluster.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ pub(crate) struct Memory<S: ModelSystem> {
     pub(crate) nodes: Table<Node<S::Machine>>,
     pub(crate) durables: Table<<S::Machine as Machine>::Durable>,
     pub(crate) envelopes: Table<Envelope<S::Machine>>,
-    pub(crate) histories: Table<History<Response<S>>>,
+    pub(crate) histories: Table<HistoryOf<S>>,
     pub(crate) ghosts: Table<S::Ghost>,
     /// The reaction that is none.
     nothing: &'static Entry<Reaction<S::Machine>>,
@@ -131,7 +131,7 @@ pub(crate) struct Memory<S: ModelSystem> {
     next_reaction: AtomicU32,
     reactions: Memo<ReactionKey<S>, &'static Entry<Reaction<S::Machine>>>,
     pub(crate) observed: NotedMemo<ObservedKey, S::Ghost>,
-    pub(crate) heard: NotedMemo<HeardKey, History<Response<S>>>,
+    pub(crate) heard: NotedMemo<HeardKey, HistoryOf<S>>,
     /// Whether two nodes are right.
     pub(crate) pairs: Memo<PairKey, bool>,
 }

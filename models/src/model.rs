@@ -28,15 +28,15 @@ use tribunal_protocol::machine::{Machine, NodeId};
 
 use crate::action::{Action, Deed};
 use crate::bounds::{Bounds, Granularity, Limit, Reductions};
-use crate::clients::History;
 use crate::cluster::Cluster;
 use crate::memo::Memory;
 use crate::network::Envelope;
 use crate::node::{Host, Node};
+use crate::object::HistoryOf;
 use crate::recovery::Ways;
 use crate::search::Explored;
 use crate::shared::Shared;
-use crate::system::{Administration, Goal, ModelSystem, Planned, Property, Response, Synchrony};
+use crate::system::{Administration, Goal, ModelSystem, Planned, Property, Synchrony};
 use crate::tally::{GOALS_MAX, Tally};
 
 /// How a model is explored.
@@ -225,10 +225,7 @@ impl<S: ModelSystem> Model<S> {
         }
     }
 
-    pub(crate) fn hold_history(
-        &self,
-        history: History<Response<S>>,
-    ) -> Shared<History<Response<S>>> {
+    pub(crate) fn hold_history(&self, history: HistoryOf<S>) -> Shared<HistoryOf<S>> {
         match &self.memory {
             Some(memory) => memory.histories.put(history),
             None => history.into(),

@@ -4,13 +4,13 @@
 use tribunal_protocol::machine::NodeId;
 
 use crate::action::{Action, Step};
-use crate::clients::History;
 use crate::cluster::{ALL, Cluster};
 use crate::memo::{First, Left, Noted, Reaction};
 use crate::model::Model;
 use crate::node::Node;
+use crate::object::{HistoryOf, Object};
 use crate::shared::Shared;
-use crate::system::{Broken, Draft, ModelSystem, Response, Seen};
+use crate::system::{Broken, Draft, ModelSystem, Seen};
 
 impl<S: ModelSystem> Model<S> {
     /// Lets the ghost and the history take note of an action, by which a node
@@ -108,7 +108,7 @@ impl<S: ModelSystem> Model<S> {
         state: &Cluster<S>,
         action: &Action<S>,
         reaction: Option<&Shared<Reaction<S::Machine>>>,
-    ) -> Option<Noted<Shared<History<Response<S>>>>> {
+    ) -> Option<Noted<Shared<HistoryOf<S>>>> {
         let request = match action.step {
             Step::Request { operation, .. } => Some(operation),
             _ => None,
@@ -138,15 +138,16 @@ impl<S: ModelSystem> Model<S> {
 
     fn told_clients(
         &self,
-        history: &History<Response<S>>,
+        history: &HistoryOf<S>,
         request: Option<u8>,
         left: &[Left<S::Machine>],
         unheard: bool,
-    ) -> Noted<Shared<History<Response<S>>>> {
+    ) -> Noted<Shared<HistoryOf<S>>> {
         let mut history = history.clone();
         let mut first = None;
         if let Some(operation) = request {
-            history.request(usize::from(operation));
+            let operation = usize::from(operation);
+            history.request(operation, self.call(operation));
         }
         for (place, left) in left.iter().enumerate() {
             let Left::Answer { operation, outcome } = left else {
@@ -158,7 +159,7 @@ impl<S: ModelSystem> Model<S> {
             }
             let planned = &self.plan[*operation].operation;
             let outcome = self.system.outcome(planned, outcome.clone());
-            if history.answer(*operation, outcome) {
+            if history.answer(*operation, outcome, S::Object::returned) {
                 self.take_first(&mut first, place + 1, self.judge_history(&history));
             }
         }

@@ -5,8 +5,7 @@
 //! a client of its own; where commands may be sent again each has a session of
 //! its own too, open from the start.
 
-use tribunal_checker::small::is_linearizable_small;
-use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
+use tribunal_checker::specification::{Register, RegisterCall, RegisterReturn};
 use tribunal_protocol::NodeId;
 use tribunal_protocol::machine::{Machine, Outcome};
 use tribunal_protocol::object::{Answer, Call, Operation, SessionId, Ticket};
@@ -14,7 +13,8 @@ use tribunal_protocol::zab;
 
 use crate::bounds::{Bounds, Limit};
 use crate::cluster::Cluster;
-use crate::system::{Check, Goal, Judged, Judgement, ModelSystem, Planned, Property};
+use crate::object::Object;
+use crate::system::{Check, Goal, Judgement, ModelSystem, Planned, Property, Response};
 
 /// The key that all clients use.
 pub const KEY: u64 = 1;
@@ -133,38 +133,35 @@ pub fn outcome<R: Answered>(outcome: Outcome<R>) -> Outcome<R> {
     }
 }
 
-/// Whether the operations fit a register.
-pub fn is_linearizable<'a, S>(operations: impl IntoIterator<Item = &'a Judged<'a, S>>) -> bool
+/// The store's one key is a register.
+#[derive(Clone, Copy, Debug)]
+pub enum OneKey {}
+
+impl<S> Object<S> for OneKey
 where
     S: ModelSystem<Operation = Operation>,
     S::Machine: Machine<Response: Answered>,
 {
-    let operations: Vec<_> = operations
-        .into_iter()
-        .map(|each| TimedCall {
-            call: register_call(each.operation),
-            invoked: each.invoked,
-            completed: each
-                .completed
-                .map(|(at, answer)| (at, returned(answer.answer()))),
-        })
-        .collect();
-    is_linearizable_small(&Register { initial: None }, &operations)
-}
+    type Specification = Register<Option<i64>>;
 
-fn register_call(operation: &Operation) -> RegisterCall<Option<i64>> {
-    match *operation {
-        Operation::Read { .. } => RegisterCall::Read,
-        Operation::Write { value, .. } => RegisterCall::Write(Some(value)),
-        Operation::Cas { from, to, .. } => RegisterCall::Cas { from, to: Some(to) },
+    fn specification() -> Self::Specification {
+        Register { initial: None }
     }
-}
 
-fn returned(answer: &Answer) -> RegisterReturn<Option<i64>> {
-    match *answer {
-        Answer::Value(value) => RegisterReturn::Value(value),
-        Answer::Mismatch | Answer::Missing => RegisterReturn::Mismatch,
-        _ => RegisterReturn::Done,
+    fn call(_: &S, operation: &Operation) -> Option<RegisterCall<Option<i64>>> {
+        Some(match *operation {
+            Operation::Read { .. } => RegisterCall::Read,
+            Operation::Write { value, .. } => RegisterCall::Write(Some(value)),
+            Operation::Cas { from, to, .. } => RegisterCall::Cas { from, to: Some(to) },
+        })
+    }
+
+    fn returned(response: &Response<S>) -> RegisterReturn<Option<i64>> {
+        match *response.answer() {
+            Answer::Value(value) => RegisterReturn::Value(value),
+            Answer::Mismatch | Answer::Missing => RegisterReturn::Mismatch,
+            _ => RegisterReturn::Done,
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! 1. `new` reads bounds and the name of a wrong version; `config` makes a
 //!    node's configuration of them.
-//! 2. `plan` lists the client operations; `request` encodes one.
+//! 2. `plan` lists the client operations; `request` encodes one. The
+//!    [`ModelSystem::Object`] says what clients take the cluster for.
 //! 3. `timer_limit` says which budget a timer's expiry spends.
 //! 4. `observe` keeps the [`ModelSystem::Ghost`]: what no single state tells,
 //!    such as who led which term, and judges transitions.
@@ -40,6 +41,7 @@ use tribunal_protocol::quorum::majority;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::clients::Stage;
 use crate::cluster::Cluster;
+use crate::object::Object;
 
 /// A machine with everything that a model of it needs to know.
 pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
@@ -47,6 +49,10 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     type Machine: Machine;
     /// What a client wants, as the specification knows it.
     type Operation: Clone + Debug + Send + Sync + 'static;
+    /// What clients use it as; [`crate::object::Unjudged`] where no property asks
+    /// whether their history is right ([`Check::Linearizable`],
+    /// [`Check::Serializable`]).
+    type Object: Object<Self>;
     /// What is remembered of the past, beside what the nodes remember.
     type Ghost: Clone + Eq + Hash + Debug + Default + Send + Sync + 'static;
 
@@ -123,17 +129,6 @@ pub trait ModelSystem: Clone + Debug + Send + Sync + Sized + 'static {
     ) -> Outcome<Response<Self>> {
         let _ = operation;
         outcome
-    }
-
-    /// Whether the operations can be put in one order that the specification
-    /// allows: each one with a result exactly once, each one without at most
-    /// once, and none before one that had completed when it was invoked.
-    /// [`tribunal_checker::is_linearizable_small`] decides that, key by key.
-    ///
-    /// Asked only for a [`Check::Linearizable`].
-    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        let _ = operations;
-        true
     }
 
     /// Which budget the expiry of a timer spends: [`Limit::Elections`] or
@@ -340,19 +335,6 @@ pub struct Administration<M: Machine> {
     pub about: String,
 }
 
-/// An operation of the history, for the specification to judge.
-#[derive(Debug)]
-pub struct Judged<'a, S: ModelSystem> {
-    /// What was wanted.
-    pub operation: &'a S::Operation,
-    /// When it was invoked: a place in an order of invocations and
-    /// completions that agrees with the history.
-    pub invoked: u32,
-    /// When it completed, in the same order, and what it returned; `None`
-    /// where it may have taken effect or not.
-    pub completed: Option<(u32, &'a Response<S>)>,
-}
-
 /// Something that happened, as the outside may know it.
 #[derive(Debug)]
 pub enum Seen<'a, M: Machine> {
@@ -450,8 +432,10 @@ pub enum Check<S: ModelSystem> {
     Pair(PairCheck<S>),
     /// On the whole cluster.
     Cluster(fn(&S, &Cluster<S>) -> Judgement),
-    /// The clients' history fits the specification
-    /// ([`ModelSystem::is_linearizable`]), failed operations left out.
+    /// The clients' history fits the specification of their object: the
+    /// operations can be put in one order that it allows, each one with a result
+    /// exactly once, each one without at most once, and none before one that had
+    /// completed when it was invoked. Failed operations are left out.
     Linearizable,
     /// It does so if operations may stand in any order, whenever they were
     /// invoked and completed. Judged before linearizability, of which it is a

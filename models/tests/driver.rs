@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tribunal_models::judge::{NO_PANIC, NO_STUCK_STATE};
+use tribunal_models::object::Unjudged;
 use tribunal_models::report::{PropertyResult, Verdict};
 use tribunal_models::system::{Broken, Check, Draft, Goal, Planned, Property, Seen};
 use tribunal_models::{Bounds, CheckOptions, Limit, ModelSystem, Report, check};
@@ -107,6 +108,7 @@ const fn bug(name: &'static str) -> Bug {
 impl ModelSystem for Pings {
     type Machine = Ping;
     type Operation = u8;
+    type Object = Unjudged;
     /// How many answers left.
     type Ghost = u8;
     const NAME: &'static str = "pings";

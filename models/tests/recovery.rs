@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use explore::verdicts_stay;
 use serde::{Deserialize, Serialize};
 use toys::Commitment;
+use tribunal_models::object::Unjudged;
 use tribunal_models::report::{PropertyReport, PropertyResult, Report, Verdict};
 use tribunal_models::search::Order;
 use tribunal_models::system::{Broken, Check, Draft, Goal, Planned, Property, Recovery, Seen};
@@ -142,6 +143,7 @@ struct News {
 impl ModelSystem for News {
     type Machine = Herald;
     type Operation = ();
+    type Object = Unjudged;
     type Ghost = ();
     const NAME: &'static str = "news";
     const ABOUT: &'static str = "news, for tests";

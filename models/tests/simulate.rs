@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use toys::{Commitment, Decree, Leased};
+use tribunal_models::object::Unjudged;
 use tribunal_models::paxos::PaxosSystem;
 use tribunal_models::raft::RaftSystem;
 use tribunal_models::report::{PropertyKind, PropertyReport, PropertyResult, Verdict};
@@ -284,6 +285,7 @@ const fn bug(name: &'static str) -> Bug {
 impl ModelSystem for Echoes {
     type Machine = Echo;
     type Operation = ();
+    type Object = Unjudged;
     type Ghost = ();
     const NAME: &'static str = "echoes";
     const ABOUT: &'static str = "echoes, for tests";

@@ -39,6 +39,7 @@ use tribunal_protocol::machine::{Machine, NodeId};
 
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
+use crate::object::Unjudged;
 use crate::system::{Broken, Draft, Draws, Goal, ModelSystem, Planned, Property, Seen, Synchrony};
 
 /// The heartbeat detector, within bounds.
@@ -237,6 +238,7 @@ impl<D: Detector> DetectorSystem<D> {
 impl<D: Detector> ModelSystem for DetectorSystem<D> {
     type Machine = D;
     type Operation = ();
+    type Object = Unjudged;
     type Ghost = Ghost;
 
     const NAME: &'static str = D::NAME;

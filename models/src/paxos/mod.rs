@@ -27,8 +27,8 @@ use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
 use crate::register;
 use crate::system::{
-    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property,
-    Response, Seen,
+    Administration, Broken, Draft, Draws, Goal, ModelSystem, Planned, Prefix, Property, Response,
+    Seen,
 };
 
 /// Multi-Paxos within bounds.
@@ -128,6 +128,7 @@ fn quorums(bounds: &Bounds) -> Result<Quorums, QuorumError> {
 impl ModelSystem for PaxosSystem {
     type Machine = Paxos;
     type Operation = Operation;
+    type Object = register::OneKey;
     type Ghost = Ghost;
 
     const NAME: &'static str = "paxos";
@@ -232,10 +233,6 @@ impl ModelSystem for PaxosSystem {
 
     fn outcome(&self, _: &Operation, outcome: Outcome<Response<Self>>) -> Outcome<Response<Self>> {
         register::outcome(outcome)
-    }
-
-    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        register::is_linearizable(operations)
     }
 
     fn timer_limit(&self, timer: Timer) -> Limit {

@@ -32,8 +32,8 @@ use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
 use crate::register;
 use crate::system::{
-    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property,
-    Response, Seen,
+    Administration, Broken, Draft, Draws, Goal, ModelSystem, Planned, Prefix, Property, Response,
+    Seen,
 };
 
 /// Raft within bounds, seen under an aspect.
@@ -127,6 +127,7 @@ impl<A: Aspect> RaftModel<A> {
 impl<A: Aspect> ModelSystem for RaftModel<A> {
     type Machine = Raft;
     type Operation = Operation;
+    type Object = register::OneKey;
     type Ghost = Ghost;
 
     const NAME: &'static str = A::NAME;
@@ -230,10 +231,6 @@ impl<A: Aspect> ModelSystem for RaftModel<A> {
 
     fn outcome(&self, _: &Operation, outcome: Outcome<Response<Self>>) -> Outcome<Response<Self>> {
         register::outcome(outcome)
-    }
-
-    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        register::is_linearizable(operations)
     }
 
     fn timer_limit(&self, timer: Timer) -> Limit {

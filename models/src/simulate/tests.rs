@@ -2,17 +2,22 @@
 //! of the model's.
 
 use crate::action::Action;
+use crate::judge::Reading;
 use crate::raft::RaftSystem;
+use crate::system::ModelSystem;
+use crate::two_phase::TwoPhaseSystem;
+use crate::zab::ZabSystem;
 
 use super::seed::{Outcome, Subject, run};
 use super::world::World;
 
-fn outcome(seed: u64) -> Outcome<RaftSystem> {
-    let subject = Subject {
-        bug: None,
-        tell: false,
-    };
+fn outcome_of<S: ModelSystem>(seed: u64, bug: Option<&'static str>) -> Outcome<S> {
+    let subject = Subject { bug, tell: false };
     run(subject, seed, &|| false).expect("nobody stops it")
+}
+
+fn outcome(seed: u64) -> Outcome<RaftSystem> {
+    outcome_of(seed, None)
 }
 
 #[test]
@@ -54,4 +59,40 @@ fn what_was_taken_leads_to_the_same_end_again() {
         let walk = fresh().walk(&outcome.taken).expect("all of it is possible");
         assert!(walk.end == followed.state && walk.broken.is_none());
     }
+}
+
+/// How often the clients' history was linearizable after an action, and how often
+/// not: judged event by event, and each time as a whole.
+fn verdicts<S: ModelSystem>(bug: Option<&'static str>) -> [usize; 2] {
+    let mut verdicts = [0; 2];
+    for seed in 1..=60 {
+        let outcome = outcome_of::<S>(seed, bug);
+        let mut world: World<S> = World::new(&outcome.conditions.bounds, bug);
+        for choice in &outcome.taken {
+            let Some(possible) = world.possible(choice) else {
+                break;
+            };
+            world.take(&possible);
+            let history = &world.state.history;
+            let whole = world.model.fits(history, Reading::Strict);
+            assert_eq!(history.is_linearizable(), whole, "seed {seed}: {history:?}");
+            verdicts[usize::from(!whole)] += 1;
+        }
+    }
+    verdicts
+}
+
+#[test]
+fn histories_are_judged_event_by_event_as_they_are_as_a_whole() {
+    let [right, _] = verdicts::<RaftSystem>(None);
+    assert!(right > 10_000, "{right}");
+    let wrong = [
+        verdicts::<RaftSystem>(Some("local-read-at-follower")),
+        verdicts::<RaftSystem>(Some("doubt-told-as-failure")),
+        verdicts::<ZabSystem>(Some("doubt-told-as-failure")),
+        verdicts::<TwoPhaseSystem>(None),
+    ];
+    assert!(wrong.iter().all(|[right, _]| *right > 1_000), "{wrong:?}");
+    let refuted = wrong.iter().filter(|[_, refuted]| *refuted > 0).count();
+    assert!(refuted >= 2, "{wrong:?}");
 }

@@ -17,7 +17,6 @@ mod specification;
 
 use std::collections::BTreeSet;
 
-use tribunal_checker::{TimedCall, is_linearizable_small};
 use tribunal_protocol::NodeId;
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::two_phase::{
@@ -28,9 +27,7 @@ use self::ghost::Ghost;
 use self::specification::Keys;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
-use crate::system::{
-    Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property, Seen,
-};
+use crate::system::{Broken, Draft, Draws, Goal, ModelSystem, Planned, Prefix, Property, Seen};
 
 /// Two-phase commit within bounds.
 #[derive(Clone, Debug)]
@@ -99,6 +96,7 @@ impl TwoPhaseSystem {
 impl ModelSystem for TwoPhaseSystem {
     type Machine = TwoPhase;
     type Operation = Vec<Operation>;
+    type Object = Keys;
     type Ghost = Ghost;
 
     const NAME: &'static str = "two-phase";
@@ -166,15 +164,6 @@ impl ModelSystem for TwoPhaseSystem {
     /// It would be another transaction.
     fn may_retry(&self, _: &Vec<Operation>) -> bool {
         false
-    }
-
-    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        let timed = operations.iter().map(|each| TimedCall {
-            call: each.operation.clone(),
-            invoked: each.invoked,
-            completed: each.completed.map(|(at, said)| (at, said.0.clone())),
-        });
-        is_linearizable_small(&Keys, &timed.collect::<Vec<_>>())
     }
 
     fn timer_limit(&self, _: Timer) -> Limit {

@@ -5,9 +5,29 @@ use std::collections::BTreeMap;
 use tribunal_checker::Specification;
 use tribunal_protocol::two_phase::{Key, Operation, Seen, Value};
 
+use super::TwoPhaseSystem;
+use crate::object::Object;
+use crate::system::Response;
+
 /// Keys that hold nothing at first.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keys;
+pub struct Keys;
+
+impl Object<TwoPhaseSystem> for Keys {
+    type Specification = Keys;
+
+    fn specification() -> Keys {
+        Keys
+    }
+
+    fn call(_: &TwoPhaseSystem, transaction: &Vec<Operation>) -> Option<Vec<Operation>> {
+        Some(transaction.clone())
+    }
+
+    fn returned(response: &Response<TwoPhaseSystem>) -> Vec<Seen> {
+        response.0.clone()
+    }
+}
 
 impl Specification for Keys {
     type State = BTreeMap<Key, Vec<i64>>;

@@ -29,10 +29,11 @@ pub use self::aspect::{Aspect, Elections, Whole};
 use self::ghost::Ghost;
 use crate::bounds::{Bounds, Limit, Setting};
 use crate::cluster::Cluster;
-use crate::register;
+use crate::object::{CallOf, Object, ReturnOf};
+use crate::register::{self, OneKey};
 use crate::system::{
-    Administration, Broken, Draft, Draws, Goal, Judged, ModelSystem, Planned, Prefix, Property,
-    Response, Seen,
+    Administration, Broken, Draft, Draws, Goal, ModelSystem, Planned, Prefix, Property, Response,
+    Seen,
 };
 
 /// Zab within bounds, seen under an aspect.
@@ -148,6 +149,7 @@ impl<A: Aspect> ZabModel<A> {
 impl<A: Aspect> ModelSystem for ZabModel<A> {
     type Machine = Zab;
     type Operation = Operation;
+    type Object = UnlessLocal;
     type Ghost = Ghost;
 
     const NAME: &'static str = A::NAME;
@@ -251,12 +253,6 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
         register::outcome(outcome)
     }
 
-    /// Local reads promise less than a register, and are judged apart.
-    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        let is_local = |each: &&Judged<'_, Self>| self.reads_locally() && is_read(each.operation);
-        register::is_linearizable(operations.iter().filter(|each| !is_local(each)))
-    }
-
     fn timer_limit(&self, timer: Timer) -> Limit {
         match timer {
             Timer::Election => Limit::Elections,
@@ -323,6 +319,27 @@ impl<A: Aspect> ModelSystem for ZabModel<A> {
 
     fn describe_message(&self, message: &Message) -> String {
         describe::message(message)
+    }
+}
+
+/// Local reads promise less than a register, and are judged apart.
+#[derive(Clone, Copy, Debug)]
+pub enum UnlessLocal {}
+
+impl<A: Aspect> Object<ZabModel<A>> for UnlessLocal {
+    type Specification = <OneKey as Object<ZabModel<A>>>::Specification;
+
+    fn specification() -> Self::Specification {
+        <OneKey as Object<ZabModel<A>>>::specification()
+    }
+
+    fn call(system: &ZabModel<A>, operation: &Operation) -> Option<CallOf<ZabModel<A>>> {
+        let is_local = system.reads_locally() && is_read(operation);
+        OneKey::call(system, operation).filter(|_| !is_local)
+    }
+
+    fn returned(response: &Response<ZabModel<A>>) -> ReturnOf<ZabModel<A>> {
+        <OneKey as Object<ZabModel<A>>>::returned(response)
     }
 }
 

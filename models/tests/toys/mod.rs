@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use tribunal_models::object::Unjudged;
 pub use tribunal_models::single_decree::SingleDecreeSystem as Decree;
 use tribunal_models::system::{Check, Goal, Judgement, Planned, Property, Recovery};
 use tribunal_models::{Bounds, Cluster, Limit, ModelSystem};
@@ -46,6 +47,7 @@ pub struct Commitment {
 impl ModelSystem for Commitment {
     type Machine = TwoPhase;
     type Operation = ();
+    type Object = Unjudged;
     type Ghost = ();
     const NAME: &'static str = "coordinator";
     const ABOUT: &'static str = "two-phase commit of one transaction";
@@ -179,6 +181,7 @@ pub struct Leased {
 impl ModelSystem for Leased {
     type Machine = Lock;
     type Operation = ();
+    type Object = Unjudged;
     type Ghost = ();
     const NAME: &'static str = "lock";
     const ABOUT: &'static str = "a lock that is leased by clock";

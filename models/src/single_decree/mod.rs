@@ -4,11 +4,10 @@
 //! No bound on ballots: a proposer takes a higher one with each request and
 //! each expiry of its timer, as far as the budgets go.
 
+mod specification;
+
 use std::collections::BTreeSet;
 
-use tribunal_checker::{
-    Register, RegisterCall, RegisterReturn, TimedCall, TimedCallOf, is_linearizable_small,
-};
 use tribunal_protocol::bugs::Bug;
 use tribunal_protocol::examples::single_decree::{
     BUGS, Ballot, Config, Message, Retry, SingleDecree,
@@ -16,10 +15,11 @@ use tribunal_protocol::examples::single_decree::{
 use tribunal_protocol::quorum::Quorums;
 use tribunal_protocol::{Gate, NodeId};
 
+use self::specification::Consensus;
 use crate::bounds::{Bounds, Limit};
 use crate::cluster::Cluster;
 use crate::system::{
-    Broken, Check, Cue, Draft, Goal, Judged, ModelSystem, Planned, Prefix, Property, Seen,
+    Broken, Check, Cue, Draft, Goal, ModelSystem, Planned, Prefix, Property, Seen,
 };
 use crate::votes::{Ledger, Votes};
 
@@ -42,6 +42,7 @@ fn value_of(operation: usize) -> u64 {
 impl ModelSystem for SingleDecreeSystem {
     type Machine = SingleDecree;
     type Operation = u64;
+    type Object = Consensus;
     type Ghost = Votes<Ballot, u64>;
 
     const NAME: &'static str = "single-decree";
@@ -96,33 +97,6 @@ impl ModelSystem for SingleDecreeSystem {
 
     fn request(&self, _: usize, value: &u64) -> u64 {
         *value
-    }
-
-    /// A proposal is a cas from nothing followed by a read: whatever was
-    /// chosen first is what everybody is told.
-    fn is_linearizable(&self, operations: &[Judged<'_, Self>]) -> bool {
-        let told = operations
-            .iter()
-            .find_map(|each| each.completed.map(|(_, value)| *value));
-        let Some(told) = told else { return true };
-        let mut all: Vec<TimedCallOf<Register<u64>>> = Vec::new();
-        for each in operations {
-            if *each.operation == told {
-                all.push(TimedCall {
-                    call: RegisterCall::Write(*each.operation),
-                    invoked: each.invoked,
-                    completed: None,
-                });
-            }
-            if let Some((at, value)) = each.completed {
-                all.push(TimedCall {
-                    call: RegisterCall::Read,
-                    invoked: each.invoked,
-                    completed: Some((at, RegisterReturn::Value(*value))),
-                });
-            }
-        }
-        is_linearizable_small(&Register { initial: 0 }, &all)
     }
 
     fn timer_limit(&self, _: Retry) -> Limit {
