@@ -55,15 +55,25 @@ fn appended(state: &Value, last: &Value) -> Option<Value> {
         (Value::Null, Value::Text(_)) => last.clone(),
         (Value::Null, _) => Value::List(vec![last.clone()]),
         (Value::Text(front), Value::Text(back)) => Value::Text(format!("{front}{back}")),
-        (Value::List(front), _) => Value::List([front.as_slice(), &[last.clone()]].concat()),
+        (Value::List(front), _) => {
+            let more = front.iter().chain([last]).cloned();
+            Value::List(more.collect())
+        }
         _ => return None,
     })
 }
 
 struct Client {
     process: u64,
-    /// What was asked, and what was answered once it took effect.
-    open: Option<(&'static str, Value, Option<(Kind, Value)>)>,
+    open: Option<Open>,
+}
+
+/// An operation that is open.
+struct Open {
+    f: &'static str,
+    argument: Value,
+    /// What was answered once it took effect.
+    said: Option<(Kind, Value)>,
 }
 
 /// A history of one key in which some answers are wrong.
@@ -124,9 +134,17 @@ fn any_history(random: &mut Random) -> History {
                     _ => ("get", Value::Null),
                 };
                 record(client.process, Kind::Invoke, f, &argument);
-                client.open = Some((f, argument, None));
+                client.open = Some(Open {
+                    f,
+                    argument,
+                    said: None,
+                });
             }
-            Some((f, argument, None)) => {
+            Some(Open {
+                f,
+                argument,
+                said: None,
+            }) => {
                 let is_wrong = random.one_in(wrong_one_in);
                 let said = match (f, &argument) {
                     ("put", _) => {
@@ -153,9 +171,17 @@ fn any_history(random: &mut Random) -> History {
                     _ => (Kind::Ok, state.clone()),
                 };
                 past.push(state.clone());
-                client.open = Some((f, argument, Some(said)));
+                client.open = Some(Open {
+                    f,
+                    argument,
+                    said: Some(said),
+                });
             }
-            Some((f, _, Some((kind, value)))) => match random.one_in(6) {
+            Some(Open {
+                f,
+                said: Some((kind, value)),
+                ..
+            }) => match random.one_in(6) {
                 true => {
                     record(client.process, Kind::Info, f, &Value::Null);
                     client.process += clients;
