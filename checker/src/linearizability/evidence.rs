@@ -181,6 +181,9 @@ impl Shrinking<'_> {
     }
 
     fn is_window(&mut self, from: u32) -> Option<bool> {
+        if self.is_over() {
+            return None;
+        }
         let needed = self.begun_from(from);
         let part = self.choosing.choose(&needed, from, Start::Anywhere);
         self.judge(&part)
@@ -248,16 +251,26 @@ impl Shrinking<'_> {
         if needed.is_empty() {
             return Some(false);
         }
+        if self.is_over() {
+            return None;
+        }
         let part = self.choosing.choose(needed, self.from, self.start);
         self.judge(&part)
+    }
+
+    /// Whether no more may be looked at.
+    fn is_over(&mut self) -> bool {
+        if !self.meter.goes_on() {
+            self.left = 0;
+        }
+        self.left == 0
     }
 
     fn judge(&mut self, part: &SubHistory) -> Option<bool> {
         // To prepare it costs as well.
         let prepared = part.calls.len() as u64 / CALLS_PREPARED;
         self.left = self.left.saturating_sub(prepared);
-        if self.left == 0 || !self.meter.goes_on() {
-            self.left = 0;
+        if self.is_over() {
             return None;
         }
         let mut left = self.left.min(CONFIGURATIONS_EACH);

@@ -13,11 +13,34 @@ use tribunal_histories::Value;
 
 use crate::symbols::{Symbol, Symbols};
 
-/// Texts are not taken apart if that takes more bytes.
-const BYTES_MAX: usize = 64 << 20;
+/// Texts are not taken apart if what is named takes so many times as many bytes as
+/// they do, and this many more; in any case not if it takes the most.
+const NAMED: Budget = Budget {
+    times: 16,
+    more: 1 << 20,
+    most: 64 << 20,
+};
 
-/// Nor if what is appended has more lengths than these.
-const LENGTHS_MAX: usize = 64;
+/// Nor if that takes to compare so many bytes.
+const COMPARED: Budget = Budget {
+    times: 64,
+    more: 1 << 20,
+    most: 256 << 20,
+};
+
+/// How many bytes there may be, for so many that were recorded.
+struct Budget {
+    times: usize,
+    more: usize,
+    most: usize,
+}
+
+impl Budget {
+    fn of(&self, recorded: usize) -> usize {
+        let times = recorded.saturating_mul(self.times);
+        times.saturating_add(self.more).min(self.most)
+    }
+}
 
 /// Which values others begin.
 #[derive(Debug, Default)]
@@ -37,17 +60,20 @@ impl Extended {
     /// that are `written`, and those `appended`.
     pub(super) fn texts(symbols: &mut Symbols, written: &[Symbol], appended: &[Symbol]) -> Self {
         let pieces = Pieces::new(symbols, written, appended);
-        match pieces.written_lengths.len() + pieces.appended_lengths.len() > LENGTHS_MAX {
-            true => Extended::Unknown,
-            false => pieces
-                .take_apart(symbols)
-                .map_or(Extended::Unknown, Extended::Texts),
-        }
+        let pairs = pieces.take_apart(symbols);
+        pairs.map_or(Extended::Unknown, Extended::Texts)
     }
 
-    /// What is seen up to a moment, by state, lasts as long for all that it begins
-    /// with. Whether that is known.
-    pub(super) fn spread(&self, symbols: &Symbols, lasts: &mut [u32]) -> bool {
+    /// What is of interest up to a moment, by state, is so as long for all that it
+    /// begins with. Whether that is known.
+    pub(super) fn spread(&self, symbols: &Symbols, lasts: &mut Vec<u32>) -> bool {
+        if lasts.is_empty() {
+            return !matches!(self, Extended::Unknown);
+        }
+        // What begins a list has a lower number; what begins a text need not.
+        if let Extended::Texts(_) = self {
+            lasts.resize(lasts.len().max(symbols.len()), 0);
+        }
         let mut spread = |(longer, shorter): (Symbol, Symbol)| {
             let last = |symbol: Symbol| symbol.number() as usize;
             let longer = lasts.get(last(longer)).copied().unwrap_or_default();
@@ -57,7 +83,6 @@ impl Extended {
         };
         match self {
             Extended::Unknown => return false,
-            // A list has a higher number than what it begins with.
             Extended::Lists => symbols.fronts().for_each(spread),
             Extended::Texts(texts) => texts.iter().copied().for_each(&mut spread),
         }
@@ -72,6 +97,12 @@ struct Pieces {
     written_lengths: BTreeSet<usize>,
     appended: FxHashMap<String, Symbol>,
     appended_lengths: BTreeSet<usize>,
+}
+
+/// How much may be named and compared.
+struct Left {
+    named: usize,
+    compared: usize,
 }
 
 impl Pieces {
@@ -103,7 +134,11 @@ impl Pieces {
         // Where the last text can be cut, and what it begins with up to there.
         let mut cuts: Vec<(usize, Symbol)> = Vec::new();
         let mut before = "";
-        let mut left = BYTES_MAX;
+        let recorded = texts.iter().map(|(text, _)| text.len()).sum();
+        let mut left = Left {
+            named: NAMED.of(recorded),
+            compared: COMPARED.of(recorded),
+        };
         for (text, symbol) in &texts {
             let same = common(before, text);
             while let Some(&(cut, longer)) = cuts.last()
@@ -112,11 +147,13 @@ impl Pieces {
                 cuts.pop();
                 pairs.push((longer, shorter(&cuts)));
             }
-            for cut in self.new_cuts(text, &cuts, same) {
-                left = left.checked_sub(cut)?;
+            for cut in self.new_cuts(text, &cuts, same, &mut left)? {
                 let begin = match cut == text.len() {
                     true => *symbol,
-                    false => symbols.name(&Value::Text(text[..cut].to_owned())),
+                    false => {
+                        left.named = left.named.checked_sub(cut)?;
+                        symbols.name(&Value::Text(text[..cut].to_owned()))
+                    }
                 };
                 cuts.push((cut, begin));
             }
@@ -129,42 +166,65 @@ impl Pieces {
     }
 
     /// Where else a text can be cut, of which the first `same` bytes are known; at
-    /// its end in any case.
-    fn new_cuts(&self, text: &str, known: &[(usize, Symbol)], same: usize) -> BTreeSet<usize> {
-        let is_written = |&&cut: &&usize| {
-            let begin = text.get(..cut);
-            cut > same && begin.is_some_and(|begin| self.written.contains_key(begin))
-        };
-        let mut cuts: BTreeSet<usize> = self
-            .written_lengths
-            .iter()
-            .filter(is_written)
-            .copied()
-            .collect();
-        let longest = self.appended_lengths.last().copied().unwrap_or_default();
-        let extend = |cut: usize, cuts: &mut BTreeSet<usize>| {
-            let ends = self.appended_lengths.iter().map(|length| cut + length);
-            let is_appended = |&end: &usize| {
-                let piece = text.get(cut..end);
-                end > same && piece.is_some_and(|piece| self.appended.contains_key(piece))
+    /// its end in any case. None if too little is left to know.
+    fn new_cuts(
+        &self,
+        text: &str,
+        known: &[(usize, Symbol)],
+        same: usize,
+        left: &mut Left,
+    ) -> Option<BTreeSet<usize>> {
+        let mut cuts = BTreeSet::new();
+        for &cut in self.written_lengths.range(same + 1..) {
+            let Some(begin) = text.get(..cut) else {
+                continue;
             };
-            cuts.extend(ends.filter(is_appended));
-        };
+            left.compared = left.compared.checked_sub(cut)?;
+            if self.written.contains_key(begin) {
+                cuts.insert(cut);
+            }
+        }
         // What was known may go on beyond.
-        let known = known.iter().rev().map(|(cut, _)| *cut);
-        let near = known.take_while(|cut| cut + longest > same);
+        let longest = self.appended_lengths.last().copied().unwrap_or_default();
+        let near = known.iter().rev().map(|(cut, _)| *cut);
+        let near = near.take_while(|cut| cut + longest > same);
         for cut in near.chain((longest > same).then_some(0)) {
-            extend(cut, &mut cuts);
+            self.extend(text, cut, same, &mut cuts, left)?;
         }
         let mut next = cuts.first().copied();
         while let Some(cut) = next {
-            extend(cut, &mut cuts);
+            self.extend(text, cut, same, &mut cuts, left)?;
             next = cuts.range(cut + 1..).next().copied();
         }
         if text.len() > same || text.is_empty() {
             cuts.insert(text.len());
         }
-        cuts
+        Some(cuts)
+    }
+
+    /// Adds where the text can be cut that is cut at `from`, if that is not among
+    /// the first `same` bytes.
+    fn extend(
+        &self,
+        text: &str,
+        from: usize,
+        same: usize,
+        cuts: &mut BTreeSet<usize>,
+        left: &mut Left,
+    ) -> Option<()> {
+        for &length in &self.appended_lengths {
+            // Even to look whether it is too long takes some time.
+            left.compared = left.compared.checked_sub(1)?;
+            let until = from + length;
+            let Some(piece) = text.get(from..until).filter(|_| until > same) else {
+                continue;
+            };
+            left.compared = left.compared.checked_sub(length)?;
+            if self.appended.contains_key(piece) {
+                cuts.insert(until);
+            }
+        }
+        Some(())
     }
 }
 

@@ -14,8 +14,8 @@
 //! optional that is possible everywhere, and a call that changes nothing is
 //! optional at once; calls of unknown outcome are counted; a write that owes
 //! nothing is placed only where a call waits for its value or, at its completion,
-//! where a state is avoided later that the object holds or that an open call leads
-//! to: nothing else could need it. An append after which no call sees the state, or
+//! where a state is avoided later that the object holds, that an open call leads to
+//! or that appends can lead to: nothing else could need it. An append after which no call sees the state, or
 //! what it can become, is placed only at its completion: until another write nothing
 //! can be seen then, so that it can as well come later; unless a state is avoided
 //! later, which is not met there. And two that only a set of configurations allows:

@@ -253,9 +253,7 @@ impl Steps for KvSteps {
     }
 
     fn spread(&self, lasts: &mut Vec<u32>) -> bool {
-        let symbols = self.kv.symbols();
-        lasts.resize(lasts.len().max(symbols.len()), 0);
-        self.extended.spread(&symbols, lasts)
+        self.extended.spread(&self.kv.symbols(), lasts)
     }
 
     fn bytes(&self) -> usize {

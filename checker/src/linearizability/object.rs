@@ -104,7 +104,7 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = (calls, guard);
         None
     }
-    /// What `lasts` says of states, the last moment at which each is seen, is to hold
+    /// What `lasts` says of states, up to which moment each is of interest, is to hold
     /// for those as well from which calls that are possible everywhere lead to
     /// them. Whether it does: it does not where these are not known.
     fn spread(&self, lasts: &mut Vec<u32>) -> bool {

@@ -22,7 +22,7 @@ pub(crate) struct Timeline {
     /// By state, up to which moment it can still be seen, where a single state
     /// is.
     seen_until: Vec<u32>,
-    /// By state, up to which moment a call avoids it.
+    /// By state, up to which moment a call avoids it, or what can become of it.
     avoided_until: Vec<u32>,
     /// Up to which moment a call avoids any state.
     pub(crate) any_avoided_until: u32,
@@ -230,7 +230,14 @@ impl Timeline {
                 Sees::None => {}
             }
         }
-        if extended_until > 0 && !object.steps.spread(&mut self.seen_until) {
+        if extended_until == 0 {
+            return;
+        }
+        // What leads to a state that is seen, or avoided, is so as well; where that
+        // is not known, any state is seen.
+        let is_known = object.steps.spread(&mut self.seen_until)
+            && object.steps.spread(&mut self.avoided_until);
+        if !is_known {
             self.any_seen_until = self.any_seen_until.max(extended_until);
         }
     }
