@@ -822,13 +822,9 @@ fn is_over<M: Mask>(
     match completing.effect {
         Effect::Replace(_) => {
             let owing = (open.reads | open.writes | open.others) & !configuration.done;
-            let any_avoided = seen.any_avoided_until() > at;
             let mut is_avoided = |state| seen.avoided_until(state) > at;
             let leads_there = |slot: u32| {
                 let effect = open.calls[slot as usize].effect;
-                if effect == Effect::Total && any_avoided {
-                    return true;
-                }
                 let about = [effect.needs(), effect.leaves()];
                 about.into_iter().flatten().any(&mut is_avoided)
             };

@@ -230,7 +230,6 @@ impl<B: Slots> Search<B> {
             let effect = self.effect(self.cursor.holder(slot));
             let about = [effect.needs(), effect.leaves()];
             leads_there |= about.into_iter().flatten().any(is_avoided);
-            leads_there |= effect == Effect::Total && self.timeline.any_avoided_until > moment;
         };
         self.cursor.open.each_without(&configuration.placed, each);
         leads_there
