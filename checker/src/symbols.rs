@@ -62,6 +62,13 @@ enum Entry {
     List { front: Symbol, last: Symbol },
 }
 
+impl Known {
+    /// Whether there was this one.
+    pub(crate) fn includes(&self, symbol: Symbol) -> bool {
+        (symbol.0 as usize) < self.count
+    }
+}
+
 impl Default for Symbols {
     fn default() -> Self {
         Symbols {
@@ -131,7 +138,7 @@ impl Symbols {
         if self.entries.len() == known.count {
             return;
         }
-        let is_known = |symbol: Symbol| (symbol.0 as usize) < known.count;
+        let is_known = |symbol: Symbol| known.includes(symbol);
         self.entries.truncate(known.count);
         self.entries.shrink_to_fit();
         for small in &mut self.small {
@@ -168,12 +175,22 @@ impl Symbols {
         }
     }
 
+    /// The text that it stands for, if it does for one.
+    pub(crate) fn text(&self, symbol: Symbol) -> Option<&str> {
+        match &self.entries[symbol.0 as usize] {
+            Entry::Plain(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The symbol of a text, if it has one.
+    pub(crate) fn find_text(&self, text: &str) -> Option<Symbol> {
+        self.plain.get(&Value::Text(text.to_owned())).copied()
+    }
+
     /// Whether it stands for a text.
     pub(crate) fn is_text(&self, symbol: Symbol) -> bool {
-        matches!(
-            self.entries[symbol.0 as usize],
-            Entry::Plain(Value::Text(_))
-        )
+        self.text(symbol).is_some()
     }
 
     /// Whether it stands for a list.
@@ -223,6 +240,16 @@ impl Symbols {
         let symbol = self.name(&Value::Text(text));
         self.texts.insert((state, last), symbol);
         Some(symbol)
+    }
+
+    /// The list that `front` is with `last` added, if it has a number; `front` is a
+    /// list or nothing.
+    pub(crate) fn pushed(&self, front: Symbol, last: Symbol) -> Option<Symbol> {
+        let front = match front {
+            Symbol::NULL => Symbol::EMPTY,
+            list => list,
+        };
+        self.lists.get(&(front, last)).copied()
     }
 
     fn push(&mut self, front: Symbol, last: Symbol) -> Symbol {

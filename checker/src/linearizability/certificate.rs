@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use super::object::{Call, Object, State};
 
 /// So many calls have a bit.
-const CALLS_MAX: usize = 128;
+pub(crate) const CALLS_MAX: usize = 128;
 /// So often a call is tried as the next.
 const TRIES_MAX: u64 = 1 << 15;
 
@@ -31,6 +31,8 @@ pub(crate) enum Rechecked {
     Fails,
     /// There are too many calls, or too many orders, to try them all.
     TooLarge,
+    /// A limit was met before.
+    LimitMet,
 }
 
 /// Whether these calls have no order from any of the states `starts`. An order

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::certificate::{Rechecked, recheck};
+use super::certificate::{CALLS_MAX, Rechecked, recheck};
 use super::guard::Guard;
 use super::object::Object;
 use super::rounds::Meter;
@@ -54,8 +54,22 @@ pub(crate) struct Evidence {
     pub(crate) rechecked: Rechecked,
 }
 
+impl Evidence {
+    /// None, because a limit was met.
+    pub(crate) const NONE: Evidence = Evidence {
+        needed: Vec::new(),
+        optional: Vec::new(),
+        start: Start::Initial,
+        smallest: false,
+        rechecked: Rechecked::LimitMet,
+    };
+}
+
 /// The evidence that these calls, of which there is no order, have none.
 pub(crate) fn evidence(object: &Arc<Object>, timeline: &Timeline, meter: &Meter<'_>) -> Evidence {
+    if !meter.goes_on() {
+        return Evidence::NONE;
+    }
     let mut shrinking = Shrinking {
         object,
         timeline,
@@ -107,6 +121,10 @@ impl Shrinking<'_> {
                 self.drop_calls(reads);
                 self.drop_calls(others);
             }
+        }
+        // So many are not checked again, nor shown.
+        if self.needed.len() > CALLS_MAX && !self.meter.goes_on() {
+            return Evidence::NONE;
         }
         let part = self.choosing.choose(&self.needed, self.from, self.start);
         let of = |needed: bool| {
@@ -287,5 +305,9 @@ impl Shrinking<'_> {
 #[cfg(test)]
 pub(crate) fn of_calls(object: &Arc<Object>, calls: Vec<super::object::Call>) -> Evidence {
     let limits = super::Limits::default();
-    evidence(object, &Timeline::new(object, calls), &Meter::new(&limits))
+    evidence(
+        object,
+        &Timeline::unlimited(object, calls),
+        &Meter::new(&limits),
+    )
 }

@@ -10,7 +10,6 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
 use tribunal_histories::{Kind, Outcome, Value};
 
 use super::Recording;
@@ -18,6 +17,7 @@ use super::certificate::Rechecked;
 use super::dialect::{Done, KeyHistory};
 use super::evidence::{Evidence, evidence};
 use super::furthest::{Furthest, furthest};
+use super::guard::Guard;
 use super::judge::Judge;
 use super::object::{Call, NEVER, Object, State};
 use super::rounds::{Job, Meter};
@@ -33,6 +33,8 @@ const MOVES_MAX: u64 = 1 << 22;
 const STEPS_SHOWN: usize = 12;
 /// So many operations are shown that could come next.
 const NEXT_SHOWN: usize = 8;
+/// An order that has no place for more operations than these is not shown.
+const MISSING_MAX: usize = 64;
 /// Of more operations than these the evidence is not shown.
 const EVIDENCE_SHOWN: usize = 64;
 
@@ -129,13 +131,37 @@ fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
     }
 }
 
+/// How far orders of these calls come, of which `last` completes last, and what
+/// refutes them; nothing if a limit was met.
+fn findings(
+    object: &Arc<Object>,
+    calls: &[Call],
+    last: Option<u32>,
+    meter: &Meter<'_>,
+) -> Option<(Furthest, Evidence)> {
+    if !meter.goes_on() {
+        return None;
+    }
+    // Only a finished search knows how far an order comes.
+    let mut judge = Judge::new(object, calls.to_vec(), None);
+    let mut share = meter.share();
+    judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
+    let prepare = |guard: &mut Guard<'_>| Timeline::new(object, calls.to_vec(), guard).ok();
+    let timeline = Arc::new(meter.guarding(object, prepare)?);
+    // What follows counts the object's states itself.
+    let bytes = judge.bytes().saturating_sub(object.steps.bytes());
+    share.goes_on(bytes + timeline.bytes());
+    let furthest = furthest(object, &timeline, &judge, last, meter);
+    Some((furthest, evidence(object, &timeline, meter)))
+}
+
 /// The refuted prefix, with what refutes it and the orders that come furthest.
 struct Refutation<'a> {
     recording: &'a Recording<'a>,
     key: &'a KeyHistory,
     object: &'a Object,
     until: u32,
-    timeline: Arc<Timeline>,
+    calls: Vec<Call>,
     /// The operation that each call is.
     whose: Vec<u32>,
     furthest: Furthest,
@@ -150,41 +176,35 @@ impl<'a> Refutation<'a> {
         meter: &Meter<'_>,
     ) -> Self {
         let (calls, whose) = key.calls(until);
-        // Only a finished search knows how far an order comes.
-        let mut judge = match meter.goes_on() {
-            true => Judge::new(&key.object, calls.clone(), None),
-            false => Judge::Refuted(None),
-        };
-        let mut share = meter.share();
-        judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
         let last = calls.iter().position(ends_it).map(|call| call as u32);
-        let timeline = Arc::new(Timeline::new(&key.object, calls));
-        // What follows counts the object's states itself.
-        let bytes = judge.bytes().saturating_sub(key.object.steps.bytes());
-        share.goes_on(bytes + timeline.bytes());
+        let (furthest, evidence) = findings(&key.object, &calls, last, meter)
+            .unwrap_or_else(|| (Furthest::untold(last), Evidence::NONE));
         Refutation {
             recording,
             key,
             object: &key.object,
             until,
-            furthest: furthest(&key.object, &timeline, &judge, last, meter),
-            evidence: evidence(&key.object, &timeline, meter),
-            timeline,
+            calls,
             whose,
+            furthest,
+            evidence,
         }
     }
 
     fn witness(&self, shortest: bool) -> Witness {
         let in_prefix = |it: &&Done| it.completed != NEVER && it.completed <= self.until;
         let orders = self.furthest.orders.iter();
-        let orders: Vec<Order> = orders.map(|order| self.order(order)).collect();
+        let orders: Vec<Order> = orders.filter_map(|order| self.order(order)).collect();
         let first = orders.first();
+        let never_put = self.never_put();
+        let never_written = never_put.is_some() || self.never_written();
         let (rechecked, not_rechecked) = match self.evidence.rechecked {
             Rechecked::Holds => (Some(true), None),
             Rechecked::Fails => (Some(false), None),
             Rechecked::TooLarge => (None, Some("too many orders to try them all".to_owned())),
+            Rechecked::LimitMet => (None, Some("a limit was met before".to_owned())),
         };
         let shown = |calls: &[u32]| match calls.len() > EVIDENCE_SHOWN {
             true => Vec::new(),
@@ -206,8 +226,11 @@ impl<'a> Refutation<'a> {
             rechecked,
             not_rechecked,
             refuted: self.furthest.refuted.map(|call| self.show(call)),
-            never_written: self.never_written(),
-            failed_writer: self.failed_writer(),
+            never_written,
+            failed_writer: match never_written {
+                true => self.failed_writer(never_put),
+                false => None,
+            },
             states: self
                 .furthest
                 .states
@@ -226,7 +249,7 @@ impl<'a> Refutation<'a> {
 
     /// Where the evidence lies.
     fn window(&self) -> Window {
-        let invoked = |&call: &u32| self.timeline.calls[call as usize].invoked;
+        let invoked = |&call: &u32| self.calls[call as usize].invoked;
         let of_evidence = self.evidence.needed.iter().map(invoked).min();
         let of_key = self.key.operations.first().map(|it| it.invoked);
         let first = match self.evidence.start {
@@ -241,15 +264,28 @@ impl<'a> Refutation<'a> {
         }
     }
 
-    /// The end of an order, and what keeps it from going on.
-    fn order(&self, order: &[u32]) -> Order {
+    /// The end of an order, and what keeps it from going on; nothing if it comes
+    /// nowhere near.
+    fn order(&self, order: &[u32]) -> Option<Order> {
+        let reached = self.furthest.refuted.map(|call| self.completed(call));
+        let reached = reached.unwrap_or(self.until);
+        let mut placed = vec![false; self.calls.len()];
+        for &call in order {
+            placed[call as usize] = true;
+        }
+        let left = (0..self.calls.len() as u32).filter(|&call| !placed[call as usize]);
+        let (missing, pending): (Vec<u32>, Vec<u32>) =
+            left.partition(|&call| self.completed(call) <= reached);
+        if missing.len() > MISSING_MAX {
+            return None;
+        }
         let skipped = order.len().saturating_sub(STEPS_SHOWN);
-        let before = self.object.left_by(&self.timeline.calls, &order[..skipped]);
+        let before = self.object.left_by(&self.calls, &order[..skipped]);
         let before = before.unwrap_or(self.object.initial);
         let mut state = before;
         let mut step = |&call: &u32| {
-            let class = self.timeline.class(call);
-            state = self.object.step(class, state).unwrap_or(state);
+            let next = self.object.step_as_specified(self.class(call), state);
+            state = next.unwrap_or(state);
             (call, state)
         };
         let steps: Vec<(u32, State)> = order[skipped..].iter().map(&mut step).collect();
@@ -257,19 +293,13 @@ impl<'a> Refutation<'a> {
             operation: self.show(call),
             state: self.value(state),
         });
-        let placed: FxHashSet<u32> = order.iter().copied().collect();
-        let reached = self.furthest.refuted.map(|call| self.completed(call));
-        let reached = reached.unwrap_or(self.until);
-        let left = (0..self.timeline.calls.len() as u32).filter(|call| !placed.contains(call));
-        let (missing, pending): (Vec<u32>, Vec<u32>) =
-            left.partition(|&call| self.completed(call) <= reached);
         let changes = |call: &&u32| {
-            let invoked = self.timeline.calls[**call as usize].invoked;
-            let next = self.object.step(self.timeline.class(**call), state);
+            let invoked = self.calls[**call as usize].invoked;
+            let next = self.object.step_as_specified(self.class(**call), state);
             invoked <= reached && next.is_some_and(|next| next != state)
         };
         let next = pending.iter().rev().filter(changes).take(NEXT_SHOWN);
-        Order {
+        Some(Order {
             skipped,
             before: self.value(before),
             steps: shown.collect(),
@@ -277,11 +307,15 @@ impl<'a> Refutation<'a> {
             needs: self.wanted().map(|state| self.value(state)),
             missing: missing.iter().map(|&call| self.show(call)).collect(),
             next: next.map(|&call| self.show(call)).collect(),
-        }
+        })
+    }
+
+    fn class(&self, call: u32) -> u32 {
+        self.calls[call as usize].class
     }
 
     fn completed(&self, call: u32) -> u32 {
-        self.timeline.calls[call as usize].completed
+        self.calls[call as usize].completed
     }
 
     /// The index of the event at this place.
@@ -341,30 +375,30 @@ impl<'a> Refutation<'a> {
     /// The one value with which the refuted operation is possible.
     fn wanted(&self) -> Option<State> {
         let call = self.furthest.refuted?;
-        self.object.effect(self.timeline.class(call)).needs()
+        self.object.effect(self.class(call)).needs()
     }
 
     /// Whether what the refuted operation saw was never written to the key.
     fn never_written(&self) -> bool {
         let spec = self.key.spec;
-        if spec.is_container() {
-            return self.never_put().is_some();
-        }
         if !spec.is_register() && spec != Spec::MultiRegister {
             return false;
         }
         self.wanted().is_some_and(|wanted| {
             self.object.initial != wanted
                 && !self
-                    .timeline
                     .calls
                     .iter()
                     .any(|call| self.may_leave(call.class, wanted))
         })
     }
 
-    /// The element that the refuted operation was given, if it was never put in.
-    fn never_put(&self) -> Option<Value> {
+    /// The element that the refuted operation was given, if it was never put into
+    /// the container.
+    fn never_put(&self) -> Option<&'a Value> {
+        if !self.key.spec.is_container() {
+            return None;
+        }
         let refuted = self.whose[self.furthest.refuted? as usize];
         self.show_operation(refuted).seen?;
         let element = match self.recording.answer(refuted)? {
@@ -375,16 +409,14 @@ impl<'a> Refutation<'a> {
         let is_there = matches!(&initial, Value::List(all) if all.contains(element));
         let puts = |&operation: &u32| self.recording.argument(operation) == element;
         let is_put = is_there || self.whose.iter().any(puts);
-        (!is_put).then(|| element.clone())
+        (!is_put).then_some(element)
     }
 
-    /// An operation that failed, if it alone wrote what the refuted one saw.
-    fn failed_writer(&self) -> Option<Shown> {
-        let is_container = self.key.spec.is_container();
-        let put = is_container.then(|| self.never_put()).flatten();
-        let looks_for_one = !is_container && self.never_written();
-        let wanted = self.wanted().filter(|_| looks_for_one);
-        let wrote = |done: &Done| match &put {
+    /// An operation that failed, if it alone put in what was `never_put`, or wrote
+    /// what the refuted one saw.
+    fn failed_writer(&self, never_put: Option<&Value>) -> Option<Shown> {
+        let wanted = self.wanted();
+        let wrote = |done: &Done| match never_put {
             Some(put) => self.recording.argument(done.operation) == put,
             None => wanted
                 .zip(done.class())

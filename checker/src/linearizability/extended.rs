@@ -50,9 +50,20 @@ pub(super) enum Extended {
     Unknown,
     /// Lists do.
     Lists,
-    /// Texts do: each with the longest other that it begins with, the longer ones
-    /// first of those that begin alike.
-    Texts(Vec<(Symbol, Symbol)>),
+    /// Texts do.
+    Texts(Texts),
+}
+
+/// Which texts others begin.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    /// Each with the longest other that it begins with, the longer ones first of
+    /// those that begin alike.
+    fronts: Vec<(Symbol, Symbol)>,
+    /// What appending to a text leaves.
+    appended: FxHashMap<(Symbol, Symbol), Symbol>,
+    /// The empty text; nothing is the same.
+    empty: Symbol,
 }
 
 impl Extended {
@@ -60,15 +71,37 @@ impl Extended {
     /// that are `written`, and those `appended`.
     pub(super) fn texts(symbols: &mut Symbols, written: &[Symbol], appended: &[Symbol]) -> Self {
         let pieces = Pieces::new(symbols, written, appended);
-        let pairs = pieces.take_apart(symbols);
-        pairs.map_or(Extended::Unknown, Extended::Texts)
+        let texts = pieces.take_apart(symbols);
+        texts.map_or(Extended::Unknown, Extended::Texts)
+    }
+
+    /// Whether it is known.
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self, Extended::Unknown)
+    }
+
+    /// What appending `last` to `state` leaves, if that is known and has a name.
+    pub(super) fn append(&self, symbols: &Symbols, state: Symbol, last: Symbol) -> Option<Symbol> {
+        let texts = match self {
+            Extended::Unknown => return None,
+            Extended::Lists => return symbols.pushed(state, last),
+            Extended::Texts(texts) => texts,
+        };
+        let state = match state {
+            Symbol::NULL => texts.empty,
+            text => text,
+        };
+        match last == texts.empty {
+            true => Some(state),
+            false => texts.appended.get(&(state, last)).copied(),
+        }
     }
 
     /// What is of interest up to a moment, by state, is so as long for all that it
     /// begins with. Whether that is known.
     pub(super) fn spread(&self, symbols: &Symbols, lasts: &mut Vec<u32>) -> bool {
         if lasts.is_empty() {
-            return !matches!(self, Extended::Unknown);
+            return self.is_known();
         }
         // What begins a list has a lower number; what begins a text need not.
         if let Extended::Texts(_) = self {
@@ -84,7 +117,7 @@ impl Extended {
         match self {
             Extended::Unknown => return false,
             Extended::Lists => symbols.fronts().for_each(spread),
-            Extended::Texts(texts) => texts.iter().copied().for_each(&mut spread),
+            Extended::Texts(texts) => texts.fronts.iter().copied().for_each(&mut spread),
         }
         true
     }
@@ -98,6 +131,9 @@ struct Pieces {
     appended: FxHashMap<String, Symbol>,
     appended_lengths: BTreeSet<usize>,
 }
+
+/// A way to append: to how many bytes of a text what, so that how many are left.
+type Appending = (usize, Symbol, usize);
 
 /// How much may be named and compared.
 struct Left {
@@ -127,10 +163,15 @@ impl Pieces {
     /// All texts and those that they begin with, if these are not too many. Those
     /// that begin alike come one after the other, so that what they begin with is
     /// found once.
-    fn take_apart(&self, symbols: &mut Symbols) -> Option<Vec<(Symbol, Symbol)>> {
+    fn take_apart(&self, symbols: &mut Symbols) -> Option<Texts> {
+        // It is the first of all, and can be cut off of each.
+        let empty = symbols.name(&Value::Text(String::new()));
         let mut texts = symbols.texts();
         texts.sort_unstable();
-        let mut pairs = Vec::new();
+        let mut known = Texts {
+            empty,
+            ..Texts::default()
+        };
         // Where the last text can be cut, and what it begins with up to there.
         let mut cuts: Vec<(usize, Symbol)> = Vec::new();
         let mut before = "";
@@ -139,15 +180,17 @@ impl Pieces {
             named: NAMED.of(recorded),
             compared: COMPARED.of(recorded),
         };
+        let mut appending: Vec<Appending> = Vec::new();
         for (text, symbol) in &texts {
             let same = common(before, text);
             while let Some(&(cut, longer)) = cuts.last()
                 && cut > same
             {
                 cuts.pop();
-                pairs.push((longer, shorter(&cuts)));
+                known.fronts.push((longer, shorter(&cuts)));
             }
-            for cut in self.new_cuts(text, &cuts, same, &mut left)? {
+            appending.clear();
+            for cut in self.new_cuts(text, &cuts, same, &mut appending, &mut left)? {
                 let begin = match cut == text.len() {
                     true => *symbol,
                     false => {
@@ -157,21 +200,32 @@ impl Pieces {
                 };
                 cuts.push((cut, begin));
             }
+            let cut = |at: usize| {
+                let place = cuts.binary_search_by_key(&at, |(cut, _)| *cut).ok()?;
+                Some(cuts[place].1)
+            };
+            for &(from, last, until) in &appending {
+                if let (Some(front), Some(left)) = (cut(from), cut(until)) {
+                    known.appended.insert((front, last), left);
+                }
+            }
             before = text;
         }
         while let Some((_, longer)) = cuts.pop() {
-            pairs.push((longer, shorter(&cuts)));
+            known.fronts.push((longer, shorter(&cuts)));
         }
-        Some(pairs)
+        Some(known)
     }
 
     /// Where else a text can be cut, of which the first `same` bytes are known; at
-    /// its end in any case. None if too little is left to know.
+    /// its end in any case; and what is `appended` there. None if too little is left
+    /// to know.
     fn new_cuts(
         &self,
         text: &str,
         known: &[(usize, Symbol)],
         same: usize,
+        appended: &mut Vec<Appending>,
         left: &mut Left,
     ) -> Option<BTreeSet<usize>> {
         let mut cuts = BTreeSet::new();
@@ -188,12 +242,12 @@ impl Pieces {
         let longest = self.appended_lengths.last().copied().unwrap_or_default();
         let near = known.iter().rev().map(|(cut, _)| *cut);
         let near = near.take_while(|cut| cut + longest > same);
-        for cut in near.chain((longest > same).then_some(0)) {
-            self.extend(text, cut, same, &mut cuts, left)?;
+        for cut in near {
+            self.extend(text, cut, same, &mut cuts, appended, left)?;
         }
         let mut next = cuts.first().copied();
         while let Some(cut) = next {
-            self.extend(text, cut, same, &mut cuts, left)?;
+            self.extend(text, cut, same, &mut cuts, appended, left)?;
             next = cuts.range(cut + 1..).next().copied();
         }
         if text.len() > same || text.is_empty() {
@@ -203,13 +257,14 @@ impl Pieces {
     }
 
     /// Adds where the text can be cut that is cut at `from`, if that is not among
-    /// the first `same` bytes.
+    /// the first `same` bytes; and what is `appended` there.
     fn extend(
         &self,
         text: &str,
         from: usize,
         same: usize,
         cuts: &mut BTreeSet<usize>,
+        appended: &mut Vec<Appending>,
         left: &mut Left,
     ) -> Option<()> {
         for &length in &self.appended_lengths {
@@ -220,8 +275,10 @@ impl Pieces {
                 continue;
             };
             left.compared = left.compared.checked_sub(length)?;
-            if self.appended.contains_key(piece) {
+            if let Some(&last) = self.appended.get(piece) {
+                left.named = left.named.checked_sub(size_of::<Appending>())?;
                 cuts.insert(until);
+                appended.push((from, last, until));
             }
         }
         Some(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::depth_first::depth_first;
 use super::judge::Judge;
-use super::object::{Call, NEVER, Object, State};
+use super::object::{Call, ELSEWHERE, NEVER, Object, State};
 use super::rounds::Meter;
 use super::search::{Progress, Supply};
 use super::sweep::sweep;
@@ -23,10 +23,21 @@ pub(crate) struct Furthest {
     /// The call whose completion they do not account for.
     pub(crate) refuted: Option<u32>,
     /// The calls of each, first to last. They leave different states, and there
-    /// is at least one.
+    /// is at least one unless a limit was met.
     pub(crate) orders: Vec<Vec<u32>>,
     /// What the object can hold there.
     pub(crate) states: Vec<State>,
+}
+
+impl Furthest {
+    /// No orders, because a limit was met; they would not account for this call.
+    pub(crate) fn untold(refuted: Option<u32>) -> Furthest {
+        Furthest {
+            refuted,
+            orders: Vec::new(),
+            states: Vec::new(),
+        }
+    }
 }
 
 /// The orders of these calls that come furthest; `judge` has refuted them, and
@@ -39,6 +50,9 @@ pub(crate) fn furthest(
     meter: &Meter<'_>,
 ) -> Furthest {
     let blamed = judge.blamed().or(last);
+    if !meter.goes_on() {
+        return Furthest::untold(blamed);
+    }
     let exact = |watch| {
         let mut search = depth_first(object, timeline, Supply::Exact, watch);
         let progress = meter.guarding(object, |guard| search.run(MOVES_TO_SHOW, guard));
@@ -56,15 +70,12 @@ pub(crate) fn furthest(
             states: search.states(),
         };
         furthest.add_all(object, timeline, judge, meter);
+        furthest.tell_elsewhere(object, timeline);
         return furthest;
     }
     // The search did not come to an end. Where the last call is open instead
     // there is an order.
-    let mut furthest = Furthest {
-        refuted: blamed,
-        orders: Vec::new(),
-        states: Vec::new(),
-    };
+    let mut furthest = Furthest::untold(blamed);
     furthest.add_all(object, timeline, judge, meter);
     if furthest.orders.is_empty() {
         let open = blamed.and_then(|call| order_without(object, timeline, call, meter));
@@ -137,6 +148,20 @@ impl Furthest {
         };
         for order in orders.or_else(swept).into_iter().flatten() {
             self.add(object, timeline, order);
+        }
+    }
+
+    /// Says of a state that no call tells what it is, by the orders that leave one.
+    fn tell_elsewhere(&mut self, object: &Object, timeline: &Timeline) {
+        if !self.states.contains(&ELSEWHERE) {
+            return;
+        }
+        self.states.retain(|&state| state != ELSEWHERE);
+        let orders = self.orders.iter();
+        for left in orders.map(|order| left_by(object, timeline, order)) {
+            if !self.states.contains(&left) {
+                self.states.push(left);
+            }
         }
     }
 

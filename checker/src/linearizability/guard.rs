@@ -119,7 +119,7 @@ mod tests {
     /// Runs each engine, and all together, with a guard that asks `goes_on`; each
     /// has to end before it knows.
     fn run(mut each: impl FnMut(&str, &mut dyn FnMut(&mut dyn FnMut(usize) -> bool) -> Progress)) {
-        let timeline = |object: &Object, calls| Arc::new(Timeline::new(object, calls));
+        let timeline = |object: &Object, calls| Arc::new(Timeline::unlimited(object, calls));
         each("depth first", &mut |goes_on| {
             let (object, calls) = hard();
             let timeline = timeline(&object, calls);

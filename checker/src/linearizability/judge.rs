@@ -220,10 +220,19 @@ impl Waiting {
             return Some(decided);
         }
         // Where that was ended, or it ends now.
-        if !goes_on(self.bytes() + Timeline::bytes_of(&self.calls)) {
+        let bytes = self.bytes() + Timeline::bytes_of(&self.calls);
+        if !goes_on(bytes) {
             return None;
         }
-        let timeline = Arc::new(Timeline::new(&self.object, std::mem::take(&mut self.calls)));
+        let mut guard = Guard::new(goes_on, &*self.object.steps, bytes);
+        let calls = std::mem::take(&mut self.calls);
+        let timeline = match Timeline::new(&self.object, calls, &mut guard) {
+            Ok(timeline) => Arc::new(timeline),
+            Err(calls) => {
+                self.calls = calls;
+                return None;
+            }
+        };
         Some(Judge::Engines(Box::new(Engines {
             object: Arc::clone(&self.object),
             timeline_bytes: timeline.bytes(),

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
 use super::extended::Extended;
-use super::object::{Again, Class, Does, Numbers, Object, State, Steps};
+use super::object::{Again, Class, Does, ELSEWHERE, Numbers, Object, State, Steps};
 use crate::bytes;
 use crate::specification::{Effect, Kv, KvCall, RegisterCall, RegisterReturn, Specification};
 use crate::symbols::{Known, Symbol, Symbols};
@@ -239,12 +239,56 @@ impl Does for KvNaming {
 }
 
 impl Steps for KvSteps {
+    /// Where it is known which values others begin, all have names that can lead to
+    /// one that a call tells; appending to another leads to another.
     fn step(&self, state: State, class: u32) -> Option<State> {
+        let (KvCall::Append(last), true) = (self.asked[class as usize].0, self.extended.is_known())
+        else {
+            return self.step_exactly(state, class);
+        };
+        if state == ELSEWHERE {
+            return Some(ELSEWHERE);
+        }
+        let state = Symbol::numbered(state);
+        let next = self.extended.append(&self.kv.symbols(), state, last);
+        // A name that came later tells nothing.
+        let next = next.filter(|&next| self.named.includes(next));
+        Some(next.map_or(ELSEWHERE, Symbol::number))
+    }
+
+    fn step_exactly(&self, state: State, class: u32) -> Option<State> {
         let (call, returned) = &self.asked[class as usize];
         let next = self
             .kv
             .step(&Symbol::numbered(state), call, returned.as_ref())?;
         Some(next.number())
+    }
+
+    /// A text that is appended to grows where it is.
+    fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
+        let mut held = state;
+        let mut growing: Option<String> = None;
+        for class in classes {
+            if let (KvCall::Append(last), Extended::Texts(_)) =
+                (self.asked[class as usize].0, &self.extended)
+            {
+                let symbols = self.kv.symbols();
+                let text = |symbol| symbols.text(symbol).unwrap_or_default();
+                let front = || text(Symbol::numbered(held)).to_owned();
+                growing.get_or_insert_with(front).push_str(text(last));
+                continue;
+            }
+            if let Some(text) = &growing {
+                let named = self.kv.symbols().find_text(text);
+                held = named.map_or(ELSEWHERE, Symbol::number);
+            }
+            held = self.step_exactly(held, class)?;
+            growing = growing.filter(|_| held == ELSEWHERE);
+        }
+        match growing {
+            Some(text) => Some(self.kv.symbols().name(&Value::Text(text)).number()),
+            None => Some(held),
+        }
     }
 
     /// It differs from every symbol, and only an append asks for more.

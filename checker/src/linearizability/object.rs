@@ -81,14 +81,19 @@ impl Class {
 /// What a specification does, in numbers.
 pub(crate) trait Steps: Debug + Send + Sync {
     /// What the object holds after a call of `class` in `state`; none if it is
-    /// not possible there.
+    /// not possible there. [`ELSEWHERE`] if from there on no call can tell it from
+    /// any other such state.
     fn step(&self, state: State, class: u32) -> Option<State>;
+    /// The same, whether a call can tell it or not.
+    fn step_exactly(&self, state: State, class: u32) -> Option<State> {
+        self.step(state, class)
+    }
     /// What the object holds after calls of `classes` in `state`, one after the
     /// other, if they are possible. What it holds between them is not kept.
     fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
         let mut held = state;
         for class in classes {
-            held = self.step(held, class)?;
+            held = self.step_exactly(held, class)?;
         }
         Some(held)
     }
@@ -111,7 +116,7 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = lasts;
         false
     }
-    /// Whether [`ELSEWHERE`] can be stepped from.
+    /// Whether [`ELSEWHERE`] can be stepped from that was not stepped to.
     fn knows_elsewhere(&self) -> bool {
         false
     }
@@ -186,7 +191,7 @@ impl Object {
     pub(crate) fn step_as_specified(&self, class: u32, state: State) -> Option<State> {
         match state == ELSEWHERE && !self.steps.knows_elsewhere() {
             true => self.step(class, state),
-            false => self.steps.step(state, class),
+            false => self.steps.step_exactly(state, class),
         }
     }
 

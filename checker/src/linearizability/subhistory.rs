@@ -75,7 +75,7 @@ impl SubHistory {
         guard: &mut Guard<'_>,
     ) -> Option<bool> {
         let calls = self.calls.iter().map(|(_, it)| it.call).collect();
-        let timeline = Arc::new(Timeline::new(object, calls));
+        let timeline = Arc::new(Timeline::new(object, calls, guard).ok()?);
         match timeline.slots {
             0..=64 => self.pass::<u64>(object, &timeline, left, guard),
             65..=128 => self.pass::<u128>(object, &timeline, left, guard),

@@ -4,10 +4,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::guard::Guard;
 use super::object::{Call, NEVER, Object, State};
 use super::slots::Slots;
 use super::unknown::Unknown;
 use crate::specification::{Effect, Sees};
+
+/// Before so many calls are put in order the limits are looked at.
+const CALLS_IN_SLICE: usize = 1 << 12;
 
 /// One object's history.
 #[derive(Debug)]
@@ -60,9 +64,14 @@ pub(crate) enum Moment {
 }
 
 impl Timeline {
-    /// Prepares calls of one object. What changes nothing and whose answer
-    /// is not known says nothing, and is left out of the moments.
-    pub(crate) fn new(object: &Object, calls: Vec<Call>) -> Self {
+    /// Prepares calls of one object; gives them back if `guard` ends that. What
+    /// changes nothing and whose answer is not known says nothing, and is left out
+    /// of the moments.
+    pub(crate) fn new(
+        object: &Object,
+        calls: Vec<Call>,
+        guard: &mut Guard<'_>,
+    ) -> Result<Self, Vec<Call>> {
         let mut timeline = Timeline {
             ends: vec![End::NONE; calls.len()],
             calls,
@@ -75,11 +84,20 @@ impl Timeline {
             any_seen_until: 0,
             wall: None,
         };
-        timeline.arrange(object);
+        if !timeline.arrange(object, guard) {
+            return Err(timeline.calls);
+        }
         timeline.note_what_is_seen(object);
         timeline.unknown = Unknown::new(object, &timeline);
         timeline.wall = timeline.find_wall(object);
-        timeline
+        Ok(timeline)
+    }
+
+    /// Prepares calls of one object, within no limits.
+    #[cfg(test)]
+    pub(crate) fn unlimited(object: &Object, calls: Vec<Call>) -> Self {
+        let timeline = Timeline::new(object, calls, &mut Guard::none());
+        timeline.expect("nothing ends it")
     }
 
     /// How many bytes that of `calls` takes beside them, at least and mostly.
@@ -122,8 +140,9 @@ impl Timeline {
         self.calls[call as usize].class
     }
 
-    /// Lists the moments in order and gives out the slots.
-    fn arrange(&mut self, object: &Object) {
+    /// Lists the moments in order and gives out the slots; whether `guard` allows it
+    /// to the end.
+    fn arrange(&mut self, object: &Object, guard: &mut Guard<'_>) -> bool {
         let mut order: Vec<u32> = Vec::new();
         if !self.calls.is_sorted_by_key(|call| call.invoked) {
             order.extend(0..self.calls.len() as u32);
@@ -133,6 +152,9 @@ impl Timeline {
         let mut free = Vec::new();
         let mut open = BinaryHeap::new();
         for place in 0..self.calls.len() {
+            if place % CALLS_IN_SLICE == 0 && !guard.holds(0) {
+                return false;
+            }
             let call = order.get(place).map_or(place as u32, |&call| call);
             let Call {
                 class,
@@ -153,6 +175,7 @@ impl Timeline {
             }
         }
         self.end_those_before(NEVER, &mut open, &mut free);
+        true
     }
 
     /// Lists the completions before `place`.

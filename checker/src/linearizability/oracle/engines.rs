@@ -60,7 +60,7 @@ impl Case {
         let (object, calls) = Object::of_calls(specification.clone(), calls);
         let object = Arc::new(object);
         Case {
-            timeline: Arc::new(Timeline::new(&object, calls.clone())),
+            timeline: Arc::new(Timeline::unlimited(&object, calls.clone())),
             object,
             calls,
             moves,
