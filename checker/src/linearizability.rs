@@ -37,6 +37,7 @@ mod certificate;
 mod crashed;
 mod depth_first;
 mod dialect;
+mod elements;
 pub mod engine;
 mod evidence;
 mod explain;
@@ -68,6 +69,8 @@ mod zones;
 
 #[cfg(test)]
 mod append_tests;
+#[cfg(test)]
+mod elements_tests;
 #[cfg(test)]
 mod evidence_tests;
 #[cfg(test)]

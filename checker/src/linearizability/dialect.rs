@@ -14,7 +14,7 @@ use tribunal_histories::{
 
 use super::kv::KvNaming;
 use super::monitored::Monitored;
-use super::object::{self, Again, Call, Does, NEVER, Naming, Numbers, Object, State};
+use super::object::{self, Again, Call, Does, Hooks, NEVER, Naming, Numbers, Object, State};
 use crate::spec::{Spec, by_type};
 use crate::specification::reading::{done, done_or_refused};
 use crate::specification::{Asked, Effect, KvCall, RegisterCall, RegisterReturn};
@@ -476,7 +476,14 @@ impl<S: Monitored> RecordedReading<S> {
     /// What it can hold at first, if not what the header says.
     fn new(header: &Header, nil: Nil) -> Result<Self, String> {
         Ok(RecordedReading {
-            naming: Naming::new(S::holding(&header.initial)?, S::show, S::monitor),
+            naming: Naming::new(
+                S::holding(&header.initial)?,
+                Hooks {
+                    show: S::show,
+                    monitor: S::monitor,
+                    about: S::about,
+                },
+            ),
             parts: Vec::new(),
             nil,
             failed_cas: header.failed_cas,

@@ -16,6 +16,8 @@
 //!    less, one pass at each size is enough). Those without which there is an
 //!    order are needed.
 //! 3. What is left is checked again by [`super::certificate`].
+//!
+//! Of an object that holds elements [`super::elements`] says which calls are enough.
 
 use std::sync::Arc;
 
@@ -65,15 +67,25 @@ impl Evidence {
     };
 }
 
-/// The evidence that these calls, of which there is no order, have none.
-pub(crate) fn evidence(object: &Arc<Object>, timeline: &Timeline, meter: &Meter<'_>) -> Evidence {
+/// The evidence that these calls, of which there is no order, have none; `enough`
+/// are already some of them by themselves, if those are known.
+pub(crate) fn evidence(
+    object: &Arc<Object>,
+    timeline: &Timeline,
+    enough: Option<Vec<u32>>,
+    meter: &Meter<'_>,
+) -> Evidence {
     if !meter.goes_on() {
         return Evidence::NONE;
     }
+    let among = match enough {
+        Some(calls) => Among::These(calls),
+        None => Among::All(Choosing::new(object, timeline)),
+    };
     let mut shrinking = Shrinking {
         object,
         timeline,
-        choosing: Choosing::new(object, timeline),
+        among,
         meter,
         left: CONFIGURATIONS_MAX,
         start: Start::Initial,
@@ -87,7 +99,7 @@ pub(crate) fn evidence(object: &Arc<Object>, timeline: &Timeline, meter: &Meter<
 struct Shrinking<'a> {
     object: &'a Arc<Object>,
     timeline: &'a Timeline,
-    choosing: Choosing<'a>,
+    among: Among<'a>,
     meter: &'a Meter<'a>,
     /// How many configurations may be looked at.
     left: u64,
@@ -100,9 +112,17 @@ struct Shrinking<'a> {
     sure: bool,
 }
 
+/// The calls that evidence is taken from.
+enum Among<'a> {
+    All(Choosing<'a>),
+    /// These, in the order of invocation; no others matter to them.
+    These(Vec<u32>),
+}
+
 impl Shrinking<'_> {
     fn run(&mut self) -> Evidence {
-        let anywhere = may_start_anywhere(self.object, &self.timeline.calls);
+        let anywhere = matches!(self.among, Among::All(_))
+            && may_start_anywhere(self.object, &self.timeline.calls);
         let window = if anywhere { self.find_window() } else { None };
         let mut holds = true;
         match window {
@@ -113,7 +133,14 @@ impl Shrinking<'_> {
             }
             None => {
                 self.left = self.left.min(CONFIGURATIONS_WHOLE);
-                self.needed = self.begun_from(0);
+                self.needed = match &self.among {
+                    Among::All(_) => self.begun_from(0),
+                    Among::These(calls) => {
+                        let owed =
+                            |call: &u32| self.object.owes(&self.timeline.calls[*call as usize]);
+                        calls.iter().copied().filter(owed).collect()
+                    }
+                };
                 holds = self.is_refuted(&self.needed.clone()) != Some(false);
                 // Without what changes nothing there are no more configurations.
                 let (reads, others): (Vec<u32>, Vec<u32>) =
@@ -126,7 +153,7 @@ impl Shrinking<'_> {
         if self.needed.len() > CALLS_MAX && !self.meter.goes_on() {
             return Evidence::NONE;
         }
-        let part = self.choosing.choose(&self.needed, self.from, self.start);
+        let part = self.choose(&self.needed, self.from, self.start);
         let of = |needed: bool| {
             let some = part.calls.iter().filter(|(_, it)| it.needed == needed);
             some.map(|&(call, _)| call).collect()
@@ -203,8 +230,19 @@ impl Shrinking<'_> {
             return None;
         }
         let needed = self.begun_from(from);
-        let part = self.choosing.choose(&needed, from, Start::Anywhere);
+        let part = self.choose(&needed, from, Start::Anywhere);
         self.judge(&part)
+    }
+
+    /// The sub-history of the calls that are `needed`.
+    fn choose(&self, needed: &[u32], from: u32, start: Start) -> SubHistory {
+        match &self.among {
+            Among::All(choosing) => choosing.choose(needed, from, start),
+            Among::These(calls) => {
+                let needed: FxHashSet<u32> = needed.iter().copied().collect();
+                SubHistory::of(&self.timeline.calls, calls, |call| needed.contains(&call))
+            }
+        }
     }
 
     /// The calls that begin and complete from this moment on.
@@ -272,7 +310,7 @@ impl Shrinking<'_> {
         if self.is_over() {
             return None;
         }
-        let part = self.choosing.choose(needed, self.from, self.start);
+        let part = self.choose(needed, self.from, self.start);
         self.judge(&part)
     }
 
@@ -308,6 +346,7 @@ pub(crate) fn of_calls(object: &Arc<Object>, calls: Vec<super::object::Call>) ->
     evidence(
         object,
         &Timeline::unlimited(object, calls),
+        None,
         &Meter::new(&limits),
     )
 }

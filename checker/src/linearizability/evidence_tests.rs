@@ -70,27 +70,25 @@ fn has_order_from<S: Specification>(
     starts.iter().any(any)
 }
 
-/// Asserts that there is evidence of what has no order and none of what has
-/// one; whether it has none. `states` are all that differ.
-fn assert_sound<S: Specification>(
+/// Where the window of the evidence begins.
+fn first_of<S: Specification>(calls: &[TimedCallOf<S>], evidence: &Evidence) -> u32 {
+    let needed = evidence.needed.iter();
+    let first = needed.map(|&call| calls[call as usize].invoked).min();
+    match evidence.start {
+        Start::Initial => 0,
+        Start::Anywhere => first.unwrap_or(0),
+    }
+}
+
+/// Asserts that evidence refutes, and that no needed call can be missed.
+pub(super) fn assert_refutes<S: Specification>(
     specification: &S,
     calls: &[TimedCallOf<S>],
-    states: &[S::State],
-) -> Option<Evidence> {
-    let (object, numbered) = Object::of_calls(specification.clone(), calls);
-    let object = Arc::new(object);
-    let evidence = of_calls(&object, numbered.clone());
-    if brute_force(specification, calls) {
-        assert_eq!(evidence.rechecked, Rechecked::Fails, "{calls:#?}");
-        return None;
-    }
+    evidence: &Evidence,
+    starts: &[S::State],
+) {
     assert_eq!(evidence.rechecked, Rechecked::Holds, "{calls:#?}");
     assert!(evidence.smallest, "{calls:#?}");
-    let initial = [specification.initial()];
-    let starts = match evidence.start {
-        Start::Initial => &initial[..],
-        Start::Anywhere => states,
-    };
     let needed = |number: usize| evidence.needed.contains(&(number as u32));
     let alone = |number: usize| needed(number).then_some(true);
     assert!(
@@ -106,14 +104,7 @@ fn assert_sound<S: Specification>(
         "{evidence:?} of {calls:#?}"
     );
     // Neither what was left out changes that, nor can any be missed.
-    let first = evidence
-        .needed
-        .iter()
-        .map(|&call| calls[call as usize].invoked);
-    let first = match evidence.start {
-        Start::Initial => 0,
-        Start::Anywhere => first.min().unwrap_or(0),
-    };
+    let first = first_of::<S>(calls, evidence);
     let inside = |number: usize| {
         let completed = calls[number].completed.as_ref();
         completed.is_none_or(|(at, _)| *at >= first)
@@ -131,6 +122,29 @@ fn assert_sound<S: Specification>(
             "{call} is not needed: {evidence:?} of {calls:#?}"
         );
     }
+}
+
+/// Asserts that there is evidence of what has no order and none of what has
+/// one; whether it has none. `states` are all that differ.
+fn assert_sound<S: Specification>(
+    specification: &S,
+    calls: &[TimedCallOf<S>],
+    states: &[S::State],
+) -> Option<Evidence> {
+    let (object, numbered) = Object::of_calls(specification.clone(), calls);
+    let object = Arc::new(object);
+    let evidence = of_calls(&object, numbered.clone());
+    if brute_force(specification, calls) {
+        assert_eq!(evidence.rechecked, Rechecked::Fails, "{calls:#?}");
+        return None;
+    }
+    let initial = [specification.initial()];
+    let starts = match evidence.start {
+        Start::Initial => &initial[..],
+        Start::Anywhere => states,
+    };
+    assert_refutes(specification, calls, &evidence, starts);
+    let first = first_of::<S>(calls, &evidence);
     // The window is the last that refutes.
     let stretch = |from: u32| {
         move |number: usize| {

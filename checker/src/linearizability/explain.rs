@@ -15,6 +15,7 @@ use tribunal_histories::{Kind, Outcome, Value};
 use super::Recording;
 use super::certificate::Rechecked;
 use super::dialect::{Done, KeyHistory};
+use super::elements::{Elements, Part};
 use super::evidence::{Evidence, evidence};
 use super::furthest::{Furthest, furthest};
 use super::guard::Guard;
@@ -27,8 +28,29 @@ use super::timeline::Timeline;
 use super::witness::{Ending, Order, Prefix, Seen, Shown, Step, Window, Witness};
 use crate::spec::Spec;
 
-/// A prefix is taken for not refuted if so many moves do not refute it.
-const MOVES_MAX: u64 = 1 << 22;
+/// How much is tried.
+struct Moves {
+    /// A prefix is taken for not refuted if so many do not refute it.
+    to_refute: u64,
+    /// So many are spent on an order to show, where only an easier search refutes.
+    to_show: u64,
+}
+
+/// How much is tried to explain a refutation. Where the object holds elements every
+/// move makes a state of many, and few are enough to refute it.
+fn moves_for(has_elements: bool) -> Moves {
+    match has_elements {
+        true => Moves {
+            to_refute: 1 << 14,
+            to_show: 1 << 14,
+        },
+        false => Moves {
+            to_refute: 1 << 22,
+            to_show: 1 << 18,
+        },
+    }
+}
+
 /// So many steps of the furthest order are shown.
 const STEPS_SHOWN: usize = 12;
 /// So many operations are shown that could come next.
@@ -49,13 +71,12 @@ pub(crate) fn witness(
     mut refuted: Vec<(&KeyHistory, &Job<'_>)>,
     meter: &Meter<'_>,
 ) -> Option<Witness> {
-    refuted.sort_by_cached_key(|(key, job)| key.reached(job.blamed, true));
-    let prefixes = refuted.into_iter().take(KEYS_COMPARED).map(|(key, job)| {
-        let (until, shortest) = shortest_refuted(key, job, meter);
-        (until, shortest, key)
-    });
-    let (until, shortest, key) = prefixes.min_by_key(|&(until, ..)| until)?;
-    Some(Refutation::new(recording, key, until, meter).witness(shortest))
+    refuted.sort_by_cached_key(|(key, job)| key.reached(job.blamed(), true));
+    let some = refuted.into_iter().take(KEYS_COMPARED);
+    let prefixes = some.map(|(key, job)| (key, first_refuted(key, job, meter)));
+    let (key, first) = prefixes.min_by_key(|(_, first)| first.until)?;
+    let shortest = first.shortest;
+    Some(Refutation::new(recording, key, first, meter).witness(shortest))
 }
 
 impl KeyHistory {
@@ -69,29 +90,75 @@ impl KeyHistory {
     }
 }
 
-/// The event that ends the shortest prefix which is refuted, and whether it
-/// is known for the shortest. No prefix that ends before the furthest completion
+/// The first prefix of a key's history that is refuted, as far as is known.
+struct FirstRefuted<'a> {
+    /// The event that ends it.
+    until: u32,
+    /// Whether it is known that no shorter one is.
+    shortest: bool,
+    /// The elements that are enough to refute it.
+    enough: Option<(Elements<'a>, Part)>,
+}
+
+/// The first prefix that is refuted. None that ends before the furthest completion
 /// of the `job` is.
-fn shortest_refuted(key: &KeyHistory, job: &Job<'_>, meter: &Meter<'_>) -> (u32, bool) {
+fn first_refuted<'a>(key: &'a KeyHistory, job: &Job<'_>, meter: &'a Meter<'a>) -> FirstRefuted<'a> {
     let from = key.reached(job.furthest, true);
     let completed = key.operations.iter().map(|it| it.completed);
     let later = completed.filter(|&place| place != NEVER && place >= from);
     let mut places: Vec<u32> = later.collect();
     places.sort_unstable();
-    let Some(last) = places.len().checked_sub(1) else {
-        return (from, false);
-    };
+    if places.is_empty() {
+        return FirstRefuted {
+            until: from,
+            shortest: false,
+            enough: None,
+        };
+    }
+    let elements = Elements::of(&key.object, meter);
+    let moves = moves_for(elements.is_some());
+    if let Some(mut elements) = elements
+        && let calls = key.all_calls().collect::<Vec<_>>()
+        && let Some(part) = elements.find(&calls, &job.blame)
+    {
+        let first = elements.first_refuted(key, &part, &places);
+        let before = first.checked_sub(1).map(|before| places[before]);
+        let has_order = |until| is_refuted(key, until, moves.to_refute, meter) == Some(false);
+        return FirstRefuted {
+            until: places[first],
+            shortest: before.is_none_or(has_order),
+            enough: Some((elements, part)),
+        };
+    }
+    let (until, shortest) = shortest_refuted(key, job, &places, moves.to_refute, meter);
+    FirstRefuted {
+        until,
+        shortest,
+        enough: None,
+    }
+}
+
+/// Which of the prefixes that end at these places is the first that is refuted, and
+/// whether it is known for that.
+fn shortest_refuted(
+    key: &KeyHistory,
+    job: &Job<'_>,
+    places: &[u32],
+    moves: u64,
+    meter: &Meter<'_>,
+) -> (u32, bool) {
+    let last = places.len() - 1;
     let mut sure = true;
     // The whole history is refuted; mostly the prefix up to the call that is
     // to blame is the first.
     let (mut low, mut high) = (0, last);
-    let blamed = key.reached(job.blamed, true);
+    let blamed = key.reached(job.blamed(), true);
     let mut place = places.partition_point(|&it| it < blamed);
     let mut first = None;
     let mut step = Some(1);
     while low < high {
         let judged = place.clamp(low, high - 1);
-        let refuted = is_refuted(key, places[judged], meter);
+        let refuted = is_refuted(key, places[judged], moves, meter);
         match refuted {
             Some(true) => high = judged,
             decided => {
@@ -112,16 +179,15 @@ fn shortest_refuted(key: &KeyHistory, job: &Job<'_>, meter: &Meter<'_>) -> (u32,
     (places[high], sure)
 }
 
-/// Whether the prefix up to the event `until` is refuted, if that is soon
-/// known.
-fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
+/// Whether the prefix up to the event `until` is refuted, if so many moves can tell.
+fn is_refuted(key: &KeyHistory, until: u32, moves: u64, meter: &Meter<'_>) -> Option<bool> {
     if !meter.goes_on() {
         return None;
     }
     let (calls, _) = key.calls(until);
     let mut share = meter.share();
     let mut judge = Judge::new(&key.object, calls, None);
-    let progress = judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
+    let progress = judge.decide(moves, |bytes| share.goes_on(bytes));
     drop(judge);
     key.object.steps.forget();
     match progress {
@@ -132,27 +198,33 @@ fn is_refuted(key: &KeyHistory, until: u32, meter: &Meter<'_>) -> Option<bool> {
 }
 
 /// How far orders of these calls come, of which `last` completes last, and what
-/// refutes them; nothing if a limit was met.
+/// refutes them; nothing if a limit was met. The elements that are `enough` to refute
+/// them may be known.
 fn findings(
     object: &Arc<Object>,
     calls: &[Call],
     last: Option<u32>,
+    enough: Option<(Elements<'_>, Part)>,
     meter: &Meter<'_>,
 ) -> Option<(Furthest, Evidence)> {
     if !meter.goes_on() {
         return None;
     }
+    let moves = moves_for(object.steps.elements().is_some());
     // Only a finished search knows how far an order comes.
     let mut judge = Judge::new(object, calls.to_vec(), None);
     let mut share = meter.share();
-    judge.decide(MOVES_MAX, |bytes| share.goes_on(bytes));
+    if judge.decide(moves.to_refute, |bytes| share.goes_on(bytes)) != Progress::Refuted {
+        judge = Judge::Refuted(Vec::new());
+    }
     let prepare = |guard: &mut Guard<'_>| Timeline::new(object, calls.to_vec(), guard).ok();
     let timeline = Arc::new(meter.guarding(object, prepare)?);
     // What follows counts the object's states itself.
     let bytes = judge.bytes().saturating_sub(object.steps.bytes());
     share.goes_on(bytes + timeline.bytes());
-    let furthest = furthest(object, &timeline, &judge, last, meter);
-    Some((furthest, evidence(object, &timeline, meter)))
+    let furthest = furthest(object, &timeline, &judge, last, moves.to_show, meter);
+    let enough = enough.map(|(mut elements, part)| elements.shrink(calls, part));
+    Some((furthest, evidence(object, &timeline, enough, meter)))
 }
 
 /// The refuted prefix, with what refutes it and the orders that come furthest.
@@ -172,14 +244,15 @@ impl<'a> Refutation<'a> {
     fn new(
         recording: &'a Recording<'a>,
         key: &'a KeyHistory,
-        until: u32,
+        first: FirstRefuted<'_>,
         meter: &Meter<'_>,
     ) -> Self {
+        let until = first.until;
         let (calls, whose) = key.calls(until);
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
         let last = calls.iter().position(ends_it).map(|call| call as u32);
-        let (furthest, evidence) = findings(&key.object, &calls, last, meter)
+        let (furthest, evidence) = findings(&key.object, &calls, last, first.enough, meter)
             .unwrap_or_else(|| (Furthest::untold(last), Evidence::NONE));
         Refutation {
             recording,

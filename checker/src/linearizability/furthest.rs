@@ -10,9 +10,6 @@ use super::search::{Progress, Supply};
 use super::sweep::sweep;
 use super::timeline::Timeline;
 
-/// So many moves are spent on an order to show, where only the easier search
-/// refutes.
-const MOVES_TO_SHOW: u64 = 1 << 18;
 /// So many orders are shown.
 const ORDERS_SHOWN: usize = 8;
 /// So many moments are gone over to tell orders, one after the other.
@@ -40,13 +37,14 @@ impl Furthest {
     }
 }
 
-/// The orders of these calls that come furthest; `judge` has refuted them, and
-/// `last` completes last.
+/// The orders of these calls that come furthest, for so many `moves`; `judge` has
+/// refuted them, and `last` completes last.
 pub(crate) fn furthest(
     object: &Arc<Object>,
     timeline: &Arc<Timeline>,
     judge: &Judge,
     last: Option<u32>,
+    moves: u64,
     meter: &Meter<'_>,
 ) -> Furthest {
     let blamed = judge.blamed().or(last);
@@ -55,7 +53,7 @@ pub(crate) fn furthest(
     }
     let exact = |watch| {
         let mut search = depth_first(object, timeline, Supply::Exact, watch);
-        let progress = meter.guarding(object, |guard| search.run(MOVES_TO_SHOW, guard));
+        let progress = meter.guarding(object, |guard| search.run(moves, guard));
         (search, progress)
     };
     let (mut search, mut progress) = exact(blamed);
@@ -69,16 +67,16 @@ pub(crate) fn furthest(
             orders: vec![order],
             states: search.states(),
         };
-        furthest.add_all(object, timeline, judge, meter);
+        furthest.add_all(object, timeline, judge, moves, meter);
         furthest.tell_elsewhere(object, timeline);
         return furthest;
     }
     // The search did not come to an end. Where the last call is open instead
     // there is an order.
     let mut furthest = Furthest::untold(blamed);
-    furthest.add_all(object, timeline, judge, meter);
+    furthest.add_all(object, timeline, judge, moves, meter);
     if furthest.orders.is_empty() {
-        let open = blamed.and_then(|call| order_without(object, timeline, call, meter));
+        let open = blamed.and_then(|call| order_without(object, timeline, call, moves, meter));
         furthest.add(object, timeline, open.unwrap_or_else(|| search.order()));
     }
     let left = furthest.orders.iter();
@@ -91,6 +89,7 @@ fn order_without(
     object: &Arc<Object>,
     timeline: &Timeline,
     call: u32,
+    moves: u64,
     meter: &Meter<'_>,
 ) -> Option<Vec<u32>> {
     if !meter.goes_on() {
@@ -108,7 +107,7 @@ fn order_without(
     let begun = timeline.calls.iter().take_while(|it| it.invoked <= until);
     let mut judge = Judge::new(object, begun.map(opened).collect(), None);
     let mut share = meter.share();
-    match judge.decide(MOVES_TO_SHOW, |bytes| share.goes_on(bytes)) {
+    match judge.decide(moves, |bytes| share.goes_on(bytes)) {
         Progress::Explained => judge.order(),
         Progress::Paused | Progress::Refuted => None,
     }
@@ -128,6 +127,7 @@ impl Furthest {
         object: &Arc<Object>,
         timeline: &Arc<Timeline>,
         judge: &Judge,
+        moves: u64,
         meter: &Meter<'_>,
     ) {
         let count = (MOMENTS_TOLD / timeline.moments.len().max(1)).min(ORDERS_SHOWN);
@@ -142,7 +142,7 @@ impl Furthest {
         };
         let swept = || {
             let mut sweep = sweep(object, timeline, None)?;
-            let progress = meter.guarding(object, |guard| sweep.run(MOVES_TO_SHOW, guard));
+            let progress = meter.guarding(object, |guard| sweep.run(moves, guard));
             let refutes = progress == Progress::Refuted;
             (refutes && sweep.moment() == end).then(|| sweep.orders(count))
         };

@@ -632,7 +632,7 @@ fn a_refutation_that_does_not_hold_is_unknown() {
         let meter = Meter::new(&options.limits);
         // As a wrong engine would have it.
         for key in &prepared.keys {
-            let mut job = Job::new(&key.object, 0, || Judge::Refuted(Some(0)));
+            let mut job = Job::new(&key.object, 0, || Judge::Refuted(vec![0]));
             job.progress = Progress::Refuted;
             let Some(witness) = explain::witness(&recording, vec![(key, &job)], &meter) else {
                 continue;

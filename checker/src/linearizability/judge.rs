@@ -26,8 +26,9 @@ pub(crate) enum Judge {
     Waits(Waiting),
     /// There is this order, which holds.
     Ordered(Vec<u32>),
-    /// There is none; the call that shows it, if one alone does.
-    Refuted(Option<u32>),
+    /// There is none; the calls that show it, if some do, the last to complete at
+    /// the end.
+    Refuted(Vec<u32>),
     /// To be decided.
     Engines(Box<Engines>),
 }
@@ -174,8 +175,16 @@ impl Judge {
     pub(crate) fn blamed(&self) -> Option<u32> {
         match self {
             Judge::Waits(_) | Judge::Ordered(_) => None,
-            Judge::Refuted(call) => *call,
+            Judge::Refuted(calls) => calls.last().copied(),
             Judge::Engines(_) => self.furthest(),
+        }
+    }
+
+    /// The calls that a refutation is due to, as far as that is known.
+    pub(crate) fn blame(self) -> Vec<u32> {
+        match self {
+            Judge::Refuted(calls) => calls,
+            judge => judge.blamed().into_iter().collect(),
         }
     }
 
@@ -193,7 +202,7 @@ impl Judge {
         match self {
             Judge::Waits(waiting) => waiting.bytes(),
             Judge::Ordered(order) => order.capacity() * size_of::<u32>(),
-            Judge::Refuted(_) => 0,
+            Judge::Refuted(calls) => calls.capacity() * size_of::<u32>(),
             Judge::Engines(engines) => engines.bytes(),
         }
     }
@@ -255,7 +264,9 @@ impl Waiting {
         let mut guard = Guard::new(&mut *goes_on, &*object.steps, self.bytes());
         let zones = may(Engine::Zones).then(|| zones::decide(object, calls, &mut guard));
         match zones.flatten() {
-            Some(Zones::Refuted(call)) => return Some(Judge::Refuted(call)),
+            Some(Zones::Refuted(call)) => {
+                return Some(Judge::Refuted(call.into_iter().collect()));
+            }
             Some(Zones::Order(order)) if object.replays(calls, &order) => {
                 return Some(Judge::Ordered(order));
             }
@@ -264,12 +275,10 @@ impl Waiting {
         let mut guard = Guard::new(goes_on, &*object.steps, self.bytes());
         let monitor = may(Engine::Monitor).then(|| object.steps.monitor(calls, &mut guard));
         match monitor.flatten() {
-            Some(Decided::Refuted { blame }) => {
-                let last = |&&call: &&u32| calls[call as usize].completed;
-                let call = blame
-                    .iter()
-                    .filter(|&&call| !calls[call as usize].is_unknown());
-                Some(Judge::Refuted(call.max_by_key(last).copied()))
+            Some(Decided::Refuted { mut blame }) => {
+                blame.retain(|&call| !calls[call as usize].is_unknown());
+                blame.sort_unstable_by_key(|&call| calls[call as usize].completed);
+                Some(Judge::Refuted(blame))
             }
             Some(Decided::Order(order)) if object.replays(calls, &order) => {
                 Some(Judge::Ordered(order))

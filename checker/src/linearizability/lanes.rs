@@ -64,7 +64,8 @@ fn lanes(bars: &[Bar<'_>]) -> String {
 /// The furthest order in words, step by step.
 fn steps(witness: &Witness) -> String {
     if witness.orders.is_empty() {
-        return "\n  How far an order comes is not known: it was too long to look for one.\n".to_owned();
+        return "\n  How far an order comes is not known: it was too long to look for one.\n"
+            .to_owned();
     }
     let mut text = String::new();
     let before = witness.is_in(&witness.before);

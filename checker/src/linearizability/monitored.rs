@@ -19,7 +19,10 @@ mod priority_queue;
 mod sequence;
 mod translation;
 
+use tribunal_histories::Value;
+
 use super::guard::Guard;
+use super::object::About;
 use crate::monitors::{Decided, Interval};
 use crate::specification::{
     FencedLock, Lease, MultiRegister, Mutex, OwnedMutex, Recorded, Semaphore, Specification,
@@ -43,6 +46,13 @@ pub(crate) trait Monitored: Recorded {
         guard: &mut Guard<'_>,
     ) -> Option<Decided> {
         let _ = (calls, guard);
+        None
+    }
+
+    /// Which element a call is about, if this holds elements of which each can be
+    /// left out of every order, with all calls about it.
+    fn about(&self, call: &Self::Call, returned: Option<&Self::Return>) -> Option<About<Value>> {
+        let _ = (call, returned);
         None
     }
 }

@@ -304,7 +304,11 @@ fn record(events: &mut Vec<Event>, process: u64, kind: Kind, f: &str, value: &Va
 }
 
 /// A history of so many operations.
-fn random_history<S: Recorded>(spec: Spec, random: &mut Random, operations: usize) -> History {
+pub(super) fn random_history<S: Recorded>(
+    spec: Spec,
+    random: &mut Random,
+    operations: usize,
+) -> History {
     let mut header = Header::new(spec.name());
     if spec == Spec::Semaphore || random.one_in(3) {
         header.initial = serde_json::from_str(initials(spec)).expect("a value");
@@ -394,7 +398,7 @@ fn random_history<S: Recorded>(spec: Spec, random: &mut Random, operations: usiz
 }
 
 /// The calls of a history of one object.
-fn timed<S: Recorded>(specification: &S, history: &History) -> Vec<TimedCallOf<S>> {
+pub(super) fn timed<S: Recorded>(specification: &S, history: &History) -> Vec<TimedCallOf<S>> {
     let observed = history.header.failed_cas == FailedCas::Observed;
     let mut timed = Vec::new();
     for operation in history.operations().expect("a history") {

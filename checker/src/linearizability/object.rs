@@ -78,6 +78,18 @@ impl Class {
     }
 }
 
+/// Which element a call is about, of an object that holds elements: all calls about
+/// one of them can be left out of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About<T> {
+    /// It puts this element in, takes it out, or sees it.
+    Element(T),
+    /// It takes out some element, if it does.
+    Any,
+    /// It sees no element, and changes nothing.
+    None,
+}
+
 /// What a specification does, in numbers.
 pub(crate) trait Steps: Debug + Send + Sync {
     /// What the object holds after a call of `class` in `state`; none if it is
@@ -115,6 +127,11 @@ pub(crate) trait Steps: Debug + Send + Sync {
     fn spread(&self, lasts: &mut Vec<u32>) -> bool {
         let _ = lasts;
         false
+    }
+    /// By class, the number of the element that it is about; nothing if the object
+    /// holds no elements of which each can be left out.
+    fn elements(&self) -> Option<Vec<About<u32>>> {
+        None
     }
     /// Whether [`ELSEWHERE`] can be stepped from that was not stepped to.
     fn knows_elsewhere(&self) -> bool {
@@ -158,8 +175,12 @@ impl Object {
         specification: S,
         calls: &[TimedCallOf<S>],
     ) -> (Object, Vec<Call>) {
-        let show = |_: &S, state: &S::State| Value::Text(format!("{state:?}"));
-        let mut naming = Naming::new(specification, show, |_, _, _| None);
+        let hooks = Hooks {
+            show: |_, state| Value::Text(format!("{state:?}")),
+            monitor: |_, _, _| None,
+            about: |_, _, _| None,
+        };
+        let mut naming = Naming::new(specification, hooks);
         let calls = calls.iter().map(|timed| Call {
             class: naming.class(Asked {
                 call: timed.call.clone(),
@@ -177,6 +198,11 @@ impl Object {
     #[inline]
     pub(crate) fn effect(&self, class: u32) -> Effect<State> {
         self.classes[class as usize].effect
+    }
+
+    /// Whether it is known of a call that it took effect, and how.
+    pub(crate) fn owes(&self, call: &Call) -> bool {
+        !call.is_unknown() && self.classes[call.class as usize].is_known
     }
 
     /// What the object holds after a call of `class`, if it is possible in
@@ -266,9 +292,33 @@ struct Named<S: Specification> {
     named: Known,
     /// How many bytes all states and steps take.
     bytes: AtomicUsize,
-    show: fn(&S, &S::State) -> Value,
-    monitor: Monitor<S>,
+    hooks: Hooks<S>,
 }
+
+/// What can be asked of a specification beside what its calls do.
+#[derive(Debug)]
+pub(crate) struct Hooks<S: Specification> {
+    /// What a state is.
+    pub(crate) show: fn(&S, &S::State) -> Value,
+    /// Decides without a search, if the calls allow that.
+    pub(crate) monitor: Monitor<S>,
+    /// Which element a call is about, if each can be left out.
+    pub(crate) about: AboutCall<S>,
+}
+
+type AboutCall<S> = fn(
+    &S,
+    &<S as Specification>::Call,
+    Option<&<S as Specification>::Return>,
+) -> Option<About<Value>>;
+
+impl<S: Specification> Clone for Hooks<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Specification> Copy for Hooks<S> {}
 
 /// The states that calls name.
 #[derive(Clone, Copy, Debug, Default)]
@@ -280,17 +330,11 @@ struct Known {
     bytes: usize,
 }
 
-/// Decides without a search, if the calls allow that.
 type Monitor<S> = fn(&S, &[Interval<Exchange<'_, S>>], &mut Guard<'_>) -> Option<Decided>;
 
 impl<S: Specification> Naming<S> {
-    /// Names the calls of an object; `show` says what a state is, `monitor`
-    /// decides without a search.
-    pub(crate) fn new(
-        specification: S,
-        show: fn(&S, &S::State) -> Value,
-        monitor: Monitor<S>,
-    ) -> Self {
+    /// Names the calls of an object.
+    pub(crate) fn new(specification: S, hooks: Hooks<S>) -> Self {
         let mut states = States::default();
         states.number(&specification, &specification.initial());
         Naming {
@@ -302,8 +346,7 @@ impl<S: Specification> Naming<S> {
                 states: Mutex::new(states),
                 named: Known::default(),
                 bytes: AtomicUsize::new(0),
-                show,
-                monitor,
+                hooks,
             },
         }
     }
@@ -314,7 +357,7 @@ impl<S: Specification> Naming<S> {
 
     /// Names these calls and states alone, of an object with this specification.
     pub(crate) fn again(&self, specification: S, numbers: Numbers<&[u32]>) -> Again<Naming<S>> {
-        let mut naming = Naming::new(specification, self.named.show, self.named.monitor);
+        let mut naming = Naming::new(specification, self.named.hooks);
         let asked = numbers
             .classes
             .iter()
@@ -540,12 +583,31 @@ impl<S: Specification> Steps for Named<S> {
             return None;
         }
         let intervals: Vec<_> = calls.iter().map(interval).collect();
-        (self.monitor)(&self.specification, &intervals, guard)
+        (self.hooks.monitor)(&self.specification, &intervals, guard)
+    }
+
+    fn elements(&self) -> Option<Vec<About<u32>>> {
+        let mut numbers: FxHashMap<Value, u32> = FxHashMap::default();
+        let mut number = |element: Value| {
+            let next = numbers.len() as u32;
+            *numbers.entry(element).or_insert(next)
+        };
+        let each = self.asked.iter().map(|asked| {
+            let about = self.hooks.about;
+            Some(
+                match about(&self.specification, &asked.call, asked.returned.as_ref())? {
+                    About::Element(element) => About::Element(number(element)),
+                    About::Any => About::Any,
+                    About::None => About::None,
+                },
+            )
+        });
+        each.collect()
     }
 
     fn show(&self, state: State) -> Value {
         let states = self.states();
-        (self.show)(&self.specification, &states.list[state as usize])
+        (self.hooks.show)(&self.specification, &states.list[state as usize])
     }
 }
 

@@ -25,13 +25,21 @@ pub(crate) struct Job<'a> {
     pub(crate) progress: Progress,
     /// The call whose completion no order accounts for so far.
     pub(crate) furthest: Option<u32>,
-    /// The call that a refutation is due to, if one is known.
-    pub(crate) blamed: Option<u32>,
+    /// The calls that a refutation is due to, as far as that is known, the last to
+    /// complete at the end.
+    pub(crate) blame: Vec<u32>,
     /// Whether the order that was found, if one was, is one.
     pub(crate) sound: bool,
     /// Whether no engine is left that could know more.
     pub(crate) exhausted: bool,
     bytes: usize,
+}
+
+impl Job<'_> {
+    /// The last of the calls that a refutation is due to.
+    pub(crate) fn blamed(&self) -> Option<u32> {
+        self.blame.last().copied()
+    }
 }
 
 /// A key's search takes memory only while it is at work: what the last key held
@@ -59,7 +67,7 @@ impl<'a> Job<'a> {
             search: Search::Waits(bytes, Box::new(begin)),
             progress: Progress::Paused,
             furthest: None,
-            blamed: None,
+            blame: Vec::new(),
             sound: true,
             exhausted: false,
             bytes: 0,
@@ -94,11 +102,13 @@ impl<'a> Job<'a> {
                 self.search = Search::Works(judge);
                 return;
             }
-            Progress::Explained => self.sound = judge.order().is_some(),
-            Progress::Refuted => self.blamed = judge.blamed(),
+            // Nothing is asked of it any more.
+            Progress::Explained => {
+                self.sound = judge.order().is_some();
+                drop(judge);
+            }
+            Progress::Refuted => self.blame = judge.blame(),
         }
-        // Nothing is asked of it any more.
-        drop(judge);
         self.object.steps.forget();
         meter.account(&mut self.bytes, 0);
     }

@@ -46,6 +46,21 @@ pub(crate) struct SubHistory {
 }
 
 impl SubHistory {
+    /// These of the `calls`, from the initial state.
+    pub(crate) fn of(calls: &[Call], these: &[u32], needed: impl Fn(u32) -> bool) -> Self {
+        let claimed = |&call: &u32| {
+            let claimed = Claimed {
+                call: calls[call as usize],
+                needed: needed(call),
+            };
+            (call, claimed)
+        };
+        SubHistory {
+            calls: these.iter().map(claimed).collect(),
+            start: Start::Initial,
+        }
+    }
+
     /// The states that it makes a difference to start in: those that a call
     /// sees, and one that none does.
     pub(crate) fn starts(&self, object: &Object) -> Vec<State> {

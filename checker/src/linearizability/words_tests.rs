@@ -77,10 +77,10 @@ fn a_queue_out_of_order_is_drawn() {
     expect![[r#"
         process 1's dequeue of the queue answered 3, but the orders that come furthest leave [1,3,2] or [1,2,3] there.
         The shortest prefix without an order ends at event 7; 4 operations on the queue complete in it.
-        These 2 operations alone have no order, with or without any of those marked ?:
+        These 2 operations alone have no order, with or without the one marked ?:
 
-          process 0  [enqueue 1][enqueue 2 ?--]
-          process 1              [enqueue 3 ?] [dequeue -> 3]
+          process 0  [enqueue 1]
+          process 1             [enqueue 3 ?][dequeue -> 3]
 
         An order that comes furthest:
 

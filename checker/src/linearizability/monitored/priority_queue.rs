@@ -7,6 +7,7 @@ use tribunal_histories::Value;
 use super::translation::{Translation, Word};
 use super::{Exchange, Monitored};
 use crate::linearizability::guard::Guard;
+use crate::linearizability::object::About;
 use crate::monitors::priority_queue::{self, Operation};
 use crate::monitors::{Decided, Interval};
 use crate::specification::priority_queue::{
@@ -66,6 +67,19 @@ impl Monitored for PriorityQueue {
         };
         translation.decide(guard, |intervals, guard| {
             priority_queue::decide_within(intervals, first, guard)
+        })
+    }
+    fn about(&self, call: &Call, returned: Option<&Return>) -> Option<About<Value>> {
+        // What it holds at first no call puts in.
+        if !self.initial().is_empty() {
+            return None;
+        }
+        Some(match (call, returned) {
+            (Call::Insert(element), _) | (_, Some(Return::Found(Some(element)))) => {
+                About::Element(element.clone())
+            }
+            (Call::Poll(_), None) => About::Any,
+            _ => About::None,
         })
     }
 }

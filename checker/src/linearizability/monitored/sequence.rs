@@ -1,9 +1,12 @@
 //! Queues and stacks, whatever their operations are called: a deque that is
 //! only used as one of them is one.
 
+use tribunal_histories::Value;
+
 use super::translation::{Numbers, Translation, Word};
 use super::{Exchange, Monitored};
 use crate::linearizability::guard::Guard;
+use crate::linearizability::object::About;
 use crate::monitors::queue::{self, Operation};
 use crate::monitors::{Decided, Interval, stack};
 use crate::specification::Specification;
@@ -53,6 +56,20 @@ impl<W: Words> Monitored for Sequence<W> {
             true => translation.decide(guard, as_stack),
             false => translation.decide(guard, queue::decide_within),
         }
+    }
+
+    fn about(&self, call: &Call, returned: Option<&Return>) -> Option<About<Value>> {
+        // What it holds at first no call puts in.
+        if !self.initial().is_empty() {
+            return None;
+        }
+        Some(match (call, returned) {
+            (Call::Put(_, element), _) | (_, Some(Return::Found(Some(element)))) => {
+                About::Element(element.clone())
+            }
+            (Call::Take(_), None) => About::Any,
+            _ => About::None,
+        })
     }
 }
 

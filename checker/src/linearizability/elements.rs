@@ -1,0 +1,159 @@
+//! Objects that hold elements: the calls on a few of them are enough.
+//!
+//! If a queue, a stack, a deque or a priority queue has an order, so have the calls on
+//! some of its elements alone: in that order all others can be left out. A call that
+//! may have taken any element is then one that may have done nothing; what found the
+//! object empty finds it so still, and can be left out as well. So where the calls on
+//! some elements have no order, neither has the whole.
+//!
+//! (Bouajjani, Emmi, Enea and Hamza, "On Reducing Linearizability to State
+//! Reachability", ICALP 2015, call that closed under projection.)
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::dialect::KeyHistory;
+use super::guard::Guard;
+use super::object::{About, Call, Object};
+use super::rounds::Meter;
+use super::subhistory::SubHistory;
+
+/// So many configurations are looked at in all, and for one part.
+const CONFIGURATIONS_MAX: u64 = 1 << 18;
+const CONFIGURATIONS_EACH: u64 = 1 << 14;
+/// So many calls are gone over in the time in which one configuration is looked at.
+const CALLS_PREPARED: u64 = 64;
+/// Among so many elements those are looked for that are enough.
+const ELEMENTS_MAX: usize = 64;
+
+/// The elements of an object, and what may be spent on them.
+pub(super) struct Elements<'a> {
+    object: &'a Arc<Object>,
+    meter: &'a Meter<'a>,
+    /// By class, the element that it is about.
+    about: Vec<About<u32>>,
+    /// How many configurations may be looked at.
+    left: u64,
+}
+
+/// Some elements of an object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    elements: FxHashSet<u32>,
+    /// With the calls that found no element.
+    with_empty: bool,
+}
+
+impl<'a> Elements<'a> {
+    /// Nothing if the object holds no elements of which each can be left out.
+    pub(super) fn of(object: &'a Arc<Object>, meter: &'a Meter<'a>) -> Option<Self> {
+        Some(Elements {
+            object,
+            meter,
+            about: object.steps.elements()?,
+            left: CONFIGURATIONS_MAX,
+        })
+    }
+
+    /// Elements, the calls on which have no order: those that the `blamed` calls are
+    /// about, or the last before.
+    pub(super) fn find(&mut self, calls: &[Call], blamed: &[u32]) -> Option<Part> {
+        let mut part = Part::default();
+        for &call in blamed {
+            part.elements.extend(self.element(&calls[call as usize]));
+        }
+        let last = blamed.last().map(|&call| calls[call as usize].completed);
+        let begun = calls.partition_point(|call| last.is_none_or(|last| call.invoked <= last));
+        let mut before = calls[..begun].iter().rev();
+        let mut count = part.elements.len().max(1);
+        loop {
+            for with_empty in [false, true] {
+                part.with_empty = with_empty;
+                if self.is_refuted(calls, &part) == Some(true) {
+                    return Some(part);
+                }
+            }
+            count *= 2;
+            if count > ELEMENTS_MAX {
+                return None;
+            }
+            while part.elements.len() < count
+                && let Some(call) = before.next()
+            {
+                part.elements.extend(self.element(call));
+            }
+        }
+    }
+
+    /// Which of the prefixes that end at these events is the first in which this
+    /// `part` has no order; it has none in the last.
+    pub(super) fn first_refuted(&mut self, key: &KeyHistory, part: &Part, ends: &[u32]) -> usize {
+        let (mut low, mut high) = (0, ends.len() - 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let (calls, _) = key.calls(ends[middle]);
+            match self.is_refuted(&calls, part) {
+                Some(true) => high = middle,
+                Some(false) | None => low = middle + 1,
+            }
+        }
+        high
+    }
+
+    /// Leaves out the elements without which there is no order either, and says which
+    /// of the calls are left.
+    pub(super) fn shrink(&mut self, calls: &[Call], mut part: Part) -> Vec<u32> {
+        let mut elements: Vec<u32> = part.elements.iter().copied().collect();
+        elements.sort_unstable();
+        for element in elements {
+            part.elements.remove(&element);
+            if self.is_refuted(calls, &part) != Some(true) {
+                part.elements.insert(element);
+            }
+        }
+        self.calls_of(calls, &part)
+    }
+
+    fn about(&self, call: &Call) -> About<u32> {
+        self.about[call.class as usize]
+    }
+
+    fn element(&self, call: &Call) -> Option<u32> {
+        match self.about(call) {
+            About::Element(element) => Some(element),
+            About::Any | About::None => None,
+        }
+    }
+
+    /// The calls that are about a part, in the order of invocation.
+    fn calls_of(&self, calls: &[Call], part: &Part) -> Vec<u32> {
+        let is_of = |(_, call): &(u32, &Call)| match self.about(call) {
+            About::Element(element) => part.elements.contains(&element),
+            About::Any => true,
+            About::None => part.with_empty && !call.is_unknown(),
+        };
+        let of = (0..).zip(calls).filter(is_of);
+        of.map(|(number, _)| number).collect()
+    }
+
+    /// Whether the calls on a part have no order; none if that would take too long.
+    fn is_refuted(&mut self, calls: &[Call], part: &Part) -> Option<bool> {
+        self.left = self
+            .left
+            .saturating_sub(calls.len() as u64 / CALLS_PREPARED);
+        if self.left == 0 || !self.meter.goes_on() {
+            return None;
+        }
+        let these = self.calls_of(calls, part);
+        let owed = |call: u32| self.object.owes(&calls[call as usize]);
+        let part = SubHistory::of(calls, &these, owed);
+        let given = self.left.min(CONFIGURATIONS_EACH);
+        let mut left = given;
+        let object = self.object;
+        let judge = |guard: &mut Guard<'_>| part.is_refuted(object, &mut left, guard);
+        let refuted = self.meter.guarding(object, judge);
+        self.left -= given - left;
+        refuted
+    }
+}
