@@ -55,11 +55,16 @@ pub struct Symbols {
     beside: usize,
 }
 
+/// How many bytes a symbol takes at least.
+pub(crate) const SYMBOL_BYTES: usize = size_of::<Entry>();
+
 #[derive(Clone, Debug)]
 enum Entry {
     Plain(Value),
     EmptyList,
     List { front: Symbol, last: Symbol },
+    /// What a plain text begins with.
+    Begin { of: Symbol, bytes: u32 },
 }
 
 impl Known {
@@ -172,6 +177,7 @@ impl Symbols {
             Entry::Plain(value) => value.clone(),
             Entry::EmptyList => Value::List(Vec::new()),
             Entry::List { .. } => Value::List(self.elements(symbol)),
+            Entry::Begin { .. } => Value::Text(self.text(symbol).unwrap_or_default().to_owned()),
         }
     }
 
@@ -179,8 +185,15 @@ impl Symbols {
     pub(crate) fn text(&self, symbol: Symbol) -> Option<&str> {
         match &self.entries[symbol.0 as usize] {
             Entry::Plain(Value::Text(text)) => Some(text),
+            &Entry::Begin { of, bytes } => self.text(of)?.get(..bytes as usize),
             _ => None,
         }
+    }
+
+    /// A name for the first `bytes` of a plain text, which have none.
+    pub(crate) fn begin(&mut self, of: Symbol, bytes: usize) -> Option<Symbol> {
+        let bytes = u32::try_from(bytes).ok()?;
+        Some(self.add(Entry::Begin { of, bytes }))
     }
 
     /// The symbol of a text, if it has one.
@@ -205,7 +218,7 @@ impl Symbols {
         let all = self.entries.iter().enumerate().rev();
         let fronts = all.filter_map(|(number, entry)| match *entry {
             Entry::List { front, .. } => Some((Symbol(number as u32), front)),
-            Entry::Plain(_) | Entry::EmptyList => None,
+            Entry::Plain(_) | Entry::EmptyList | Entry::Begin { .. } => None,
         });
         fronts.chain([(Symbol::EMPTY, Symbol::NULL)])
     }
@@ -229,7 +242,8 @@ impl Symbols {
             (Entry::EmptyList | Entry::List { .. }, _) => return Some(self.push(state, last)),
             (Entry::Plain(Value::Null), Entry::Plain(Value::Text(_))) => return Some(last),
             (Entry::Plain(Value::Null), _) => return Some(self.push(Symbol::EMPTY, last)),
-            (Entry::Plain(Value::Text(front)), Entry::Plain(Value::Text(back))) => {
+            (_, Entry::Plain(Value::Text(back))) => {
+                let front = self.text(state)?;
                 if let Some(&symbol) = self.texts.get(&(state, last)) {
                     return Some(symbol);
                 }

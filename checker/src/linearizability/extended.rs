@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
-use crate::symbols::{Symbol, Symbols};
+use crate::symbols::{SYMBOL_BYTES, Symbol, Symbols};
 
 /// Texts are not taken apart if what is named takes so many times as many bytes as
 /// they do, and this many more; in any case not if it takes the most.
@@ -194,8 +194,8 @@ impl Pieces {
                 let begin = match cut == text.len() {
                     true => *symbol,
                     false => {
-                        left.named = left.named.checked_sub(cut)?;
-                        symbols.name(&Value::Text(text[..cut].to_owned()))
+                        left.named = left.named.checked_sub(SYMBOL_BYTES)?;
+                        symbols.begin(*symbol, cut)?
                     }
                 };
                 cuts.push((cut, begin));
