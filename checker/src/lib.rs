@@ -40,4 +40,4 @@ pub use specification::{
     Effect, Register, RegisterCall, RegisterReturn, Specification, TimedCall, TimedCallOf,
 };
 pub use symbols::{Symbol, Symbols};
-pub use verdict::{Limit, Verdict};
+pub use verdict::{Limit, Resource, Verdict};

@@ -207,6 +207,7 @@ impl<'a> Prepared<'a> {
         let verdict = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
             Verdict::Unknown(Limit {
                 reason: "the checker itself failed".to_owned(),
+                resource: None,
                 checked: 0,
             })
         });
@@ -272,6 +273,7 @@ fn verdict(
     if !share.goes_on(keys.len() * Job::BYTES) {
         return Verdict::Unknown(Limit {
             reason: unknown_reason(meter, false, engine),
+            resource: meter.met(),
             checked: 0,
         });
     }
@@ -304,6 +306,7 @@ fn verdict(
     let completed = recording.pairs.iter().filter_map(|pair| pair.completed);
     Verdict::Unknown(Limit {
         reason,
+        resource: meter.met(),
         checked: completed.filter(|&at| at < reached).count(),
     })
 }
@@ -313,6 +316,7 @@ fn refuted_by(witness: Witness) -> Verdict<Box<Witness>> {
     match witness.rechecked {
         Some(false) => Verdict::Unknown(Limit {
             reason: "the checker found a refutation that does not hold".to_owned(),
+            resource: None,
             checked: 0,
         }),
         Some(true) | None => Verdict::Invalid(Box::new(witness)),

@@ -62,9 +62,15 @@ pub(crate) const SYMBOL_BYTES: usize = size_of::<Entry>();
 enum Entry {
     Plain(Value),
     EmptyList,
-    List { front: Symbol, last: Symbol },
+    List {
+        front: Symbol,
+        last: Symbol,
+    },
     /// What a plain text begins with.
-    Begin { of: Symbol, bytes: u32 },
+    Begin {
+        of: Symbol,
+        bytes: u32,
+    },
 }
 
 impl Known {

@@ -13,11 +13,22 @@ pub enum Verdict<W> {
     Invalid(W),
 }
 
+/// What a checker may run out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Time to search.
+    Time,
+    /// Memory to search in.
+    Memory,
+}
+
 /// Which limit stopped a checker, and what it had established by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What ran out: `time`, `memory`, …, with the amount.
+    /// Why nothing is known: what ran out, with the amount, or what is missing.
     pub reason: String,
+    /// What ran out, if anything did.
+    pub resource: Option<Resource>,
     /// How many operations, counted by completion, the largest prefix held
     /// that was checked and found valid.
     pub checked: usize,
@@ -26,7 +37,7 @@ pub struct Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.checked {
-            0 => write!(f, "{}; nothing was established before", self.reason),
+            0 => write!(f, "{}; nothing was established before that", self.reason),
             checked => write!(
                 f,
                 "{}; the first {checked} completed operations were checked and are valid",

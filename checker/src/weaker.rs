@@ -301,5 +301,9 @@ fn verdict(
             known.map_or(limit.clone(), |known| format!("{limit}; {known}"))
         }
     };
-    Verdict::Unknown(Limit { reason, checked: 0 })
+    Verdict::Unknown(Limit {
+        reason,
+        resource: None,
+        checked: 0,
+    })
 }

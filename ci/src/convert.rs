@@ -90,7 +90,15 @@ pub fn run(args: ConvertArgs, format: Format) -> anyhow::Result<Conclusion> {
 
 fn write(history: &History, to: To, out: &PathBuf) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(out);
-    let file = file.map_err(|error| usage(format!("cannot write {}: {error}", out.display())))?;
+    let file = file.map_err(|error| {
+        let out = out.display();
+        usage(match error.kind() {
+            ErrorKind::AlreadyExists => {
+                format!("{out} is there already; remove it first, or name another with --out")
+            }
+            _ => format!("cannot write {out}: {error}"),
+        })
+    })?;
     let written = history.write_as(to.into(), BufWriter::new(file));
     written.with_context(|| format!("write {}", out.display()))
 }

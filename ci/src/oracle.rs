@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use tribunal_checker::linearizability::witness::Witness;
 use tribunal_checker::transactions::{self, Level, bank};
 use tribunal_checker::weaker::{self, Property, Staleness};
-use tribunal_checker::{Engine, Limits, Options, Spec, Verdict, check, local_reads};
+use tribunal_checker::{Engine, Limits, Options, Resource, Spec, Verdict, check, local_reads};
 use tribunal_histories::{History, HistoryError, Nil};
 
 use crate::exit::Conclusion;
@@ -56,6 +56,8 @@ pub struct Judged {
     pub keys: usize,
     /// Whether it is not known since a limit was met.
     pub limited: bool,
+    /// Of which, if that is known.
+    pub ran_out: Option<Resource>,
     /// How stale reads are, where that is asked.
     pub staleness: Option<Staleness>,
 }
@@ -217,6 +219,10 @@ fn by_order(history: &History, options: &Options) -> Result<Judged, HistoryError
         completed_ok: judged.completed_ok,
         keys: judged.keys,
         limited: verdict == Conclusion::Unknown,
+        ran_out: match &judged.verdict {
+            Verdict::Unknown(limit) => limit.resource,
+            Verdict::Valid | Verdict::Invalid(_) => None,
+        },
         staleness: None,
         unordered: match judged.verdict {
             Verdict::Invalid(witness) => Some(witness),
@@ -251,6 +257,7 @@ fn by_property(
         completed_ok: judged.completed_ok,
         keys: judged.keys,
         limited: judged.limited,
+        ran_out: None,
         staleness: judged.staleness,
         unordered: None,
     })
@@ -272,6 +279,7 @@ fn by_position(history: &History) -> Result<Judged, HistoryError> {
         completed_ok: judged.completed_ok,
         keys: judged.keys,
         limited: false,
+        ran_out: None,
         staleness: None,
     })
 }
@@ -316,6 +324,7 @@ fn by_cycles(history: &History, level: Level, nil: Option<Nil>) -> Result<Judged
         completed_ok: judged.completed_ok,
         keys: judged.keys,
         limited: false,
+        ran_out: None,
         staleness: None,
     })
 }
@@ -354,6 +363,7 @@ fn by_totals(history: &History, overdrafts: bool) -> Result<Judged, HistoryError
         completed_ok: judged.completed_ok,
         keys: judged.accounts,
         limited: false,
+        ran_out: None,
         staleness: None,
     })
 }

@@ -27,7 +27,7 @@ use clap::ValueEnum as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tribunal_checker::weaker::{Property, Staleness};
-use tribunal_checker::{Engine, Limits, Spec};
+use tribunal_checker::{Engine, Limits, Resource, Spec};
 use tribunal_histories::{FailedCas, Format, History, Nil, Value};
 
 use self::recorded::Recorded;
@@ -98,7 +98,7 @@ pub struct VerifyArgs {
     /// [default: 5m]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Time>,
-    /// Give up on a file when the search for an order holds so much [default:
+    /// Give up on a file when the search for an order holds so much; the history itself is beside that [default:
     /// 4GiB]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
@@ -459,15 +459,21 @@ impl VerifyArgs {
         Ok(())
     }
 
-    /// The flags that give more time and memory than there was.
-    fn more(&self) -> String {
+    /// The flags that give more than there was of what ran out; of both, if that is
+    /// not known.
+    fn more(&self, ran_out: Option<Resource>) -> String {
         let time = self.timeout.map_or(TIMEOUT, |time| time.0) * 12;
         let memory = self
             .memory
             .map_or(MEMORY as u64, |size| size.0)
             .saturating_mul(4);
         let (time, memory) = (show_duration(time), show_size(memory));
-        format!(" --timeout {time} --memory {memory}")
+        let (time, memory) = (format!(" --timeout {time}"), format!(" --memory {memory}"));
+        match ran_out {
+            Some(Resource::Time) => time,
+            Some(Resource::Memory) => memory,
+            None => time + &memory,
+        }
     }
 
     /// The flags that decide a verdict, as they were typed.
@@ -601,7 +607,7 @@ fn judge_history(case: &Case, oracle: Oracle, args: &VerifyArgs) -> anyhow::Resu
     let idle = (judged.completed_ok == 0 && judged.operations > 0)
         .then(|| "no operation took effect for certain: any order explains that".to_owned());
     Ok(FileReport {
-        limited: (judged.limited && judged.operations > 0).then(|| args.more()),
+        limited: (judged.limited && judged.operations > 0).then(|| args.more(judged.ran_out)),
         staleness: judged.staleness,
         file: case.file.clone(),
         typed: args.typed(),

@@ -48,6 +48,7 @@ pub fn check_calls<S: Specification>(
         Some(order) => Order::Found(order.into_iter().map(place).collect()),
         None => Order::Unknown(Limit {
             reason: unknown_reason(&meter, progress == Progress::Explained, None),
+            resource: meter.met(),
             checked: 0,
         }),
     }

@@ -15,6 +15,7 @@ use super::object::Object;
 use super::search::Progress;
 use super::{Limits, describe_bytes, describe_time};
 use crate::bytes;
+use crate::verdict::Resource;
 
 const MOVES_IN_FIRST_ROUND: u64 = 1 << 14;
 
@@ -120,7 +121,7 @@ pub(crate) struct Meter<'a> {
     begun: Instant,
     bytes: AtomicUsize,
     stop: AtomicBool,
-    reason: Mutex<Option<String>>,
+    met: Mutex<Option<Resource>>,
 }
 
 impl<'a> Meter<'a> {
@@ -130,14 +131,27 @@ impl<'a> Meter<'a> {
             begun: Instant::now(),
             bytes: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
-            reason: Mutex::new(None),
+            met: Mutex::new(None),
         }
+    }
+
+    /// Of which resource the limit was met, if one was.
+    pub(crate) fn met(&self) -> Option<Resource> {
+        *self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which limit was met, if one was.
     pub(crate) fn reason(&self) -> Option<String> {
-        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        reason.clone()
+        Some(match self.met()? {
+            Resource::Time => {
+                let time = self.limits.time.map(describe_time)?;
+                format!("the time limit of {time} was met")
+            }
+            Resource::Memory => {
+                let memory = self.limits.memory.map(describe_bytes)?;
+                format!("the memory limit of {memory} was met")
+            }
+        })
     }
 
     /// Whether no limit is met.
@@ -147,17 +161,13 @@ impl<'a> Meter<'a> {
         }
         let spent = self.begun.elapsed();
         let bytes = self.bytes.load(Ordering::Relaxed);
-        let reason = match (self.limits.time, self.limits.memory) {
-            (Some(time), _) if spent >= time => {
-                format!("the time limit of {} was met", describe_time(time))
-            }
-            (_, Some(memory)) if bytes >= memory => {
-                format!("the memory limit of {} was met", describe_bytes(memory))
-            }
+        let met = match (self.limits.time, self.limits.memory) {
+            (Some(time), _) if spent >= time => Resource::Time,
+            (_, Some(memory)) if bytes >= memory => Resource::Memory,
             _ => return true,
         };
-        let mut first = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert(reason);
+        let mut first = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(met);
         self.stop.store(true, Ordering::Relaxed);
         false
     }
