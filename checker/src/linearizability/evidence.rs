@@ -240,7 +240,10 @@ impl Shrinking<'_> {
             Among::All(choosing) => choosing.choose(needed, from, start),
             Among::These(calls) => {
                 let needed: FxHashSet<u32> = needed.iter().copied().collect();
-                SubHistory::of(&self.timeline.calls, calls, |call| needed.contains(&call))
+                // What changes nothing, and need not be, is in nobody's way.
+                let matters = |call: &u32| needed.contains(call) || !self.is_read(*call);
+                let calls: Vec<u32> = calls.iter().copied().filter(matters).collect();
+                SubHistory::of(&self.timeline.calls, &calls, |call| needed.contains(&call))
             }
         }
     }

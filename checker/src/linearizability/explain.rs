@@ -55,8 +55,6 @@ fn moves_for(has_elements: bool) -> Moves {
 const STEPS_SHOWN: usize = 12;
 /// So many operations are shown that could come next.
 const NEXT_SHOWN: usize = 8;
-/// An order that has no place for more operations than these is not shown.
-const MISSING_MAX: usize = 64;
 /// Of more operations than these the evidence is not shown.
 const EVIDENCE_SHOWN: usize = 64;
 
@@ -269,7 +267,7 @@ impl<'a> Refutation<'a> {
     fn witness(&self, shortest: bool) -> Witness {
         let in_prefix = |it: &&Done| it.completed != NEVER && it.completed <= self.until;
         let orders = self.furthest.orders.iter();
-        let orders: Vec<Order> = orders.filter_map(|order| self.order(order)).collect();
+        let orders: Vec<Order> = orders.map(|order| self.order(order)).collect();
         let first = orders.first();
         let never_put = self.never_put();
         let never_written = never_put.is_some() || self.never_written();
@@ -337,9 +335,8 @@ impl<'a> Refutation<'a> {
         }
     }
 
-    /// The end of an order, and what keeps it from going on; nothing if it comes
-    /// nowhere near.
-    fn order(&self, order: &[u32]) -> Option<Order> {
+    /// The end of an order, and what keeps it from going on.
+    fn order(&self, order: &[u32]) -> Order {
         let reached = self.furthest.refuted.map(|call| self.completed(call));
         let reached = reached.unwrap_or(self.until);
         let mut placed = vec![false; self.calls.len()];
@@ -349,9 +346,6 @@ impl<'a> Refutation<'a> {
         let left = (0..self.calls.len() as u32).filter(|&call| !placed[call as usize]);
         let (missing, pending): (Vec<u32>, Vec<u32>) =
             left.partition(|&call| self.completed(call) <= reached);
-        if missing.len() > MISSING_MAX {
-            return None;
-        }
         let skipped = order.len().saturating_sub(STEPS_SHOWN);
         let before = self.object.left_by(&self.calls, &order[..skipped]);
         let before = before.unwrap_or(self.object.initial);
@@ -372,7 +366,7 @@ impl<'a> Refutation<'a> {
             invoked <= reached && next.is_some_and(|next| next != state)
         };
         let next = pending.iter().rev().filter(changes).take(NEXT_SHOWN);
-        Some(Order {
+        Order {
             skipped,
             before: self.value(before),
             steps: shown.collect(),
@@ -380,7 +374,7 @@ impl<'a> Refutation<'a> {
             needs: self.wanted().map(|state| self.value(state)),
             missing: missing.iter().map(|&call| self.show(call)).collect(),
             next: next.map(|&call| self.show(call)).collect(),
-        })
+        }
     }
 
     fn class(&self, call: u32) -> u32 {

@@ -19,15 +19,15 @@ const MOMENTS_TOLD: usize = 1 << 17;
 pub(crate) struct Furthest {
     /// The call whose completion they do not account for.
     pub(crate) refuted: Option<u32>,
-    /// The calls of each, first to last. They leave different states, and there
-    /// is at least one unless a limit was met.
+    /// The calls of each, first to last. They leave different states. There is none
+    /// if none was found in time.
     pub(crate) orders: Vec<Vec<u32>>,
     /// What the object can hold there.
     pub(crate) states: Vec<State>,
 }
 
 impl Furthest {
-    /// No orders, because a limit was met; they would not account for this call.
+    /// No orders; they would not account for this call.
     pub(crate) fn untold(refuted: Option<u32>) -> Furthest {
         Furthest {
             refuted,
@@ -77,7 +77,10 @@ pub(crate) fn furthest(
     furthest.add_all(object, timeline, judge, moves, meter);
     if furthest.orders.is_empty() {
         let open = blamed.and_then(|call| order_without(object, timeline, call, moves, meter));
-        furthest.add(object, timeline, open.unwrap_or_else(|| search.order()));
+        let reached = || (search.furthest() == blamed).then(|| search.order());
+        if let Some(order) = open.or_else(reached) {
+            furthest.add(object, timeline, order);
+        }
     }
     let left = furthest.orders.iter();
     furthest.states = left.map(|order| left_by(object, timeline, order)).collect();

@@ -219,7 +219,10 @@ impl Witness {
         }
         writeln!(f, ":\n")?;
         f.write_str(&draw_evidence(self))?;
-        writeln!(f, "\nAn order that comes furthest:")
+        match self.orders.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "\nAn order that comes furthest:"),
+        }
     }
 }
 
