@@ -306,7 +306,7 @@ fn verdict(
     let completed = recording.pairs.iter().filter_map(|pair| pair.completed);
     Verdict::Unknown(Limit {
         reason,
-        resource: meter.met(),
+        resource: meter.met().filter(|_| !is_unsound),
         checked: completed.filter(|&at| at < reached).count(),
     })
 }

@@ -11,7 +11,8 @@ use crate::bytes;
 /// Whole numbers from 0 up to this are looked up without hashing.
 const SMALL: usize = 64;
 
-/// A value's number in a [`Symbols`] table. Equal values have equal numbers.
+/// A value's number in a [`Symbols`] table. Equal values have equal numbers, but for
+/// what was named as the beginning of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(u32);
 

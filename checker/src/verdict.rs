@@ -27,7 +27,7 @@ pub enum Resource {
 pub struct Limit {
     /// Why nothing is known: what ran out, with the amount, or what is missing.
     pub reason: String,
-    /// What ran out, if anything did.
+    /// What ran out, if that is known.
     pub resource: Option<Resource>,
     /// How many operations, counted by completion, the largest prefix held
     /// that was checked and found valid.

@@ -98,8 +98,8 @@ pub struct VerifyArgs {
     /// [default: 5m]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Time>,
-    /// Give up on a file when the search for an order holds so much; the history itself is beside that [default:
-    /// 4GiB]
+    /// Give up on a file when the search for an order holds so much, what was
+    /// read apart [default: 4GiB]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
     /// Draw what has no order on a page to look at, in this file; of several
@@ -460,7 +460,7 @@ impl VerifyArgs {
     }
 
     /// The flags that give more than there was of what ran out; of both, if that is
-    /// not known.
+    /// not known. What did not run out stays as it was typed.
     fn more(&self, ran_out: Option<Resource>) -> String {
         let time = self.timeout.map_or(TIMEOUT, |time| time.0) * 12;
         let memory = self
@@ -468,12 +468,19 @@ impl VerifyArgs {
             .map_or(MEMORY as u64, |size| size.0)
             .saturating_mul(4);
         let (time, memory) = (show_duration(time), show_size(memory));
-        let (time, memory) = (format!(" --timeout {time}"), format!(" --memory {memory}"));
-        match ran_out {
-            Some(Resource::Time) => time,
-            Some(Resource::Memory) => memory,
-            None => time + &memory,
-        }
+        let timeout = match (ran_out, self.timeout) {
+            (Some(Resource::Memory), None) => String::new(),
+            (Some(Resource::Memory), Some(typed)) => {
+                format!(" --timeout {}", show_duration(typed.0))
+            }
+            _ => format!(" --timeout {time}"),
+        };
+        let memory = match (ran_out, self.memory) {
+            (Some(Resource::Time), None) => String::new(),
+            (Some(Resource::Time), Some(typed)) => format!(" --memory {}", show_size(typed.0)),
+            _ => format!(" --memory {memory}"),
+        };
+        timeout + &memory
     }
 
     /// The flags that decide a verdict, as they were typed.

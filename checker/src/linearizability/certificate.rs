@@ -7,6 +7,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::guard::Guard;
 use super::object::{Call, Object, State};
 
 /// So many calls have a bit.
@@ -35,10 +36,15 @@ pub(crate) enum Rechecked {
     LimitMet,
 }
 
-/// Whether these calls have no order from any of the states `starts`. An order
-/// holds all that are needed and any of the others, none after one that was
-/// invoked when it had completed.
-pub(crate) fn recheck(object: &Object, calls: &[Claimed], starts: &[State]) -> Rechecked {
+/// Whether these calls have no order from any of the states `starts`, as long as
+/// `guard` allows it. An order holds all that are needed and any of the others, none
+/// after one that was invoked when it had completed.
+pub(crate) fn recheck(
+    object: &Object,
+    calls: &[Claimed],
+    starts: &[State],
+    guard: &mut Guard<'_>,
+) -> Rechecked {
     if calls.len() > CALLS_MAX {
         return Rechecked::TooLarge;
     }
@@ -52,6 +58,7 @@ pub(crate) fn recheck(object: &Object, calls: &[Claimed], starts: &[State]) -> R
     });
     let mut trial = Trial {
         object,
+        guard,
         calls,
         bounds: bounds.collect(),
         needed: set(&|it| it.needed),
@@ -62,6 +69,7 @@ pub(crate) fn recheck(object: &Object, calls: &[Claimed], starts: &[State]) -> R
         match trial.has_order(0, start) {
             Some(false) => {}
             Some(true) => return Rechecked::Fails,
+            None if trial.left > 0 => return Rechecked::LimitMet,
             None => return Rechecked::TooLarge,
         }
     }
@@ -76,8 +84,9 @@ struct Bounds {
     after: u128,
 }
 
-struct Trial<'a> {
+struct Trial<'a, 'b> {
     object: &'a Object,
+    guard: &'a mut Guard<'b>,
     calls: &'a [Claimed],
     bounds: Vec<Bounds>,
     needed: u128,
@@ -87,7 +96,7 @@ struct Trial<'a> {
     left: u64,
 }
 
-impl Trial<'_> {
+impl Trial<'_, '_> {
     /// Whether the calls that are not `placed` can follow `state`; none if there
     /// was not enough left to know.
     fn has_order(&mut self, placed: u128, state: State) -> Option<bool> {
@@ -103,6 +112,9 @@ impl Trial<'_> {
                 continue;
             }
             self.left = self.left.checked_sub(1)?;
+            if !self.guard.allows(|| 0) {
+                return None;
+            }
             let Some(left) = self.object.step_as_specified(next.call.class, state) else {
                 continue;
             };
@@ -117,6 +129,10 @@ impl Trial<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn recheck_all(object: &Object, calls: &[Claimed], starts: &[State]) -> Rechecked {
+        recheck(object, calls, starts, &mut Guard::none())
+    }
     use crate::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
 
     fn writes_and_a_read(writes: u8, seen: u8) -> (Object, Vec<Claimed>) {
@@ -139,34 +155,34 @@ mod tests {
     #[test]
     fn what_has_an_order_fails() {
         let (object, mut calls) = writes_and_a_read(2, 1);
-        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Fails);
+        assert_eq!(recheck_all(&object, &calls, &[0]), Rechecked::Fails);
         // After the other write it has none.
         calls[1].call.invoked = 201;
         calls[1].call.completed = 201;
         calls[2].call.invoked = 202;
-        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Holds);
+        assert_eq!(recheck_all(&object, &calls, &[0]), Rechecked::Holds);
         calls[1].needed = false;
-        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Fails);
+        assert_eq!(recheck_all(&object, &calls, &[0]), Rechecked::Fails);
     }
 
     #[test]
     fn every_start_counts() {
         let (object, calls) = writes_and_a_read(0, 0);
-        assert_eq!(recheck(&object, &calls, &[0]), Rechecked::Fails);
+        assert_eq!(recheck_all(&object, &calls, &[0]), Rechecked::Fails);
         let (object, calls) = writes_and_a_read(0, 1);
         assert_eq!(
-            recheck(&object, &calls, &[object.initial]),
+            recheck_all(&object, &calls, &[object.initial]),
             Rechecked::Holds
         );
         let seen = 1;
-        assert_eq!(recheck(&object, &calls, &[0, seen]), Rechecked::Fails);
+        assert_eq!(recheck_all(&object, &calls, &[0, seen]), Rechecked::Fails);
     }
 
     #[test]
     fn too_many_orders_are_not_tried() {
         for writes in [30, 140] {
             let (object, calls) = writes_and_a_read(writes, 0);
-            assert_eq!(recheck(&object, &calls, &[0]), Rechecked::TooLarge);
+            assert_eq!(recheck_all(&object, &calls, &[0]), Rechecked::TooLarge);
         }
     }
 }

@@ -19,7 +19,7 @@ use super::object::{About, Call, Object};
 use super::rounds::Meter;
 use super::subhistory::SubHistory;
 
-/// So many configurations are looked at in all, and for one part.
+/// So many configurations are looked at for one question, and for one part.
 const CONFIGURATIONS_MAX: u64 = 1 << 18;
 const CONFIGURATIONS_EACH: u64 = 1 << 14;
 /// So many calls are gone over in the time in which one configuration is looked at.
@@ -27,13 +27,14 @@ const CALLS_PREPARED: u64 = 64;
 /// Among so many elements those are looked for that are enough.
 const ELEMENTS_MAX: usize = 64;
 
-/// The elements of an object, and what may be spent on them.
+/// The elements of an object, and what may be spent on them. States that were met
+/// before are forgotten whenever something is asked.
 pub(super) struct Elements<'a> {
     object: &'a Arc<Object>,
     meter: &'a Meter<'a>,
     /// By class, the element that it is about.
     about: Vec<About<u32>>,
-    /// How many configurations may be looked at.
+    /// How many configurations may be looked at before the question is answered.
     left: u64,
 }
 
@@ -52,7 +53,7 @@ impl<'a> Elements<'a> {
             object,
             meter,
             about: object.steps.elements()?,
-            left: CONFIGURATIONS_MAX,
+            left: 0,
         })
     }
 
@@ -66,7 +67,7 @@ impl<'a> Elements<'a> {
         let last = blamed.last().map(|&call| calls[call as usize].completed);
         let begun = calls.partition_point(|call| last.is_none_or(|last| call.invoked <= last));
         let mut before = calls[..begun].iter().rev();
-        let mut count = part.elements.len().max(1);
+        self.left = CONFIGURATIONS_MAX;
         loop {
             for with_empty in [false, true] {
                 part.with_empty = with_empty;
@@ -74,14 +75,15 @@ impl<'a> Elements<'a> {
                     return Some(part);
                 }
             }
-            count *= 2;
-            if count > ELEMENTS_MAX {
-                return None;
-            }
-            while part.elements.len() < count
+            let wanted = 2 * part.elements.len().max(1);
+            let had = part.elements.len();
+            while part.elements.len() < wanted
                 && let Some(call) = before.next()
             {
                 part.elements.extend(self.element(call));
+            }
+            if wanted > ELEMENTS_MAX || part.elements.len() == had {
+                return None;
             }
         }
     }
@@ -89,7 +91,8 @@ impl<'a> Elements<'a> {
     /// Which of the prefixes that end at these events is the first in which this
     /// `part` has no order; it has none in the last.
     pub(super) fn first_refuted(&mut self, key: &KeyHistory, part: &Part, ends: &[u32]) -> usize {
-        let (mut low, mut high) = (0, ends.len() - 1);
+        self.left = CONFIGURATIONS_MAX;
+        let (mut low, mut high) = (0, ends.len().saturating_sub(1));
         while low < high {
             let middle = low + (high - low) / 2;
             let (calls, _) = key.calls(ends[middle]);
@@ -104,6 +107,7 @@ impl<'a> Elements<'a> {
     /// Leaves out the elements without which there is no order either, and says which
     /// of the calls are left.
     pub(super) fn shrink(&mut self, calls: &[Call], mut part: Part) -> Vec<u32> {
+        self.left = CONFIGURATIONS_MAX;
         let mut elements: Vec<u32> = part.elements.iter().copied().collect();
         elements.sort_unstable();
         for element in elements {
@@ -154,6 +158,7 @@ impl<'a> Elements<'a> {
         let judge = |guard: &mut Guard<'_>| part.is_refuted(object, &mut left, guard);
         let refuted = self.meter.guarding(object, judge);
         self.left -= given - left;
+        object.steps.forget();
         refuted
     }
 }

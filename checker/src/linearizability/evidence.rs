@@ -165,7 +165,9 @@ impl Shrinking<'_> {
             start: self.start,
             smallest: self.sure && holds,
             rechecked: match holds {
-                true => recheck(self.object, &claimed, &part.starts(self.object)),
+                true => self.meter.guarding(self.object, |guard| {
+                    recheck(self.object, &claimed, &part.starts(self.object), guard)
+                }),
                 false => Rechecked::Fails,
             },
         }

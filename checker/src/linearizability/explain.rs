@@ -7,6 +7,10 @@
 //! completion, and up to there the prefix is fine. Mostly the prefix that
 //! ends with that completion is refuted; only where an operation fails later,
 //! and is open in the prefix, the shortest one is longer.
+//!
+//! Where the object holds elements, each prefix would be a search of its own, and
+//! [`super::elements`] finds a few that have no order; the first prefix in which they
+//! have none is mostly the shortest of all.
 
 use std::sync::Arc;
 
@@ -38,8 +42,8 @@ struct Moves {
 
 /// How much is tried to explain a refutation. Where the object holds elements every
 /// move makes a state of many, and few are enough to refute it.
-fn moves_for(has_elements: bool) -> Moves {
-    match has_elements {
+fn moves_for(spec: Spec) -> Moves {
+    match spec.is_container() {
         true => Moves {
             to_refute: 1 << 14,
             to_show: 1 << 14,
@@ -113,26 +117,34 @@ fn first_refuted<'a>(key: &'a KeyHistory, job: &Job<'_>, meter: &'a Meter<'a>) -
             enough: None,
         };
     }
-    let elements = Elements::of(&key.object, meter);
-    let moves = moves_for(elements.is_some());
-    if let Some(mut elements) = elements
+    let moves = moves_for(key.spec);
+    if let Some(mut elements) = Elements::of(&key.object, meter)
         && let calls = key.all_calls().collect::<Vec<_>>()
         && let Some(part) = elements.find(&calls, &job.blame)
     {
         let first = elements.first_refuted(key, &part, &places);
         let before = first.checked_sub(1).map(|before| places[before]);
-        let has_order = |until| is_refuted(key, until, moves.to_refute, meter) == Some(false);
-        return FirstRefuted {
-            until: places[first],
-            shortest: before.is_none_or(has_order),
-            enough: Some((elements, part)),
-        };
+        let refuted = before.map(|until| is_refuted(key, until, moves.to_refute, meter));
+        if refuted != Some(Some(true)) {
+            return FirstRefuted {
+                until: places[first],
+                shortest: refuted.is_none_or(|refuted| refuted == Some(false)),
+                enough: Some((elements, part)),
+            };
+        }
+        // Other elements have no order sooner.
+        places.truncate(first);
     }
     let (until, shortest) = shortest_refuted(key, job, &places, moves.to_refute, meter);
+    let (calls, _) = key.calls(until);
+    let last = calls.iter().position(|call| call.completed == until);
+    let blame: Vec<u32> = last.into_iter().map(|call| call as u32).collect();
+    let enough = Elements::of(&key.object, meter)
+        .and_then(|mut elements| Some((elements.find(&calls, &blame)?, elements)));
     FirstRefuted {
         until,
         shortest,
-        enough: None,
+        enough: enough.map(|(part, elements)| (elements, part)),
     }
 }
 
@@ -199,7 +211,7 @@ fn is_refuted(key: &KeyHistory, until: u32, moves: u64, meter: &Meter<'_>) -> Op
 /// refutes them; nothing if a limit was met. The elements that are `enough` to refute
 /// them may be known.
 fn findings(
-    object: &Arc<Object>,
+    key: &KeyHistory,
     calls: &[Call],
     last: Option<u32>,
     enough: Option<(Elements<'_>, Part)>,
@@ -208,7 +220,8 @@ fn findings(
     if !meter.goes_on() {
         return None;
     }
-    let moves = moves_for(object.steps.elements().is_some());
+    let (object, moves) = (&key.object, moves_for(key.spec));
+    let enough = enough.map(|(mut elements, part)| elements.shrink(calls, part));
     // Only a finished search knows how far an order comes.
     let mut judge = Judge::new(object, calls.to_vec(), None);
     let mut share = meter.share();
@@ -221,7 +234,6 @@ fn findings(
     let bytes = judge.bytes().saturating_sub(object.steps.bytes());
     share.goes_on(bytes + timeline.bytes());
     let furthest = furthest(object, &timeline, &judge, last, moves.to_show, meter);
-    let enough = enough.map(|(mut elements, part)| elements.shrink(calls, part));
     Some((furthest, evidence(object, &timeline, enough, meter)))
 }
 
@@ -250,7 +262,7 @@ impl<'a> Refutation<'a> {
         // Without a search it is what the shortest refuted prefix ends with.
         let ends_it = |call: &Call| call.completed == until;
         let last = calls.iter().position(ends_it).map(|call| call as u32);
-        let (furthest, evidence) = findings(&key.object, &calls, last, first.enough, meter)
+        let (furthest, evidence) = findings(key, &calls, last, first.enough, meter)
             .unwrap_or_else(|| (Furthest::untold(last), Evidence::NONE));
         Refutation {
             recording,

@@ -205,8 +205,8 @@ impl Pieces {
                 Some(cuts[place].1)
             };
             for &(from, last, until) in &appending {
-                if let (Some(front), Some(left)) = (cut(from), cut(until)) {
-                    known.appended.insert((front, last), left);
+                if let (Some(front), Some(whole)) = (cut(from), cut(until)) {
+                    known.appended.insert((front, last), whole);
                 }
             }
             before = text;

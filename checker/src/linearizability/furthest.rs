@@ -160,9 +160,12 @@ impl Furthest {
             return;
         }
         self.states.retain(|&state| state != ELSEWHERE);
+        let shown = |state: State| object.steps.show(state);
         let orders = self.orders.iter();
         for left in orders.map(|order| left_by(object, timeline, order)) {
-            if !self.states.contains(&left) {
+            // What was appended can have two names.
+            let is_told = self.states.iter().any(|&told| shown(told) == shown(left));
+            if !is_told && self.states.len() < ORDERS_SHOWN {
                 self.states.push(left);
             }
         }

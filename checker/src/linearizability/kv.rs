@@ -278,7 +278,11 @@ impl Steps for KvSteps {
                 growing.get_or_insert_with(front).push_str(text(last));
                 continue;
             }
-            if let Some(text) = &growing {
+            let is_seen = !matches!(
+                self.asked[class as usize].0,
+                KvCall::Register(RegisterCall::Write(_))
+            );
+            if let Some(text) = growing.as_ref().filter(|_| is_seen) {
                 let named = self.kv.symbols().find_text(text);
                 held = named.map_or(ELSEWHERE, Symbol::number);
             }

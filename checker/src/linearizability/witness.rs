@@ -32,7 +32,7 @@ pub struct Witness {
     /// The part of it in which the evidence lies.
     pub window: Window,
     /// The operations without which there would be an order, by invocation; none
-    /// are shown if there are too many.
+    /// are shown if there are too many, or if a limit was met.
     pub needed: Vec<Shown>,
     /// The operations that may have taken effect or not: with whichever of them,
     /// the needed ones have no order. All others make no difference.
@@ -57,13 +57,15 @@ pub struct Witness {
     pub states: Vec<Value>,
     /// The operations that are open where the prefix ends.
     pub open: Vec<Shown>,
-    /// How many operations of the furthest order stand before `steps`.
+    /// How many operations of the furthest order stand before `steps`; none if no
+    /// order was found in time.
     pub skipped: usize,
     /// What the key holds after those.
     pub before: Value,
     /// The end of the furthest order.
     pub steps: Vec<Step>,
-    /// Orders that come as far, that one first; they leave different values.
+    /// Orders that come as far, that one first; they leave different values. None if
+    /// none was found in time.
     pub orders: Vec<Order>,
 }
 

@@ -63,7 +63,7 @@ function tellContaining() {
 }
 
 function whyNone(operation) {
-  if (!operation) return 'No order is known.';
+  if (!operation || orders.length === 0) return 'No order is known.';
   if (operation.ending === 'fail') return 'It had no effect, and stands in no order.';
   if (isDefinite(operation)) return 'None of the orders that come furthest has a place for it.';
   return 'The orders that come furthest do without it: it need not have taken effect.';

@@ -69,6 +69,7 @@ impl Monitored for PriorityQueue {
             priority_queue::decide_within(intervals, first, guard)
         })
     }
+
     fn about(&self, call: &Call, returned: Option<&Return>) -> Option<About<Value>> {
         // What it holds at first no call puts in.
         if !self.initial().is_empty() {
