@@ -96,6 +96,20 @@ fn a_queue_out_of_order_is_drawn() {
 }
 
 #[test]
+fn what_was_appended_is_told_once() {
+    // "ab" is seen as the beginning of what was read, "ba" by nobody.
+    let text = r#"
+        0 invoke append "a"
+        1 append "b" -> null
+        0 ok append "a"
+        1 get null -> "abz""#;
+    let told = expect![[
+        r#"process 1 read "abz" from the register, but the orders that come furthest leave "ab" or "ba" there"#
+    ]];
+    explained(Spec::Kv, "null", text, &told);
+}
+
+#[test]
 fn an_element_of_a_set_is_judged_by_itself() {
     let text = "
         0 add 3 -> true
