@@ -42,6 +42,7 @@ pub mod engine;
 mod evidence;
 mod explain;
 mod extended;
+mod first_refuted;
 mod frontier;
 mod furthest;
 pub(crate) mod guard;

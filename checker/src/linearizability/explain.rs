@@ -1,16 +1,5 @@
-//! Why a key is not linearizable: its shortest refuted prefix, and how far an
-//! order of that comes.
-//!
-//! Every prefix of a linearizable history is linearizable (what completes
-//! later is open in it), so there is a shortest one that is not. The search
-//! of the whole history says where to look: no order of it accounts for one
-//! completion, and up to there the prefix is fine. Mostly the prefix that
-//! ends with that completion is refuted; only where an operation fails later,
-//! and is open in the prefix, the shortest one is longer.
-//!
-//! Where the object holds elements, each prefix would be a search of its own, and
-//! [`super::elements`] finds a few that have no order; the first prefix in which they
-//! have none is mostly the shortest of all.
+//! Why a key is not linearizable: what refutes the first prefix that has no order,
+//! and how far an order of that comes.
 
 use std::sync::Arc;
 
@@ -21,6 +10,7 @@ use super::certificate::Rechecked;
 use super::dialect::{Done, KeyHistory};
 use super::elements::{Elements, Part};
 use super::evidence::{Evidence, evidence};
+use super::first_refuted::{FirstRefuted, first_refuted, moves_for};
 use super::furthest::{Furthest, furthest};
 use super::guard::Guard;
 use super::judge::Judge;
@@ -31,29 +21,6 @@ use super::subhistory::Start;
 use super::timeline::Timeline;
 use super::witness::{Ending, Order, Prefix, Seen, Shown, Step, Window, Witness};
 use crate::spec::Spec;
-
-/// How much is tried.
-struct Moves {
-    /// A prefix is taken for not refuted if so many do not refute it.
-    to_refute: u64,
-    /// So many are spent on an order to show, where only an easier search refutes.
-    to_show: u64,
-}
-
-/// How much is tried to explain a refutation. Where the object holds elements every
-/// move makes a state of many, and few are enough to refute it.
-fn moves_for(spec: Spec) -> Moves {
-    match spec.is_container() {
-        true => Moves {
-            to_refute: 1 << 14,
-            to_show: 1 << 14,
-        },
-        false => Moves {
-            to_refute: 1 << 22,
-            to_show: 1 << 18,
-        },
-    }
-}
 
 /// So many steps of the furthest order are shown.
 const STEPS_SHOWN: usize = 12;
@@ -77,7 +44,7 @@ pub(crate) fn witness(
     let some = refuted.into_iter().take(KEYS_COMPARED);
     let prefixes = some.map(|(key, job)| (key, first_refuted(key, job, meter)));
     let (key, first) = prefixes.min_by_key(|(_, first)| first.until)?;
-    let shortest = first.shortest;
+    let shortest = first.is_shortest;
     Some(Refutation::new(recording, key, first, meter).witness(shortest))
 }
 
@@ -89,121 +56,6 @@ impl KeyHistory {
             .filter(|_| trusted)
             .and_then(|call| self.all_calls().nth(call as usize));
         call.map_or(0, |call| call.completed)
-    }
-}
-
-/// The first prefix of a key's history that is refuted, as far as is known.
-struct FirstRefuted<'a> {
-    /// The event that ends it.
-    until: u32,
-    /// Whether it is known that no shorter one is.
-    shortest: bool,
-    /// The elements that are enough to refute it.
-    enough: Option<(Elements<'a>, Part)>,
-}
-
-/// The first prefix that is refuted. None that ends before the furthest completion
-/// of the `job` is.
-fn first_refuted<'a>(key: &'a KeyHistory, job: &Job<'_>, meter: &'a Meter<'a>) -> FirstRefuted<'a> {
-    let from = key.reached(job.furthest, true);
-    let completed = key.operations.iter().map(|it| it.completed);
-    let later = completed.filter(|&place| place != NEVER && place >= from);
-    let mut places: Vec<u32> = later.collect();
-    places.sort_unstable();
-    if places.is_empty() {
-        return FirstRefuted {
-            until: from,
-            shortest: false,
-            enough: None,
-        };
-    }
-    let moves = moves_for(key.spec);
-    if let Some(mut elements) = Elements::of(&key.object, meter)
-        && let calls = key.all_calls().collect::<Vec<_>>()
-        && let Some(part) = elements.find(&calls, &job.blame)
-    {
-        let first = elements.first_refuted(key, &part, &places);
-        let before = first.checked_sub(1).map(|before| places[before]);
-        let refuted = before.map(|until| is_refuted(key, until, moves.to_refute, meter));
-        if refuted != Some(Some(true)) {
-            return FirstRefuted {
-                until: places[first],
-                shortest: refuted.is_none_or(|refuted| refuted == Some(false)),
-                enough: Some((elements, part)),
-            };
-        }
-        // Other elements have no order sooner.
-        places.truncate(first);
-    }
-    let (until, shortest) = shortest_refuted(key, job, &places, moves.to_refute, meter);
-    let (calls, _) = key.calls(until);
-    let last = calls.iter().position(|call| call.completed == until);
-    let blame: Vec<u32> = last.into_iter().map(|call| call as u32).collect();
-    let enough = Elements::of(&key.object, meter)
-        .and_then(|mut elements| Some((elements.find(&calls, &blame)?, elements)));
-    FirstRefuted {
-        until,
-        shortest,
-        enough: enough.map(|(part, elements)| (elements, part)),
-    }
-}
-
-/// Which of the prefixes that end at these places is the first that is refuted, and
-/// whether it is known for that.
-fn shortest_refuted(
-    key: &KeyHistory,
-    job: &Job<'_>,
-    places: &[u32],
-    moves: u64,
-    meter: &Meter<'_>,
-) -> (u32, bool) {
-    let last = places.len() - 1;
-    let mut sure = true;
-    // The whole history is refuted; mostly the prefix up to the call that is
-    // to blame is the first.
-    let (mut low, mut high) = (0, last);
-    let blamed = key.reached(job.blamed(), true);
-    let mut place = places.partition_point(|&it| it < blamed);
-    let mut first = None;
-    let mut step = Some(1);
-    while low < high {
-        let judged = place.clamp(low, high - 1);
-        let refuted = is_refuted(key, places[judged], moves, meter);
-        match refuted {
-            Some(true) => high = judged,
-            decided => {
-                sure &= decided.is_some();
-                low = judged + 1;
-            }
-        }
-        // From there in steps that double, until the other side is reached.
-        let is_refuted = refuted == Some(true);
-        step = step.filter(|_| *first.get_or_insert(is_refuted) == is_refuted);
-        place = match step {
-            Some(step) if is_refuted => high.saturating_sub(step),
-            Some(step) => low + step - 1,
-            None => low + (high - low) / 2,
-        };
-        step = step.map(|step| step * 2);
-    }
-    (places[high], sure)
-}
-
-/// Whether the prefix up to the event `until` is refuted, if so many moves can tell.
-fn is_refuted(key: &KeyHistory, until: u32, moves: u64, meter: &Meter<'_>) -> Option<bool> {
-    if !meter.goes_on() {
-        return None;
-    }
-    let (calls, _) = key.calls(until);
-    let mut share = meter.share();
-    let mut judge = Judge::new(&key.object, calls, None);
-    let progress = judge.decide(moves, |bytes| share.goes_on(bytes));
-    drop(judge);
-    key.object.steps.forget();
-    match progress {
-        Progress::Refuted => Some(true),
-        Progress::Explained => Some(false),
-        Progress::Paused => None,
     }
 }
 
@@ -293,6 +145,7 @@ impl<'a> Refutation<'a> {
             true => Vec::new(),
             false => calls.iter().map(|&call| self.show(call)).collect(),
         };
+        let needed = shown(&self.evidence.needed);
         let mut witness = Witness {
             explanation: String::new(),
             key: self.key.key.clone(),
@@ -304,8 +157,11 @@ impl<'a> Refutation<'a> {
                 shortest,
             },
             window: self.window(),
-            needed: shown(&self.evidence.needed),
-            optional: shown(&self.evidence.optional),
+            optional: match needed.is_empty() {
+                true => Vec::new(),
+                false => shown(&self.evidence.optional),
+            },
+            needed,
             rechecked,
             not_rechecked,
             refuted: self.furthest.refuted.map(|call| self.show(call)),
