@@ -19,6 +19,7 @@
 //!
 //! Of an object that holds elements [`super::elements`] says which calls are enough.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -134,7 +135,10 @@ impl Shrinking<'_> {
             None => {
                 self.left = self.left.min(CONFIGURATIONS_WHOLE);
                 self.needed = match &self.among {
-                    Among::All(_) => self.begun_from(0),
+                    Among::All(_) => {
+                        let last = self.last_that_refute();
+                        last.unwrap_or_else(|| self.begun_from(0))
+                    }
                     Among::These(calls) => {
                         let owed =
                             |call: &u32| self.object.owes(&self.timeline.calls[*call as usize]);
@@ -191,6 +195,24 @@ impl Shrinking<'_> {
             until = from;
             length = length.saturating_mul(2);
         }
+    }
+
+    /// The calls that complete last, if these alone are needed and still have no
+    /// order; as few as can be, in steps that double.
+    fn last_that_refute(&mut self) -> Option<Vec<u32>> {
+        let mut calls = self.begun_from(0);
+        calls.sort_unstable_by_key(|&call| Reverse(self.timeline.ends[call as usize].moment));
+        let given = self.left;
+        let mut count = 1;
+        while count < calls.len() && count <= CALLS_MAX && self.left > given / 2 {
+            let mut last = calls[..count].to_vec();
+            last.sort_unstable();
+            if self.is_refuted(&last) == Some(true) {
+                return Some(last);
+            }
+            count *= 2;
+        }
+        None
     }
 
     /// Looks for the latest window, that begins before the moment `until`. If none

@@ -27,10 +27,10 @@ pub(super) struct Moves {
     pub(super) to_show: u64,
 }
 
-/// How much is tried to explain a refutation. Where the object holds elements every
-/// move makes a state of many, and few are enough to refute it.
+/// How much is tried to explain a refutation. Where the object holds many things
+/// every move makes a state of all of them.
 pub(super) fn moves_for(spec: Spec) -> Moves {
-    match spec.is_container() {
+    match spec.is_container() || matches!(spec, Spec::Log | Spec::Set | Spec::Multiset) {
         true => Moves {
             to_refute: 1 << 14,
             to_show: 1 << 14,

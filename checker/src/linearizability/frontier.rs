@@ -326,6 +326,16 @@ impl<M: Mask> Frontier<M> {
         .collect()
     }
 
+    /// Gives back what is only of use while it goes on.
+    pub(crate) fn rest(&mut self) {
+        self.out = Antichain::default();
+        self.met = Antichain::default();
+        self.stack = Vec::new();
+        self.found = Vec::new();
+        self.configurations.shrink_to_fit();
+        self.decisions.shrink_to_fit();
+    }
+
     /// Goes on from another moment.
     pub(crate) fn set_at(&mut self, at: u32) {
         self.at = at;

@@ -32,6 +32,9 @@ const SLOTS: u32 = 128;
 /// given up.
 const CONFIGURATIONS_MAX: u64 = 1 << 16;
 
+/// After so many events it is looked whether one more key is idle.
+const EVENTS_TO_REST: usize = 64;
+
 /// Names are forgotten once they take so many bytes more than twice what those
 /// took that were still known the last time. Few in tests, whose histories are
 /// short.
@@ -47,6 +50,8 @@ pub struct Online {
     /// By process, the key of the operation that is open.
     open: FxHashMap<u64, usize>,
     given_up: usize,
+    /// How many were taken.
+    events: usize,
     judged: Judged,
 }
 
@@ -81,6 +86,7 @@ impl Online {
             open: FxHashMap::default(),
             given_up: 0,
             judged: Judged::default(),
+            events: 0,
         }
     }
 
@@ -93,6 +99,11 @@ impl Online {
         let Process::Client(process) = event.process else {
             return Ok(None);
         };
+        self.events += 1;
+        if self.events.is_multiple_of(EVENTS_TO_REST) && !self.keys.is_empty() {
+            let looked_at = self.events / EVENTS_TO_REST % self.keys.len();
+            self.keys[looked_at].rest_if_idle();
+        }
         let place = match event.kind {
             Kind::Invoke => {
                 let place = self.key(event.key.as_ref())?;
@@ -173,6 +184,10 @@ struct Key {
     free_slots: Vec<u32>,
     /// How many bytes names may take until some are forgotten.
     names_until: usize,
+    /// Whether nothing happened to it since this was asked last.
+    is_idle: bool,
+    /// Whether it holds no more than it must.
+    rests: bool,
 }
 
 /// One end of an operation.
@@ -224,6 +239,28 @@ impl Key {
             slots: 0,
             free_slots: Vec::new(),
             names_until: FORGOTTEN_BEYOND,
+            is_idle: false,
+            rests: false,
+        }
+    }
+
+    /// A key that is used no more holds little.
+    fn rest_if_idle(&mut self) {
+        let was_idle = std::mem::replace(&mut self.is_idle, true);
+        if !was_idle || self.rests || !self.open.is_empty() || !self.waiting.is_empty() {
+            return;
+        }
+        self.rests = true;
+        self.names_until = 0;
+        self.forget_names();
+        if let Some(frontier) = &mut self.frontier {
+            frontier.rest();
+        }
+        self.waiting = VecDeque::new();
+        self.open = FxHashMap::default();
+        if self.free_operations.len() == self.operations.len() {
+            self.operations = Vec::new();
+            self.free_operations = Vec::new();
         }
     }
 
@@ -293,6 +330,7 @@ impl Key {
     }
 
     fn invoke(&mut self, process: u64, f: &'static str, event: &Event) {
+        (self.is_idle, self.rests) = (false, false);
         if self.is_given_up() {
             return;
         }
@@ -486,6 +524,49 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_is_used_no_more_holds_little() {
+        let shape = Shape::small(Object::CasRegister);
+        let mut online = None;
+        let keys = 2_000;
+        for key in 0..keys {
+            let script: Vec<u32> = (0..120_u32)
+                .map(|n| (key + n).wrapping_mul(2_654_435_761) >> 7)
+                .collect();
+            let history = linearizable(&shape, &script);
+            let online =
+                online.get_or_insert_with(|| Online::new(&history.header, Spec::CasRegister));
+            let mut open = rustc_hash::FxHashSet::default();
+            for mut event in history.events {
+                event.key = Some(i64::from(key).into());
+                match event.kind {
+                    Kind::Invoke => open.insert(event.process),
+                    _ => open.remove(&event.process),
+                };
+                assert_eq!(online.event(&event).expect("an event"), None);
+            }
+            // Who is left open gives up.
+            for process in open {
+                let event = Event {
+                    index: 0,
+                    time: 0,
+                    process,
+                    kind: Kind::Info,
+                    f: "read".to_owned(),
+                    key: Some(i64::from(key).into()),
+                    value: Value::Null,
+                    error: None,
+                    node: None,
+                    fault: None,
+                };
+                assert_eq!(online.event(&event).expect("an event"), None);
+            }
+        }
+        let online = online.expect("some keys");
+        let each = online.bytes() / keys as usize;
+        assert!(each < 4096, "{each} bytes a key");
     }
 
     #[test]

@@ -209,12 +209,16 @@ fn notes(record: &Record) -> Vec<String> {
             Some((key, event)) => format!("no order of key {key} is left at event {event}"),
             None => "an order was left at every event".to_owned(),
         };
+        let ended = match &online.ended {
+            None => String::new(),
+            Some(expected) => format!("; the rest was not judged: expected {expected}"),
+        };
         let given_up = match online.given_up {
             0 => String::new(),
             keys => format!("; {keys} keys were too hard for that"),
         };
         notes.push(format!(
-            "judged while it was recorded: {seen}; {} ends of operations, at most {} behind{given_up}",
+            "judged while it was recorded: {seen}; {} ends of operations, at most {} behind{given_up}{ended}",
             online.judged,
             Human(online.lag)
         ));

@@ -30,6 +30,8 @@ pub struct Seen {
     pub lag: Duration,
     /// How many keys could not be judged as quickly as they were recorded.
     pub given_up: usize,
+    /// What was expected where the rest was not judged any more, if that is so.
+    pub ended: Option<String>,
     /// The first violation: which key, and the event that showed it.
     pub violation: Option<(String, u64)>,
 }
@@ -53,6 +55,8 @@ impl Watch {
                     // The whole history is judged in the end, and says so too.
                     Err(expected) => {
                         tracing::warn!(expected, index = event.index, "not judged online");
+                        let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                        seen.ended = Some(format!("{expected}, at event {}", event.index));
                         return;
                     }
                 };
