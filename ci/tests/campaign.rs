@@ -194,6 +194,35 @@ fn a_run_without_an_order_is_drawn_in_its_folder() {
 }
 
 #[test]
+fn a_run_that_is_to_stop_ends_at_the_first_violation_and_keeps_everything() {
+    let (out, path) = folder();
+    let bug = ["run", "raft", "--bug", "local-read-at-follower"];
+    let stop = ["--time", "300s", "--seed", "7", "--stop-on-invalid"];
+    let (code, report, stderr) = json(&[&bug[..], &stop, &["--out", &path]].concat());
+    assert_eq!(code, 1, "{}: {stderr}", report["reason"]);
+    let notes = report["notes"].to_string();
+    for note in ["the load ended at the first violation", "no order of key"] {
+        assert!(notes.contains(note), "{notes}");
+    }
+    for fault in report["faults"].as_array().expect("faults") {
+        assert!(
+            fault["effective"] != true || fault["healed"] == true,
+            "{fault}"
+        );
+    }
+    let run = Path::new(report["run"].as_str().expect("a folder"));
+    for name in [
+        "history.jsonl",
+        "verdict.json",
+        "linearizability.html",
+        "nodes/1/log",
+    ] {
+        assert!(run.join(name).exists(), "{name}");
+    }
+    assert!(node_processes(out.path()).is_empty());
+}
+
+#[test]
 fn a_replay_has_the_same_schedule_and_campaign() {
     let (_out, path) = folder();
     let (_, first, stderr) = run(&["--time", "3s", "--seed", "77", "--out", &path]);

@@ -504,6 +504,31 @@ fn flags_that_say_nothing_to_a_weaker_property_are_refused() {
 }
 
 #[test]
+fn an_unknown_verdict_names_its_limit_and_the_flag_that_raises_it() {
+    let (_folder, path) = file("history.edn", DISAGREE);
+    let again = |typed: &[&str], reason: &str| {
+        let done = tribunal(&[&["verify", &path], typed].concat());
+        assert_eq!(done.code, 2, "{}", done.stdout);
+        assert!(done.stdout.contains(reason), "{}", done.stdout);
+        let again = done.stdout.lines().find(|line| line.starts_with("again:"));
+        again.expect("what to type next").to_owned()
+    };
+    let time = again(&["--timeout", "1ns"], "the time limit of 1 ns was met");
+    assert!(
+        time.contains("--timeout") && !time.contains("--memory"),
+        "{time}"
+    );
+    let memory = again(&["--memory", "1B"], "the memory limit of 1 bytes was met");
+    assert!(
+        memory.contains("--memory") && !memory.contains("--timeout"),
+        "{memory}"
+    );
+    // What did not run out stays as it was typed.
+    let both = again(&["--timeout", "1ns", "--memory", "64MiB"], "the time limit");
+    assert!(both.contains("--memory 64MiB"), "{both}");
+}
+
+#[test]
 fn what_reads_do_not_tell_is_unknown_with_the_reason() {
     // Both clients wrote the same value: which one was seen is not told, and
     // no order of all explains the read of nothing.

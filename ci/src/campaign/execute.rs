@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tribunal_nemesis::node_name;
 use tribunal_nemesis::schedule::Schedule;
+use tribunal_nemesis::{FaultReport, node_name};
 
 use super::conduct::{self, Record, Running};
 use super::config::Campaign;
@@ -223,10 +223,18 @@ fn notes(record: &Record) -> Vec<String> {
             Human(online.lag)
         ));
     }
-    for fault in record.faults.iter().filter(|fault| !fault.effective) {
-        let why = fault.reason.as_deref().unwrap_or("no evidence");
+    let without = record.faults.iter().filter(|fault| !fault.effective);
+    let why = |fault: &FaultReport| fault.reason.clone().unwrap_or("no evidence".to_owned());
+    let without: Vec<(&FaultReport, String)> = without.map(|fault| (fault, why(fault))).collect();
+    // A load that ended early leaves many.
+    for faults in without.chunk_by(|(_, one), (_, next)| one == next) {
+        let (fault, why) = &faults[0];
+        let who = match faults.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} later ones"),
+        };
         notes.push(format!(
-            "fault {} ({}) did not take effect: {why}",
+            "fault {} ({}){who} did not take effect: {why}",
             fault.id, fault.fault
         ));
     }
