@@ -141,11 +141,16 @@ impl<'a> Refutation<'a> {
             Rechecked::TooLarge => (None, Some("too many orders to try them all".to_owned())),
             Rechecked::LimitMet => (None, Some("a limit was met before".to_owned())),
         };
-        let shown = |calls: &[u32]| match calls.len() > EVIDENCE_SHOWN {
-            true => Vec::new(),
-            false => calls.iter().map(|&call| self.show(call)).collect(),
+        // What is needed says nothing without what may be there as well.
+        let Evidence {
+            needed, optional, ..
+        } = &self.evidence;
+        let is_shown = needed.len().max(optional.len()) <= EVIDENCE_SHOWN;
+        let shown = |calls: &[u32]| -> Vec<Shown> {
+            let calls = calls.iter().filter(|_| is_shown);
+            calls.map(|&call| self.show(call)).collect()
         };
-        let needed = shown(&self.evidence.needed);
+        let (needed, optional) = (shown(needed), shown(optional));
         let mut witness = Witness {
             explanation: String::new(),
             key: self.key.key.clone(),
@@ -157,10 +162,7 @@ impl<'a> Refutation<'a> {
                 shortest,
             },
             window: self.window(),
-            optional: match needed.is_empty() {
-                true => Vec::new(),
-                false => shown(&self.evidence.optional),
-            },
+            optional,
             needed,
             rechecked,
             not_rechecked,

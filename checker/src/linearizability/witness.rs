@@ -32,7 +32,8 @@ pub struct Witness {
     /// The part of it in which the evidence lies.
     pub window: Window,
     /// The operations without which there would be an order, by invocation; none
-    /// are shown if there are too many, or if a limit was met.
+    /// are shown if there are too many of these or of the optional ones, or if a
+    /// limit was met.
     pub needed: Vec<Shown>,
     /// The operations that may have taken effect or not: with whichever of them,
     /// the needed ones have no order. All others make no difference.

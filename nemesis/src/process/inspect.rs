@@ -10,18 +10,27 @@ pub(super) struct Census {
     pub stopped: usize,
 }
 
+/// The living processes of a group, and the state of each.
+fn processes(group: u32) -> impl Iterator<Item = (u32, char)> {
+    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = folders.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let living = pids.filter_map(move |pid| {
+        let (state, _) = stat(&format!("/proc/{pid}/stat")).filter(|it| it.1 == group)?;
+        Some((pid, state))
+    });
+    living.filter(|&(_, state)| !is_dead(state))
+}
+
+/// The processes of a group that are stopped.
+pub(super) fn stopped(group: u32) -> Vec<u32> {
+    let stopped = processes(group).filter(|&(_, state)| is_stopped(state));
+    stopped.map(|(pid, _)| pid).collect()
+}
+
 /// Counts the living threads of every process in a group.
 pub(super) fn census(group: u32) -> Census {
     let mut census = Census::default();
-    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = folders.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    for pid in pids {
-        let Some((state, _)) = stat(&format!("/proc/{pid}/stat")).filter(|s| s.1 == group) else {
-            continue;
-        };
-        if is_dead(state) {
-            continue;
-        }
+    for (pid, _) in processes(group) {
         census.processes += 1;
         let tasks = fs::read_dir(format!("/proc/{pid}/task"))
             .into_iter()

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::child::Child;
 use super::guardian::Guardian;
-use super::inspect::{Census, census};
+use super::inspect::{self, Census, census};
 use super::spawn::Spawner;
 use super::{
     Asked, Exit, ExitEvent, Killed, NodeCommand, Paused, ProcessError, ProcessState, Resumed,
@@ -23,6 +24,11 @@ use crate::fault::Node;
 /// an uninterruptible sleep (a slow fsync) neither stops nor dies before it.
 const CONFIRM_MS: u64 = 10_000;
 const CONFIRM: Duration = Duration::from_millis(CONFIRM_MS);
+
+/// A node that does not stop is waited for so long before it is stopped anew, and
+/// what of it has stopped goes on for so long before that, at most.
+const PATIENCE_MAX: Duration = Duration::from_millis(800);
+const RESPITE_MAX: Duration = Duration::from_millis(64);
 
 /// Starts and controls the node processes of one cluster.
 ///
@@ -155,6 +161,7 @@ impl Supervisor {
         let child = self.living(node)?;
         let deadline = Instant::now() + CONFIRM;
         let mut patience = Duration::from_millis(50);
+        let mut respite = Duration::from_millis(2);
         loop {
             self.send(&child, Signal::SIGSTOP, None)?;
             if let Some(Census {
@@ -175,10 +182,15 @@ impl Supervisor {
             }
             // A process between vfork and exec holds its parent up, and once
             // stopped holds it up for good: the parent, which waits for it,
-            // never stops. Both have to go on a little.
-            self.send(&child, Signal::SIGCONT, None)?;
-            sleep(Duration::from_millis(2)).await;
-            patience *= 2;
+            // never stops. Who has stopped has to go on a little, the parent does
+            // not: it stops as soon as it can.
+            for pid in inspect::stopped(child.pid) {
+                // It may have ended in between.
+                let _ = kill(Pid::from_raw(pid as i32), Signal::SIGCONT);
+            }
+            sleep(respite).await;
+            respite = (respite * 2).min(RESPITE_MAX);
+            patience = (patience * 2).min(PATIENCE_MAX);
         }
     }
 
