@@ -129,11 +129,11 @@ impl Trial<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
 
     fn recheck_all(object: &Object, calls: &[Claimed], starts: &[State]) -> Rechecked {
         recheck(object, calls, starts, &mut Guard::none())
     }
-    use crate::specification::{Register, RegisterCall, RegisterReturn, TimedCall};
 
     fn writes_and_a_read(writes: u8, seen: u8) -> (Object, Vec<Claimed>) {
         let write = |value: u8| TimedCall {

@@ -72,7 +72,8 @@ pub(super) fn first_refuted<'a>(
         };
     }
     let moves = moves_for(key.spec);
-    if let Some(mut elements) = Elements::of(&key.object, meter)
+    let mut all = Elements::of(&key.object, meter);
+    if let Some(elements) = &mut all
         && let calls = key.all_calls().collect::<Vec<_>>()
         && let Some(part) = elements.find(&calls, &job.blame)
     {
@@ -83,7 +84,7 @@ pub(super) fn first_refuted<'a>(
             return FirstRefuted {
                 until: places[first],
                 is_shortest: refuted.is_none_or(|refuted| refuted == Some(false)),
-                enough: Some((elements, part)),
+                enough: all.map(|elements| (elements, part)),
             };
         }
         // Other elements have no order sooner.
@@ -93,8 +94,7 @@ pub(super) fn first_refuted<'a>(
     let (calls, _) = key.calls(until);
     let last = calls.iter().position(|call| call.completed == until);
     let blame: Vec<u32> = last.into_iter().map(|call| call as u32).collect();
-    let elements = Elements::of(&key.object, meter);
-    let enough = elements.and_then(|mut elements| {
+    let enough = all.and_then(|mut elements| {
         let part = elements.find(&calls, &blame)?;
         Some((elements, part))
     });
