@@ -7,9 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use simulation::{Counter, Log, Object, PriorityQueue, Queue, Random, Set, Stack, simulate};
+use simulation::{
+    Counter, GrowingSet, Log, Object, PriorityQueue, Queue, Random, Set, Stack, simulate,
+};
 use tribunal_checker::monitors::{
-    Decided, Interval, counter, log, priority_queue, queue, set, stack,
+    Decided, Interval, counter, growing_set, log, priority_queue, queue, set, stack,
 };
 
 #[path = "../src/monitors/simulation.rs"]
@@ -28,6 +30,7 @@ fn main() {
         priority_queue::decide(history, priority_queue::First::Smallest)
     });
     all::<Set>("set", set::decide);
+    all::<GrowingSet>("growing set", |history| Some(growing_set::decide(history)));
     all::<Counter>("counter", |history| counter::decide(history, 0));
     all::<Log>("log", log::decide);
 }

@@ -11,6 +11,7 @@
 //! | [`stack`] | LIFO stack | values are distinct | O(n log n) |
 //! | [`priority_queue`] | priority queue | values are distinct | O(n log n) |
 //! | [`set`] | set | every add and remove says whether it did something | O(n log n) |
+//! | [`growing_set`] | set that is read whole | nothing is removed | O(n log n) and what is read |
 //! | [`counter`] | counter that goes one way | all steps are equal | O(n log n) |
 //! | [`log`] | append-only list that is read whole | values are distinct | O(n log n) and what is read |
 //!
@@ -19,6 +20,7 @@
 //! reasoning behind it: it can be replayed.
 
 pub mod counter;
+pub mod growing_set;
 pub mod log;
 pub mod priority_queue;
 pub mod queue;

@@ -38,6 +38,8 @@ struct Draw<'a> {
     fresh: i64,
     /// Whether no value is put in twice, and steps are equal.
     is_plain: bool,
+    /// Whether nothing is removed from a set.
+    grows: bool,
     /// What the object holds.
     held: Value,
 }
@@ -134,6 +136,7 @@ impl Draw<'_> {
                     2 | 3 if self.spec == Spec::Multiset && !whole => {
                         ("count", element, ints(0..4))
                     }
+                    2 | 3 if whole && self.grows => ("read", Value::Null, self.held_or_less()),
                     2 if whole => ("remove", element, [null(), told()].concat()),
                     2 | 3 => ("remove", element, told()),
                     4 | 5 if self.spec == Spec::Multiset => ("count", element, ints(0..4)),
@@ -319,6 +322,7 @@ pub(super) fn random_history<S: Recorded>(
     let specification = S::holding(&header.initial).expect("it can hold that");
     let mut state = specification.initial();
     let is_plain = random.one_in(2);
+    let grows = random.one_in(2);
     let clients = 1 + random.below(4);
     let wrong_one_in = 2 + random.below(4);
     let mut doing: Vec<(u64, Client)> = (0..clients).map(|it| (it, Client::Idle)).collect();
@@ -336,6 +340,7 @@ pub(super) fn random_history<S: Recorded>(
                     random,
                     fresh: begun as i64,
                     is_plain,
+                    grows,
                     held,
                 };
                 let drawn = draw.drawn();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 
-use super::{Interval, counter, log, priority_queue, queue, set, stack};
+use super::{Interval, counter, growing_set, log, priority_queue, queue, set, stack};
 
 /// Random numbers that are the same in every run.
 pub struct Random(pub u64);
@@ -246,6 +246,56 @@ impl Object for Set {
             }
         }
         true
+    }
+}
+
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct GrowingSet(BTreeSet<u32>);
+
+impl Object for GrowingSet {
+    type Operation = growing_set::Operation<Vec<u32>>;
+
+    fn step(&mut self, operation: &Self::Operation, is_known: bool) -> bool {
+        let is_right = match operation {
+            growing_set::Operation::Add { element, added } => {
+                let is_new = self.0.insert(*element);
+                added.is_none_or(|added| added == is_new)
+            }
+            growing_set::Operation::Contains { element, present } => {
+                *present == self.0.contains(element)
+            }
+            // In any order.
+            growing_set::Operation::Read(list) => {
+                let listed: BTreeSet<u32> = list.iter().copied().collect();
+                listed.len() == list.len() && listed == self.0
+            }
+        };
+        is_right || !is_known
+    }
+
+    /// The more there are, the more seldom they are read.
+    fn draw(&self, random: &mut Random, fresh: u32) -> Self::Operation {
+        let some = random.below(u64::from(fresh) + 1) as u32;
+        match random.below(4 + self.0.len() as u64 / 8) {
+            0 => growing_set::Operation::Read(self.0.iter().rev().copied().collect()),
+            1 => growing_set::Operation::Contains {
+                element: some,
+                present: self.0.contains(&some),
+            },
+            2 => growing_set::Operation::Add {
+                element: some,
+                added: random.one_in(2).then_some(!self.0.contains(&some)),
+            },
+            _ => growing_set::Operation::Add {
+                element: fresh,
+                added: random.one_in(2).then_some(!self.0.contains(&fresh)),
+            },
+        }
+    }
+
+    /// Loses an element.
+    fn spoil(&mut self) -> bool {
+        self.0.len() > 50 && self.0.pop_first().is_some()
     }
 }
 

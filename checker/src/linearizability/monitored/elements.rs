@@ -1,12 +1,15 @@
-//! Sets, as long as nobody asks for all elements; and multisets of which one
-//! element is only counted, which are counters.
+//! Sets, as long as nobody asks for all elements; sets that only grow, and multisets
+//! that are used as such; and multisets of which one element is only counted, which
+//! are counters.
 
+use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
 use super::translation::{Numbers, Translation, Word};
 use super::{Exchange, Monitored};
+use crate::bytes;
 use crate::linearizability::guard::Guard;
-use crate::monitors::{Decided, Interval, counter, set};
+use crate::monitors::{Decided, Interval, counter, growing_set, set};
 use crate::specification::Specification;
 use crate::specification::elements::{
     Elements, ElementsCall as Call, ElementsReturn as Return, Kind,
@@ -19,10 +22,11 @@ impl<K: Kind> Monitored for Elements<K> {
         guard: &mut Guard<'_>,
     ) -> Option<Decided> {
         let initial = self.initial();
-        match K::REPEATS {
+        let decided = match K::REPEATS {
             false => as_set(&initial, calls, guard),
             true => as_counter(&initial, calls, guard),
-        }
+        };
+        decided.or_else(|| as_growing_set::<K>(&initial, calls, guard))
     }
 }
 
@@ -65,6 +69,59 @@ fn as_set(initial: &[Value], calls: &[Asked<'_>], guard: &mut Guard<'_>) -> Opti
         }
     })?;
     translation.decide(guard, set::decide_within)
+}
+
+/// Nothing is removed, nor counted; if elements repeat, none is added twice.
+fn as_growing_set<K: Kind>(
+    initial: &[Value],
+    calls: &[Asked<'_>],
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
+    use growing_set::Operation::{Add, Contains, Read};
+    let mut numbers = Numbers::default();
+    let mut put = FxHashSet::default();
+    let mut is_new = |element| !K::REPEATS || put.insert(element);
+    let inside: Option<Vec<_>> = initial
+        .iter()
+        .map(|value| {
+            let element = numbers.number(value);
+            let added = Some(true);
+            is_new(element).then_some(Add { element, added })
+        })
+        .collect();
+    let translation = Translation::new(inside?, calls, guard, |&(call, returned), completed| {
+        let told = match returned {
+            Some(Return::Whether(told)) => Some(*told),
+            _ => None,
+        };
+        match (call, returned) {
+            (Call::Contains(_) | Call::Count(_) | Call::Read | Call::Size, _) if !completed => {
+                Word::Nothing
+            }
+            (Call::Add(_), Some(Return::Whether(false))) if K::REPEATS => Word::None,
+            (Call::Add(value), _) => {
+                let element = numbers.number(value);
+                match is_new(element) {
+                    true => Word::Is(Add {
+                        element,
+                        added: told,
+                    }),
+                    false => Word::None,
+                }
+            }
+            (Call::Contains(value), Some(Return::Whether(present))) => Word::Is(Contains {
+                element: numbers.number(value),
+                present: *present,
+            }),
+            (Call::Read, Some(Return::All(all))) => {
+                let all: Vec<u32> = all.iter().map(|value| numbers.number(value)).collect();
+                let bytes = bytes::allocated(size_of_val(&all[..]));
+                Word::Long(Read(all), bytes)
+            }
+            _ => Word::None,
+        }
+    })?;
+    translation.decide(guard, growing_set::decide_within)
 }
 
 /// One element that is added, and counted.
