@@ -23,8 +23,10 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
+use tribunal_histories::Value;
 
 use super::certificate::{CALLS_MAX, Rechecked, recheck};
+use super::elements::{Alone, Enough};
 use super::guard::Guard;
 use super::object::Object;
 use super::rounds::Meter;
@@ -48,6 +50,9 @@ pub(crate) struct Evidence {
     /// The calls that may take effect or not, and are in the way of neither: with
     /// whichever of them, the needed ones have no order.
     pub(crate) optional: Vec<u32>,
+    /// If there are any, the needed calls have no order for what they say of these
+    /// elements alone.
+    pub(crate) elements: Vec<Value>,
     /// Where no order starts.
     pub(crate) start: Start,
     /// Whether it is known that no later window refutes, and that no needed call
@@ -62,6 +67,7 @@ impl Evidence {
     pub(crate) const NONE: Evidence = Evidence {
         needed: Vec::new(),
         optional: Vec::new(),
+        elements: Vec::new(),
         start: Start::Initial,
         smallest: false,
         rechecked: Rechecked::LimitMet,
@@ -73,16 +79,58 @@ impl Evidence {
 pub(crate) fn evidence(
     object: &Arc<Object>,
     timeline: &Timeline,
-    enough: Option<Vec<u32>>,
+    enough: Option<Enough>,
     meter: &Meter<'_>,
 ) -> Evidence {
     if !meter.goes_on() {
         return Evidence::NONE;
     }
-    let among = match enough {
-        Some(calls) => Among::These(calls),
-        None => Among::All(Choosing::new(object, timeline)),
+    match enough {
+        Some(Enough::These(calls)) => shrink(object, timeline, Among::These(calls), meter),
+        Some(Enough::Alone(alone)) => evidence_alone(alone, meter),
+        None => {
+            let among = Among::All {
+                choosing: Choosing::new(object, timeline),
+                blame: Vec::new(),
+            };
+            shrink(object, timeline, among, meter)
+        }
+    }
+}
+
+/// The evidence of what calls say of some elements.
+fn evidence_alone(alone: Alone, meter: &Meter<'_>) -> Evidence {
+    let Alone {
+        object,
+        elements,
+        calls,
+        whose,
+        blame,
+    } = alone;
+    let prepare = |guard: &mut Guard<'_>| Timeline::new(&object, calls, guard).ok();
+    let Some(timeline) = meter.guarding(&object, prepare) else {
+        return Evidence::NONE;
     };
+    let among = Among::All {
+        choosing: Choosing::new(&object, &timeline),
+        blame,
+    };
+    let found = shrink(&object, &timeline, among, meter);
+    let whose = |calls: Vec<u32>| calls.iter().map(|&call| whose[call as usize]).collect();
+    Evidence {
+        needed: whose(found.needed),
+        optional: whose(found.optional),
+        elements,
+        ..found
+    }
+}
+
+fn shrink(
+    object: &Arc<Object>,
+    timeline: &Timeline,
+    among: Among<'_>,
+    meter: &Meter<'_>,
+) -> Evidence {
     let mut shrinking = Shrinking {
         object,
         timeline,
@@ -115,14 +163,18 @@ struct Shrinking<'a> {
 
 /// The calls that evidence is taken from.
 enum Among<'a> {
-    All(Choosing<'a>),
+    All {
+        choosing: Choosing<'a>,
+        /// Those that the refutation is due to, as far as that is known.
+        blame: Vec<u32>,
+    },
     /// These, in the order of invocation; no others matter to them.
     These(Vec<u32>),
 }
 
 impl Shrinking<'_> {
     fn run(&mut self) -> Evidence {
-        let anywhere = matches!(self.among, Among::All(_))
+        let anywhere = matches!(self.among, Among::All { .. })
             && may_start_anywhere(self.object, &self.timeline.calls);
         let window = if anywhere { self.find_window() } else { None };
         let mut holds = true;
@@ -135,9 +187,13 @@ impl Shrinking<'_> {
             None => {
                 self.left = self.left.min(CONFIGURATIONS_WHOLE);
                 self.needed = match &self.among {
-                    Among::All(_) => {
-                        let last = self.last_that_refute();
-                        last.unwrap_or_else(|| self.begun_from(0))
+                    Among::All { blame, .. } => {
+                        let blame = blame.clone();
+                        let few = match self.is_refuted(&blame) {
+                            Some(true) => Some(blame),
+                            Some(false) | None => self.last_that_refute(),
+                        };
+                        few.unwrap_or_else(|| self.begun_from(0))
                     }
                     Among::These(calls) => {
                         let owed =
@@ -166,6 +222,7 @@ impl Shrinking<'_> {
         Evidence {
             needed: of(true),
             optional: of(false),
+            elements: Vec::new(),
             start: self.start,
             smallest: self.sure && holds,
             rechecked: match holds {
@@ -261,7 +318,7 @@ impl Shrinking<'_> {
     /// The sub-history of the calls that are `needed`.
     fn choose(&self, needed: &[u32], from: u32, start: Start) -> SubHistory {
         match &self.among {
-            Among::All(choosing) => choosing.choose(needed, from, start),
+            Among::All { choosing, .. } => choosing.choose(needed, from, start),
             Among::These(calls) => {
                 let needed: FxHashSet<u32> = needed.iter().copied().collect();
                 // What changes nothing, and need not be, is in nobody's way.

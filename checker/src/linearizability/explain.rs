@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use tribunal_histories::{Kind, Outcome, Value};
 
 use super::Recording;
 use super::certificate::Rechecked;
 use super::dialect::{Done, KeyHistory};
-use super::elements::{Elements, Part};
+use super::elements::{Elements, Enough, Part};
 use super::evidence::{Evidence, evidence};
 use super::first_refuted::{FirstRefuted, first_refuted, moves_for};
 use super::furthest::{Furthest, furthest};
@@ -72,8 +73,8 @@ fn findings(
     if !meter.goes_on() {
         return None;
     }
-    let (object, moves) = (&key.object, moves_for(key.spec));
-    let enough = enough.map(|(mut elements, part)| elements.shrink(calls, part));
+    let (object, moves) = (&key.object, moves_for(key.spec, calls.len()));
+    let enough: Option<Enough> = enough.map(|(mut elements, part)| elements.shrink(calls, part));
     // Only a finished search knows how far an order comes.
     let mut judge = Judge::new(object, calls.to_vec(), None);
     let mut share = meter.share();
@@ -85,7 +86,7 @@ fn findings(
     // What follows counts the object's states itself.
     let bytes = judge.bytes().saturating_sub(object.steps.bytes());
     share.goes_on(bytes + timeline.bytes());
-    let furthest = furthest(object, &timeline, &judge, last, moves.to_show, meter);
+    let furthest = furthest(object, &timeline, &judge, last, &moves, meter);
     Some((furthest, evidence(object, &timeline, enough, meter)))
 }
 
@@ -146,9 +147,11 @@ impl<'a> Refutation<'a> {
             needed, optional, ..
         } = &self.evidence;
         let is_shown = needed.len().max(optional.len()) <= EVIDENCE_SHOWN;
+        let elements: FxHashSet<&Value> = self.evidence.elements.iter().collect();
         let shown = |calls: &[u32]| -> Vec<Shown> {
             let calls = calls.iter().filter(|_| is_shown);
-            calls.map(|&call| self.show(call)).collect()
+            let shown = calls.map(|&call| self.show(call));
+            shown.map(|shown| shown.of_elements(&elements)).collect()
         };
         let (needed, optional) = (shown(needed), shown(optional));
         let mut witness = Witness {
@@ -163,6 +166,10 @@ impl<'a> Refutation<'a> {
             },
             window: self.window(),
             optional,
+            elements: match needed.is_empty() {
+                true => Vec::new(),
+                false => self.evidence.elements.clone(),
+            },
             needed,
             rechecked,
             not_rechecked,

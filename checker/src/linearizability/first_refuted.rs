@@ -23,22 +23,26 @@ use crate::spec::Spec;
 pub(super) struct Moves {
     /// A prefix is taken for not refuted if so many do not refute it.
     pub(super) to_refute: u64,
-    /// So many are spent on an order to show, where only an easier search refutes.
+    /// So many are spent on all orders to show, where only an easier search refutes.
     pub(super) to_show: u64,
+    /// So many on one of them.
+    pub(super) to_show_one: u64,
 }
 
-/// How much is tried to explain a refutation. Where the object holds many things
-/// every move makes a state of all of them.
-pub(super) fn moves_for(spec: Spec) -> Moves {
-    match spec.is_container() || matches!(spec, Spec::Log | Spec::Set | Spec::Multiset) {
-        true => Moves {
-            to_refute: 1 << 14,
-            to_show: 1 << 14,
-        },
-        false => Moves {
-            to_refute: 1 << 22,
-            to_show: 1 << 18,
-        },
+/// How much is tried to explain a refutation of so many calls. Where the object holds
+/// many things every move makes a state of all of them.
+pub(super) fn moves_for(spec: Spec, calls: usize) -> Moves {
+    const MANY: u64 = 1 << 14;
+    let held = MANY * 64 / calls.max(1) as u64;
+    let (to_refute, to_show, to_show_one) = match spec {
+        Spec::Log | Spec::Set | Spec::Multiset => (MANY, held.min(MANY), MANY),
+        _ if spec.is_container() => (MANY, MANY, MANY),
+        _ => (1 << 22, 1 << 18, 1 << 18),
+    };
+    Moves {
+        to_refute,
+        to_show,
+        to_show_one,
     }
 }
 
@@ -71,7 +75,7 @@ pub(super) fn first_refuted<'a>(
             enough: None,
         };
     }
-    let moves = moves_for(key.spec);
+    let moves = moves_for(key.spec, key.operations.len());
     let mut all = Elements::of(&key.object, meter);
     if let Some(elements) = &mut all
         && let calls = key.all_calls().collect::<Vec<_>>()

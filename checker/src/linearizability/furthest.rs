@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::depth_first::depth_first;
+use super::first_refuted::Moves;
 use super::judge::Judge;
 use super::object::{Call, ELSEWHERE, NEVER, Object, State};
 use super::rounds::Meter;
@@ -37,14 +38,14 @@ impl Furthest {
     }
 }
 
-/// The orders of these calls that come furthest, for so many `moves`; `judge` has
+/// The orders of these calls that come furthest, as far as `moves` allow; `judge` has
 /// refuted them, and `last` completes last.
 pub(crate) fn furthest(
     object: &Arc<Object>,
     timeline: &Arc<Timeline>,
     judge: &Judge,
     last: Option<u32>,
-    moves: u64,
+    moves: &Moves,
     meter: &Meter<'_>,
 ) -> Furthest {
     let blamed = judge.blamed().or(last);
@@ -53,7 +54,7 @@ pub(crate) fn furthest(
     }
     let exact = |watch| {
         let mut search = depth_first(object, timeline, Supply::Exact, watch);
-        let progress = meter.guarding(object, |guard| search.run(moves, guard));
+        let progress = meter.guarding(object, |guard| search.run(moves.to_show, guard));
         (search, progress)
     };
     let (mut search, mut progress) = exact(blamed);
@@ -67,16 +68,17 @@ pub(crate) fn furthest(
             orders: vec![order],
             states: search.states(),
         };
-        furthest.add_all(object, timeline, judge, moves, meter);
+        furthest.add_all(object, timeline, judge, moves.to_show, meter);
         furthest.tell_elsewhere(object, timeline);
         return furthest;
     }
     // The search did not come to an end. Where the last call is open instead
     // there is an order.
     let mut furthest = Furthest::untold(blamed);
-    furthest.add_all(object, timeline, judge, moves, meter);
+    furthest.add_all(object, timeline, judge, moves.to_show, meter);
     if furthest.orders.is_empty() {
-        let open = blamed.and_then(|call| order_without(object, timeline, call, moves, meter));
+        let open =
+            blamed.and_then(|call| order_without(object, timeline, call, moves.to_show_one, meter));
         let reached = || (search.furthest() == blamed).then(|| search.order());
         if let Some(order) = open.or_else(reached) {
             furthest.add(object, timeline, order);

@@ -19,6 +19,7 @@ mod priority_queue;
 mod sequence;
 mod translation;
 
+use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
 use super::guard::Guard;
@@ -37,6 +38,9 @@ pub(crate) type Exchange<'a, S> = (
 
 /// A specification that may have a monitor.
 pub(crate) trait Monitored: Recorded {
+    /// Whether answers tell of all elements that it holds, and less of some.
+    const SEEN_WHOLE: bool = false;
+
     /// Decides without a search, if these calls allow that. A call that has
     /// completed took effect; one that has not may have. None as well if `guard`
     /// does not allow more.
@@ -55,6 +59,24 @@ pub(crate) trait Monitored: Recorded {
         let _ = (call, returned);
         None
     }
+
+    /// The same of these elements alone; nothing else is in it.
+    fn of_these(&self, elements: &FxHashSet<&Value>) -> Self {
+        let _ = elements;
+        self.clone()
+    }
+
+    /// What was answered, as far as it goes for these elements.
+    fn of_elements(&self, returned: &Self::Return, elements: &FxHashSet<&Value>) -> Self::Return {
+        let _ = elements;
+        returned.clone()
+    }
+}
+
+/// Of what is listed, these elements.
+fn only(listed: &[Value], elements: &FxHashSet<&Value>) -> Vec<Value> {
+    let of_these = listed.iter().filter(|element| elements.contains(element));
+    of_these.cloned().collect()
 }
 
 impl Monitored for VersionedRegister {}

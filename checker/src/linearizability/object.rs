@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tribunal_histories::Value;
 
 use super::guard::Guard;
@@ -80,14 +80,42 @@ impl Class {
 
 /// Which element a call is about, of an object that holds elements: all calls about
 /// one of them can be left out of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum About<T> {
     /// It puts this element in, takes it out, or sees it.
     Element(T),
+    /// It sees which elements are there, these, and changes nothing. Of some elements
+    /// it sees which of them are.
+    Listed(Vec<T>),
     /// It takes out some element, if it does.
     Any,
     /// It sees no element, and changes nothing.
     None,
+    /// What it sees says nothing of some elements, and it changes nothing.
+    Whole,
+}
+
+impl<T> About<T> {
+    /// The same of other names for the elements.
+    fn map<U>(self, mut name: impl FnMut(T) -> U) -> About<U> {
+        match self {
+            About::Element(element) => About::Element(name(element)),
+            About::Listed(listed) => About::Listed(listed.into_iter().map(name).collect()),
+            About::Any => About::Any,
+            About::None => About::None,
+            About::Whole => About::Whole,
+        }
+    }
+}
+
+/// The elements that an object holds, and what is said of them.
+pub(crate) struct Held {
+    /// Whether answers tell of all of them, and less of some.
+    pub(crate) is_seen_whole: bool,
+    /// By number.
+    pub(crate) elements: Vec<Value>,
+    /// By class, what calls are about.
+    pub(crate) about: Vec<About<u32>>,
 }
 
 /// What a specification does, in numbers.
@@ -128,9 +156,16 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = lasts;
         false
     }
-    /// By class, the number of the element that it is about; nothing if the object
-    /// holds no elements of which each can be left out.
-    fn elements(&self) -> Option<Vec<About<u32>>> {
+    /// The elements that it holds; nothing if each cannot be left out, or `guard` does
+    /// not allow to name them.
+    fn elements(&self, guard: &mut Guard<'_>) -> Option<Held> {
+        let _ = guard;
+        None
+    }
+    /// The same object of these `elements` alone, with calls of these `classes`, and
+    /// what each of them is to it.
+    fn alone(&self, classes: &[u32], elements: &FxHashSet<&Value>) -> Option<(Object, Vec<u32>)> {
+        let _ = (classes, elements);
         None
     }
     /// Whether [`ELSEWHERE`] can be stepped from that was not stepped to.
@@ -179,6 +214,9 @@ impl Object {
             show: |_, state| Value::Text(format!("{state:?}")),
             monitor: |_, _, _| None,
             about: |_, _, _| None,
+            is_seen_whole: false,
+            of_these: |specification: &S, _| specification.clone(),
+            of_elements: |_, returned: &S::Return, _| returned.clone(),
         };
         let mut naming = Naming::new(specification, hooks);
         let calls = calls.iter().map(|timed| Call {
@@ -304,7 +342,16 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) monitor: Monitor<S>,
     /// Which element a call is about, if each can be left out.
     pub(crate) about: AboutCall<S>,
+    /// Whether answers tell of all elements.
+    pub(crate) is_seen_whole: bool,
+    /// The same of these elements alone.
+    pub(crate) of_these: fn(&S, &FxHashSet<&Value>) -> S,
+    /// What was answered, as far as it goes for these elements.
+    pub(crate) of_elements: OfElements<S>,
 }
+
+type OfElements<S> =
+    fn(&S, &<S as Specification>::Return, &FxHashSet<&Value>) -> <S as Specification>::Return;
 
 type AboutCall<S> = fn(
     &S,
@@ -586,23 +633,55 @@ impl<S: Specification> Steps for Named<S> {
         (self.hooks.monitor)(&self.specification, &intervals, guard)
     }
 
-    fn elements(&self) -> Option<Vec<About<u32>>> {
+    fn elements(&self, guard: &mut Guard<'_>) -> Option<Held> {
         let mut numbers: FxHashMap<Value, u32> = FxHashMap::default();
+        let mut elements = Vec::new();
+        let mut bytes = 0;
         let mut number = |element: Value| {
-            let next = numbers.len() as u32;
-            *numbers.entry(element).or_insert(next)
+            let next = elements.len() as u32;
+            *numbers.entry(element).or_insert_with_key(|element| {
+                elements.push(element.clone());
+                next
+            })
         };
         let each = self.asked.iter().map(|asked| {
             let about = self.hooks.about;
-            Some(
-                match about(&self.specification, &asked.call, asked.returned.as_ref())? {
-                    About::Element(element) => About::Element(number(element)),
-                    About::Any => About::Any,
-                    About::None => About::None,
-                },
-            )
+            let about = about(&self.specification, &asked.call, asked.returned.as_ref())?;
+            if let About::Listed(listed) = &about {
+                bytes += bytes::allocated(listed.len() * size_of::<u32>());
+            }
+            guard.allows(|| bytes).then(|| about.map(&mut number))
         });
-        each.collect()
+        let about = each.collect::<Option<Vec<_>>>()?;
+        Some(Held {
+            is_seen_whole: self.hooks.is_seen_whole,
+            elements,
+            about,
+        })
+    }
+
+    fn alone(&self, classes: &[u32], elements: &FxHashSet<&Value>) -> Option<(Object, Vec<u32>)> {
+        let of_these = (self.hooks.of_these)(&self.specification, elements);
+        let mut naming = Naming::new(of_these, self.hooks);
+        let mut known: FxHashMap<u32, u32> = FxHashMap::default();
+        let class = |&class: &u32| {
+            *known.entry(class).or_insert_with(|| {
+                let Asked {
+                    call,
+                    returned,
+                    completes,
+                } = &self.asked[class as usize];
+                let of_elements = self.hooks.of_elements;
+                let returned = returned.as_ref();
+                naming.class(Asked {
+                    call: call.clone(),
+                    returned: returned.map(|it| of_elements(&self.specification, it, elements)),
+                    completes: *completes,
+                })
+            })
+        };
+        let classes = classes.iter().map(class).collect();
+        Some((naming.object(), classes))
     }
 
     fn show(&self, state: State) -> Value {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 use tribunal_histories::Value;
 
@@ -38,6 +39,10 @@ pub struct Witness {
     /// The operations that may have taken effect or not: with whichever of them,
     /// the needed ones have no order. All others make no difference.
     pub optional: Vec<Shown>,
+    /// If there are any, the needed operations have no order for what they say of
+    /// these elements alone; no others are shown of what they read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elements: Vec<Value>,
     /// Whether these have no order, by a check of all orders that shares nothing
     /// with the search.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +155,19 @@ pub struct Shown {
     pub node: Option<String>,
 }
 
+impl Shown {
+    /// The same, of what it listed these elements alone; all of it if there are none.
+    pub(crate) fn of_elements(mut self, elements: &FxHashSet<&Value>) -> Self {
+        if let Some(Seen(Value::List(listed))) = &mut self.seen
+            && self.value == Value::Null
+            && !elements.is_empty()
+        {
+            listed.retain(|element| elements.contains(element));
+        }
+        self
+    }
+}
+
 /// What was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -212,6 +230,10 @@ impl Witness {
             1 => write!(f, "This operation alone has no place")?,
             needed => write!(f, "These {needed} operations alone have no order")?,
         }
+        if !self.elements.is_empty() {
+            let elements: Vec<String> = self.elements.iter().map(brief).collect();
+            write!(f, ", for what is said of {}", and(&elements))?;
+        }
         if self.window.from_any_state {
             write!(f, ", whatever came before")?;
         }
@@ -250,6 +272,14 @@ impl fmt::Display for Witness {
         self.write_evidence(f)?;
         writeln!(f)?;
         f.write_str(&draw(self))
+    }
+}
+
+/// These as they are enumerated.
+fn and(all: &[String]) -> String {
+    match all {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        all => all.concat(),
     }
 }
 

@@ -30,6 +30,13 @@ pub struct Elements<K> {
     kind: PhantomData<K>,
 }
 
+impl<K> Elements<K> {
+    /// Whether only one element is asked about.
+    pub(crate) fn is_part(&self) -> bool {
+        self.only.is_some()
+    }
+}
+
 /// What is asked of elements.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ElementsCall {
@@ -67,23 +74,20 @@ fn count(state: &[Value], element: &Value) -> u64 {
 }
 
 impl<K: Kind> Elements<K> {
-    /// What is there after an add, or if nothing was added, nothing.
-    fn added(state: &[Value], element: &Value) -> Option<Vec<Value>> {
+    /// Adds an element, if that changes anything; whether it does.
+    fn add(state: &mut Vec<Value>, element: &Value) -> bool {
         let place = match state.binary_search(element) {
-            Ok(_) if !K::REPEATS => return None,
+            Ok(_) if !K::REPEATS => return false,
             Ok(place) | Err(place) => place,
         };
-        let mut after = state.to_vec();
-        after.insert(place, element.clone());
-        Some(after)
+        state.insert(place, element.clone());
+        true
     }
 
-    /// What is there after a remove, or if nothing was removed, nothing.
-    fn removed(state: &[Value], element: &Value) -> Option<Vec<Value>> {
-        let place = state.binary_search(element).ok()?;
-        let mut after = state.to_vec();
-        after.remove(place);
-        Some(after)
+    /// Removes an element, if it is there; whether it was.
+    fn remove(state: &mut Vec<Value>, element: &Value) -> bool {
+        let place = state.binary_search(element);
+        place.map(|place| state.remove(place)).is_ok()
     }
 }
 
@@ -142,26 +146,35 @@ impl<K: Kind> Specification for Elements<K> {
         call: &ElementsCall,
         returned: Option<&ElementsReturn>,
     ) -> Option<Vec<Value>> {
+        self.advance(state.clone(), call, returned)
+    }
+
+    fn advance(
+        &self,
+        mut state: Vec<Value>,
+        call: &ElementsCall,
+        returned: Option<&ElementsReturn>,
+    ) -> Option<Vec<Value>> {
         use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
         use ElementsReturn::{All, Done, Number, Whether};
-        let changed = match call {
-            Add(element) => Self::added(state, element),
-            Remove(element) => Self::removed(state, element),
-            Contains(_) | Count(_) | Read | Size => None,
+        let is_changed = match call {
+            Add(element) => Self::add(&mut state, element),
+            Remove(element) => Self::remove(&mut state, element),
+            Contains(_) | Count(_) | Read | Size => false,
         };
-        let possible = match (call, returned) {
+        let is_possible = match (call, returned) {
             (_, None) | (Add(_) | Remove(_), Some(Done)) => true,
-            (Add(_) | Remove(_), Some(Whether(told))) => *told == changed.is_some(),
-            (Contains(element), Some(Whether(told))) => *told == (count(state, element) > 0),
-            (Count(element), Some(Number(told))) => *told == count(state, element),
+            (Add(_) | Remove(_), Some(Whether(told))) => *told == is_changed,
+            (Contains(element), Some(Whether(told))) => *told == (count(&state, element) > 0),
+            (Count(element), Some(Number(told))) => *told == count(&state, element),
             (Size, Some(Number(told))) => *told == state.len() as u64,
-            (Read, Some(All(told))) => told == state,
+            (Read, Some(All(told))) => *told == state,
             (Add(_) | Remove(_), Some(Number(_) | All(_)))
             | (Contains(_), Some(Done | Number(_) | All(_)))
             | (Count(_) | Size, Some(Done | Whether(_) | All(_)))
             | (Read, Some(Done | Whether(_) | Number(_))) => false,
         };
-        possible.then(|| changed.unwrap_or_else(|| state.clone()))
+        is_possible.then_some(state)
     }
 
     fn heap(&self, state: &Vec<Value>) -> usize {

@@ -172,6 +172,10 @@ impl Page {
         if let Some(key) = &witness.key {
             facts.push(Fact::new("key", brief(key)));
         }
+        if !witness.elements.is_empty() {
+            let elements: Vec<String> = witness.elements.iter().map(brief).collect();
+            facts.push(Fact::new("evidence of", elements.join(", ")));
+        }
         Ok(Page {
             title: about.title,
             explanation: format!("{}.", witness.explanation),

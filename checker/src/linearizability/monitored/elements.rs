@@ -6,16 +6,19 @@ use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
 use super::translation::{Numbers, Translation, Word};
-use super::{Exchange, Monitored};
+use super::{Exchange, Monitored, only};
 use crate::bytes;
 use crate::linearizability::guard::Guard;
+use crate::linearizability::object::About;
 use crate::monitors::{Decided, Interval, counter, growing_set, set};
-use crate::specification::Specification;
 use crate::specification::elements::{
     Elements, ElementsCall as Call, ElementsReturn as Return, Kind,
 };
+use crate::specification::{Recorded, Specification};
 
 impl<K: Kind> Monitored for Elements<K> {
+    const SEEN_WHOLE: bool = true;
+
     fn monitor(
         &self,
         calls: &[Interval<Exchange<'_, Self>>],
@@ -27,6 +30,39 @@ impl<K: Kind> Monitored for Elements<K> {
             true => as_counter(&initial, calls, guard),
         };
         decided.or_else(|| as_growing_set::<K>(&initial, calls, guard))
+    }
+
+    fn about(&self, call: &Call, returned: Option<&Return>) -> Option<About<Value>> {
+        // What is there at first no call puts in.
+        if self.is_part() || !self.initial().is_empty() {
+            return None;
+        }
+        Some(match (call, returned) {
+            (
+                Call::Add(element)
+                | Call::Remove(element)
+                | Call::Contains(element)
+                | Call::Count(element),
+                _,
+            ) => About::Element(element.clone()),
+            (Call::Read, Some(Return::All(all))) => About::Listed(all.clone()),
+            (Call::Read | Call::Size, _) => About::Whole,
+        })
+    }
+
+    fn of_these(&self, elements: &FxHashSet<&Value>) -> Self {
+        let mut elements = elements.iter();
+        match (elements.next(), elements.next()) {
+            (Some(one), None) => self.of_part(one),
+            _ => self.clone(),
+        }
+    }
+
+    fn of_elements(&self, returned: &Return, elements: &FxHashSet<&Value>) -> Return {
+        match returned {
+            Return::All(all) => Return::All(only(all, elements)),
+            Return::Done | Return::Whether(_) | Return::Number(_) => returned.clone(),
+        }
     }
 }
 

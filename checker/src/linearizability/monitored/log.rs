@@ -1,15 +1,21 @@
 //! Logs whose appends do not tell where the entry is.
 
+use rustc_hash::FxHashSet;
+use tribunal_histories::Value;
+
 use super::translation::{Numbers, Translation, Word};
-use super::{Exchange, Monitored};
+use super::{Exchange, Monitored, only};
 use crate::bytes;
 use crate::linearizability::guard::Guard;
+use crate::linearizability::object::About;
 use crate::monitors::log::{self, Operation};
 use crate::monitors::{Decided, Interval};
 use crate::specification::log::{LogCall as Call, LogReturn as Return};
 use crate::specification::{Log, Specification};
 
 impl Monitored for Log {
+    const SEEN_WHOLE: bool = true;
+
     fn monitor(
         &self,
         calls: &[Interval<Exchange<'_, Self>>],
@@ -37,5 +43,25 @@ impl Monitored for Log {
                 (Call::Append(_) | Call::Read, _) => Word::None,
             })?;
         translation.decide(guard, log::decide_within)
+    }
+
+    fn about(&self, call: &Call, returned: Option<&Return>) -> Option<About<Value>> {
+        // What it holds at first no call puts in.
+        if !self.initial().is_empty() {
+            return None;
+        }
+        Some(match (call, returned) {
+            (Call::Append(entry), _) => About::Element(entry.clone()),
+            (Call::Read, Some(Return::All(all))) => About::Listed(all.clone()),
+            (Call::Read, _) => About::Whole,
+        })
+    }
+
+    /// Where an entry is depends on all before.
+    fn of_elements(&self, returned: &Return, elements: &FxHashSet<&Value>) -> Return {
+        match returned {
+            Return::Done | Return::At(_) => Return::Done,
+            Return::All(all) => Return::All(only(all, elements)),
+        }
     }
 }
