@@ -31,6 +31,7 @@
 //! makes long histories of many keys easy.
 
 mod antichain;
+mod anywhere;
 mod avoiding;
 mod calls;
 mod certificate;
@@ -68,6 +69,8 @@ pub mod witness;
 mod words;
 mod zones;
 
+#[cfg(test)]
+mod anywhere_tests;
 #[cfg(test)]
 mod append_tests;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tribunal_histories::{
     Event, FailedCas, Header, History, HistoryError, Kind, Nil, Pair, Process, Value,
 };
 
+use super::anywhere;
 use super::kv::KvNaming;
 use super::monitored::Monitored;
 use super::object::{self, Again, Call, Does, Hooks, NEVER, Naming, Numbers, Object, State};
@@ -482,6 +483,7 @@ impl<S: Monitored> RecordedReading<S> {
                     show: S::show,
                     monitor: S::monitor,
                     about: S::about,
+                    anywhere: anywhere::object,
                     is_seen_whole: S::SEEN_WHOLE,
                     of_these: S::of_these,
                     of_elements: S::of_elements,

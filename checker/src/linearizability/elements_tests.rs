@@ -108,6 +108,7 @@ fn agree<S: Recorded>(spec: Spec) -> Counts {
             Start::Initial => &starts[..1],
             Start::Anywhere => &starts,
         };
+        assert!(evidence.smallest, "{told:#?}");
         assert_refutes(&specification, &told, &evidence, starts);
     }
     counts

@@ -7,9 +7,10 @@
 //!    hold anything there, and calls that were open may take effect later or
 //!    not. Such a moment is looked for from the end in steps that double, and
 //!    where what is needed in the window begins later, between that and the
-//!    end. Where no window will do (or none can be judged: what appends or
-//!    containers hold, a single call does not tell) it is the whole history,
-//!    from its initial state.
+//!    end. Where what calls do is known in named states alone, an object of which
+//!    nothing is known at first judges ([`super::anywhere`]). Where no window will do
+//!    (or none can be judged: what appends or containers hold, a single call does not
+//!    tell) it is the whole history, from its initial state.
 //! 2. The fewest operations. One call after the other, at first in halves, is
 //!    allowed not to take effect (Zeller and Hildebrandt, "Simplifying and
 //!    Isolating Failure-Inducing Input", 2002; since nothing is ever allowed
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
+use super::anywhere::Anywhere;
 use super::certificate::{CALLS_MAX, Rechecked, recheck};
 use super::elements::{Alone, Enough};
 use super::guard::Guard;
@@ -133,6 +135,7 @@ fn shrink(
 ) -> Evidence {
     let mut shrinking = Shrinking {
         object,
+        judged: Arc::clone(object),
         timeline,
         among,
         meter,
@@ -147,6 +150,8 @@ fn shrink(
 
 struct Shrinking<'a> {
     object: &'a Arc<Object>,
+    /// What judges: the object, or the same of which nothing is known at first.
+    judged: Arc<Object>,
     timeline: &'a Timeline,
     among: Among<'a>,
     meter: &'a Meter<'a>,
@@ -174,9 +179,13 @@ enum Among<'a> {
 
 impl Shrinking<'_> {
     fn run(&mut self) -> Evidence {
-        let anywhere = matches!(self.among, Among::All { .. })
-            && may_start_anywhere(self.object, &self.timeline.calls);
-        let window = if anywhere { self.find_window() } else { None };
+        let window = match self.among {
+            Among::These(_) => None,
+            Among::All { .. } if may_start_anywhere(self.object, &self.timeline.calls) => {
+                self.find_window()
+            }
+            Among::All { .. } => self.find_window_from_anywhere(),
+        };
         let mut holds = true;
         match window {
             Some((from, until)) => {
@@ -226,12 +235,32 @@ impl Shrinking<'_> {
             start: self.start,
             smallest: self.sure && holds,
             rechecked: match holds {
-                true => self.meter.guarding(self.object, |guard| {
-                    recheck(self.object, &claimed, &part.starts(self.object), guard)
+                true => self.meter.guarding(&self.judged, |guard| {
+                    let starts = part.starts(&self.judged);
+                    recheck(&self.judged, &claimed, &starts, guard)
                 }),
                 false => Rechecked::Fails,
             },
         }
+    }
+
+    /// The same where what calls do in a state that none names is not known: where
+    /// nothing is known at first.
+    fn find_window_from_anywhere(&mut self) -> Option<(u32, u32)> {
+        let (judged, anywhere) = self.object.steps.anywhere()?;
+        let (left, sure) = (self.left, self.sure);
+        self.left = left.min(CONFIGURATIONS_WHOLE);
+        self.judged = Arc::new(judged);
+        let window = self.find_window();
+        self.left = left;
+        match window {
+            Some(_) => self.sure &= anywhere == Anywhere::Exactly,
+            None => {
+                self.judged = Arc::clone(self.object);
+                self.sure = sure;
+            }
+        }
+        window
     }
 
     /// A moment from which on there is no order wherever that starts, and a
@@ -415,7 +444,7 @@ impl Shrinking<'_> {
         }
         let mut left = self.left.min(CONFIGURATIONS_EACH);
         let given = left;
-        let object = self.object;
+        let object = &self.judged;
         let judge = |guard: &mut Guard<'_>| part.is_refuted(object, &mut left, guard);
         let refuted = self.meter.guarding(object, judge);
         self.left -= given - left;

@@ -173,6 +173,7 @@ impl KvNaming {
         self.steps.named = self.steps.kv.symbols().known();
         Object {
             initial: self.initial().number(),
+            is_anywhere: false,
             classes: self.classes,
             steps: Box::new(self.steps),
         }

@@ -8,6 +8,7 @@
 //! | `elements` | sets, and what is only counted of a multiset |
 //! | `counter` | counters |
 //! | `log` | logs |
+//! | `versioned_register` | nothing: it says what registers that count their writes hold |
 //!
 //! A monitor knows fewer words than a specification. Calls that cannot be said
 //! in them exactly leave the history to a search.
@@ -18,16 +19,17 @@ mod log;
 mod priority_queue;
 mod sequence;
 mod translation;
+mod versioned_register;
 
 use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
+use super::anywhere::{self, Anywhere};
 use super::guard::Guard;
 use super::object::About;
 use crate::monitors::{Decided, Interval};
 use crate::specification::{
     FencedLock, Lease, MultiRegister, Mutex, OwnedMutex, Recorded, Semaphore, Specification,
-    VersionedRegister,
 };
 
 /// What is asked, and answered if that is known.
@@ -40,6 +42,8 @@ pub(crate) type Exchange<'a, S> = (
 pub(crate) trait Monitored: Recorded {
     /// Whether answers tell of all elements that it holds, and less of some.
     const SEEN_WHOLE: bool = false;
+    /// What is known of an object of which nothing is known at first.
+    const ANYWHERE: Anywhere = Anywhere::Untold;
 
     /// Decides without a search, if these calls allow that. A call that has
     /// completed took effect; one that has not may have. None as well if `guard`
@@ -58,6 +62,11 @@ pub(crate) trait Monitored: Recorded {
     fn about(&self, call: &Self::Call, returned: Option<&Self::Return>) -> Option<About<Value>> {
         let _ = (call, returned);
         None
+    }
+
+    /// What is held after a call, whatever was before, if that is known.
+    fn leaves(&self, call: &Self::Call, returned: Option<&Self::Return>) -> Option<Self::State> {
+        anywhere::leaves(self, call, returned)
     }
 
     /// The same of these elements alone; nothing else is in it.
@@ -79,7 +88,6 @@ fn only(listed: &[Value], elements: &FxHashSet<&Value>) -> Vec<Value> {
     of_these.cloned().collect()
 }
 
-impl Monitored for VersionedRegister {}
 impl Monitored for MultiRegister {}
 impl Monitored for Mutex {}
 impl Monitored for OwnedMutex {}

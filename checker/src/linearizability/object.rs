@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tribunal_histories::Value;
 
+use super::anywhere::Anywhere;
 use super::guard::Guard;
 use super::monitored::Exchange;
 use crate::bytes;
@@ -168,6 +169,11 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = (classes, elements);
         None
     }
+    /// The same object, of which nothing is known at first, with classes of the same
+    /// numbers, and what is known of that; nothing if that is not of use.
+    fn anywhere(&self) -> Option<(Object, Anywhere)> {
+        None
+    }
     /// Whether [`ELSEWHERE`] can be stepped from that was not stepped to.
     fn knows_elsewhere(&self) -> bool {
         false
@@ -200,6 +206,8 @@ impl Does for Object {
 pub(crate) struct Object {
     /// What it holds at first.
     pub(crate) initial: State,
+    /// Whether that stands for all states.
+    pub(crate) is_anywhere: bool,
     pub(crate) classes: Vec<Class>,
     pub(crate) steps: Box<dyn Steps>,
 }
@@ -210,15 +218,7 @@ impl Object {
         specification: S,
         calls: &[TimedCallOf<S>],
     ) -> (Object, Vec<Call>) {
-        let hooks = Hooks {
-            show: |_, state| Value::Text(format!("{state:?}")),
-            monitor: |_, _, _| None,
-            about: |_, _, _| None,
-            is_seen_whole: false,
-            of_these: |specification: &S, _| specification.clone(),
-            of_elements: |_, returned: &S::Return, _| returned.clone(),
-        };
-        let mut naming = Naming::new(specification, hooks);
+        let mut naming = Naming::new(specification, Hooks::none());
         let calls = calls.iter().map(|timed| Call {
             class: naming.class(Asked {
                 call: timed.call.clone(),
@@ -295,7 +295,7 @@ pub(crate) struct Asked<C, R> {
     pub(crate) completes: bool,
 }
 
-type AskedOf<S> = Asked<<S as Specification>::Call, <S as Specification>::Return>;
+pub(crate) type AskedOf<S> = Asked<<S as Specification>::Call, <S as Specification>::Return>;
 
 /// Numbers of classes and of states.
 #[derive(Clone, Copy, Debug, Default)]
@@ -342,6 +342,8 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) monitor: Monitor<S>,
     /// Which element a call is about, if each can be left out.
     pub(crate) about: AboutCall<S>,
+    /// The same object, of which nothing is known at first, if that is of use.
+    pub(crate) anywhere: FromAnywhere<S>,
     /// Whether answers tell of all elements.
     pub(crate) is_seen_whole: bool,
     /// The same of these elements alone.
@@ -350,8 +352,25 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) of_elements: OfElements<S>,
 }
 
+type FromAnywhere<S> = fn(&S, &[AskedOf<S>]) -> Option<(Object, Anywhere)>;
+
 type OfElements<S> =
     fn(&S, &<S as Specification>::Return, &FxHashSet<&Value>) -> <S as Specification>::Return;
+
+impl<S: Specification> Hooks<S> {
+    /// Those of a specification of which no more is known.
+    pub(crate) fn none() -> Self {
+        Hooks {
+            show: |_, state| Value::Text(format!("{state:?}")),
+            monitor: |_, _, _| None,
+            about: |_, _, _| None,
+            anywhere: |_, _| None,
+            is_seen_whole: false,
+            of_these: |specification: &S, _| specification.clone(),
+            of_elements: |_, returned: &S::Return, _| returned.clone(),
+        }
+    }
+}
 
 type AboutCall<S> = fn(
     &S,
@@ -487,6 +506,7 @@ impl<S: Specification> Naming<S> {
         named.bytes = AtomicUsize::new(states.bytes());
         Object {
             initial: 0,
+            is_anywhere: false,
             classes: self.classes,
             steps: Box::new(self.named),
         }
@@ -682,6 +702,10 @@ impl<S: Specification> Steps for Named<S> {
         };
         let classes = classes.iter().map(class).collect();
         Some((naming.object(), classes))
+    }
+
+    fn anywhere(&self) -> Option<(Object, Anywhere)> {
+        (self.hooks.anywhere)(&self.specification, &self.asked)
     }
 
     fn show(&self, state: State) -> Value {

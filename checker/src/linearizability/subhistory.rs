@@ -64,7 +64,7 @@ impl SubHistory {
     /// The states that it makes a difference to start in: those that a call
     /// sees, and one that none does.
     pub(crate) fn starts(&self, object: &Object) -> Vec<State> {
-        if self.start == Start::Initial {
+        if self.start == Start::Initial || object.is_anywhere {
             return vec![object.initial];
         }
         let effects = self

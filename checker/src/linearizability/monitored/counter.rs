@@ -2,6 +2,7 @@
 
 use super::translation::{Translation, Word};
 use super::{Exchange, Monitored};
+use crate::linearizability::anywhere::Anywhere;
 use crate::linearizability::guard::Guard;
 use crate::monitors::counter::{self, Operation};
 use crate::monitors::{Decided, Interval};
@@ -9,6 +10,9 @@ use crate::specification::counter::{CounterCall as Call, CounterReturn as Return
 use crate::specification::{Counter, Specification};
 
 impl Monitored for Counter {
+    // What is added to any number can be any number.
+    const ANYWHERE: Anywhere = Anywhere::Exactly;
+
     fn monitor(
         &self,
         calls: &[Interval<Exchange<'_, Self>>],

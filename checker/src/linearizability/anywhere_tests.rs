@@ -1,0 +1,75 @@
+//! Evidence from wherever a counter or a versioned register was, against brute force.
+
+use tribunal_histories::{Nil, Value};
+
+use super::dialect;
+use super::evidence::of_calls;
+use super::evidence_tests::assert_refutes;
+use super::monitored_tests::{random_history, timed};
+use super::object::NEVER;
+use super::oracle::brute_force::brute_force;
+use super::subhistory::Start;
+use crate::monitors::simulation::Random;
+use crate::spec::{Spec, by_type};
+use crate::specification::Recorded;
+
+/// So many of each specification.
+const HISTORIES: usize = 4_000;
+
+/// How many histories have no order, and of how many evidence starts anywhere.
+#[derive(Debug, Default)]
+struct Counts {
+    refuted: usize,
+    anywhere: usize,
+}
+
+/// All that such an object can hold that makes a difference.
+fn states<S: Recorded>(spec: Spec) -> Vec<S::State> {
+    let texts: Vec<String> = match spec {
+        Spec::Counter => (-30..30).map(|number| number.to_string()).collect(),
+        _ => (0..10)
+            .flat_map(|version| ["null", "1", "2", "9"].map(|it| format!("[{version},{it}]")))
+            .collect(),
+    };
+    let values = texts.iter().map(|text| serde_json::from_str::<Value>(text));
+    let objects = values.map(|value| S::holding(&value.expect("a value")));
+    objects
+        .map(|it| it.expect("it holds that").initial())
+        .collect()
+}
+
+fn agree<S: Recorded>(spec: Spec) -> Counts {
+    let states = states::<S>(spec);
+    let mut random = Random(spec as u64 + 9);
+    let mut counts = Counts::default();
+    for _ in 0..HISTORIES {
+        let operations = 2 + random.below(8) as usize;
+        let history = random_history::<S>(spec, &mut random, operations);
+        let specification = S::holding(&history.header.initial).expect("it can hold that");
+        let timed = timed(&specification, &history);
+        if brute_force(&specification, &timed) {
+            continue;
+        }
+        let pairs = history.pairs().expect("a history");
+        let keys = dialect::keys(&history, &pairs, spec, Nil::Initial).expect("a history");
+        let (calls, _) = keys[0].calls(NEVER - 1);
+        let evidence = of_calls(&keys[0].object, calls);
+        counts.refuted += 1;
+        let starts = match evidence.start {
+            Start::Initial => vec![specification.initial()],
+            Start::Anywhere => states.clone(),
+        };
+        counts.anywhere += usize::from(evidence.start == Start::Anywhere);
+        assert_refutes(&specification, &timed, &evidence, &starts);
+    }
+    counts
+}
+
+#[test]
+fn evidence_from_anywhere_agrees_with_brute_force() {
+    for spec in [Spec::Counter, Spec::VersionedRegister] {
+        let counts = by_type!(spec, Counts::default(), agree, spec);
+        assert!(counts.refuted > HISTORIES / 5, "{spec}: {counts:?}");
+        assert!(counts.anywhere > counts.refuted / 5, "{spec}: {counts:?}");
+    }
+}
