@@ -125,7 +125,7 @@ pub(super) fn assert_refutes<S: Specification>(
 
 /// Asserts that there is evidence of what has no order and none of what has
 /// one; whether it has none. `states` are all that differ.
-fn assert_sound<S: Specification>(
+pub(super) fn assert_sound<S: Specification>(
     specification: &S,
     calls: &[TimedCallOf<S>],
     states: &[S::State],
