@@ -60,8 +60,8 @@ pub enum Decided {
     /// The history has no order.
     Refuted {
         /// The operations to look at, as indexes, in ascending order. Of a
-        /// queue, a stack, a priority queue or a set these have no order even
-        /// if nothing else had happened.
+        /// queue, a stack, a priority queue or a set (one that is not read
+        /// whole) these have no order even if nothing else had happened.
         blame: Vec<u32>,
     },
     /// The operations in an order, as indexes. Every completed operation is in

@@ -115,6 +115,21 @@ pub trait Specification: Clone + Debug + Send + Sync + 'static {
         self.step(&state, call, returned)
     }
 
+    /// What `advance` leaves after these calls, one after the other, if they are
+    /// possible. Where states are large, what is changed often may be held in another
+    /// way in between.
+    fn carry_out<'a>(
+        &self,
+        state: Self::State,
+        calls: &mut dyn Iterator<Item = (&'a Self::Call, Option<&'a Self::Return>)>,
+    ) -> Option<Self::State> {
+        let mut held = state;
+        for (call, returned) in calls {
+            held = self.advance(held, call, returned)?;
+        }
+        Some(held)
+    }
+
     /// What `step` does with `call`, for all states at once.
     fn effect(&self, call: &Self::Call, returned: Option<&Self::Return>) -> Effect<Self::State> {
         let _ = (call, returned);

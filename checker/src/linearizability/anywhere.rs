@@ -4,6 +4,9 @@
 //! is held after it leads from there to that; any other may leave anything. So there
 //! is an order from there wherever there is one from any state: what has none from
 //! there has none whatever was held before.
+//!
+//! Its steps break one law of a [`Specification`]: where an answer tells more, more is
+//! known after it. So what it judges must not be judged again as of unknown outcome.
 
 use std::fmt::Debug;
 

@@ -136,7 +136,7 @@ impl<'a> Elements<'a> {
 
     /// Leaves out the elements without which there is no order either, and says which
     /// of the calls are left.
-    pub(super) fn shrink(&mut self, calls: &[Call], mut part: Part) -> Enough {
+    pub(super) fn shrink(&mut self, calls: &[Call], mut part: Part) -> Option<Enough> {
         self.left = CONFIGURATIONS_MAX;
         let mut elements: Vec<u32> = part.elements.iter().copied().collect();
         elements.sort_unstable();
@@ -148,18 +148,14 @@ impl<'a> Elements<'a> {
         }
         let these = self.calls_of(calls, &part);
         if !self.held.is_seen_whole {
-            return Enough::These(these);
+            return Some(Enough::These(these));
         }
-        match self.alone(calls, these, &part) {
-            Some(mut alone) => {
-                let mut judge = Judge::new(&alone.object, alone.calls.clone(), None);
-                if self.decide(&mut judge) == Progress::Refuted {
-                    alone.blame = judge.blame();
-                }
-                Enough::Alone(alone)
-            }
-            None => Enough::These(Vec::new()),
+        let mut alone = self.alone(calls, these, &part)?;
+        let mut judge = Judge::new(&alone.object, alone.calls.clone(), None);
+        if self.decide(&mut judge) == Progress::Refuted {
+            alone.blame = judge.blame();
         }
+        Some(Enough::Alone(alone))
     }
 
     fn about(&self, call: &Call) -> &About<u32> {
@@ -242,15 +238,19 @@ impl<'a> Elements<'a> {
     }
 
     /// What these of the calls say of a part; nothing if it is of no object.
-    fn alone(&self, calls: &[Call], these: Vec<u32>, part: &Part) -> Option<Alone> {
+    fn alone(&mut self, calls: &[Call], these: Vec<u32>, part: &Part) -> Option<Alone> {
         let mut elements: Vec<u32> = part.elements.iter().copied().collect();
         elements.sort_unstable();
         let elements = elements.iter().map(|&it| &self.held.elements[it as usize]);
         let elements: Vec<&Value> = elements.collect();
         let of = || these.iter().map(|&call| calls[call as usize]);
         let classes: Vec<u32> = of().map(|call| call.class).collect();
-        let only = elements.iter().copied().collect();
-        let (object, classes) = self.object.steps.alone(&classes, &only)?;
+        let listed = |class: u32| match &self.held.about[class as usize] {
+            About::Listed(listed) => &listed[..],
+            _ => &[],
+        };
+        let keeps = |class, place| part.elements.contains(&listed(class)[place]);
+        let (object, classes) = self.object.steps.alone(&classes, &elements, &keeps)?;
         let calls = of()
             .zip(classes)
             .map(|(call, class)| Call { class, ..call });

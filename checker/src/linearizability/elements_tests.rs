@@ -78,7 +78,7 @@ fn agree<S: Recorded>(spec: Spec) -> Counts {
         };
         assert!(!expected, "{timed:#?}");
         counts.by_elements += 1;
-        let enough = elements.shrink(&calls, part);
+        let enough = elements.shrink(&calls, part).expect("it is known which");
         let mut starts = vec![specification.initial()];
         let (of, told) = match &enough {
             Enough::These(these) => (these.len(), timed),

@@ -160,7 +160,7 @@ struct Shrinking<'a> {
     start: Start,
     /// The moment at which the window begins.
     from: u32,
-    /// The calls in it that are needed, in the order in which they begin.
+    /// The calls in it that are needed.
     needed: Vec<u32>,
     /// Whether nothing was left open.
     sure: bool,
@@ -244,25 +244,6 @@ impl Shrinking<'_> {
         }
     }
 
-    /// The same where what calls do in a state that none names is not known: where
-    /// nothing is known at first.
-    fn find_window_from_anywhere(&mut self) -> Option<(u32, u32)> {
-        let (judged, anywhere) = self.object.steps.anywhere()?;
-        let (left, sure) = (self.left, self.sure);
-        self.left = left.min(CONFIGURATIONS_WHOLE);
-        self.judged = Arc::new(judged);
-        let window = self.find_window();
-        self.left = left;
-        match window {
-            Some(_) => self.sure &= anywhere == Anywhere::Exactly,
-            None => {
-                self.judged = Arc::clone(self.object);
-                self.sure = sure;
-            }
-        }
-        window
-    }
-
     /// A moment from which on there is no order wherever that starts, and a
     /// later one from which on there is one, if there is such a window.
     fn find_window(&mut self) -> Option<(u32, u32)> {
@@ -281,6 +262,22 @@ impl Shrinking<'_> {
             until = from;
             length = length.saturating_mul(2);
         }
+    }
+
+    /// The same where what calls do in a state that none names is not known: where
+    /// nothing is known at first.
+    fn find_window_from_anywhere(&mut self) -> Option<(u32, u32)> {
+        let (judged, anywhere) = self.object.steps.anywhere()?;
+        let left = self.left;
+        self.left = left.min(CONFIGURATIONS_WHOLE);
+        self.judged = Arc::new(judged);
+        let window = self.find_window();
+        self.left = left;
+        self.sure &= anywhere == Anywhere::Exactly;
+        if window.is_none() {
+            self.judged = Arc::clone(self.object);
+        }
+        window
     }
 
     /// The calls that complete last, if these alone are needed and still have no

@@ -9,7 +9,7 @@ use tribunal_histories::{Kind, Outcome, Value};
 use super::Recording;
 use super::certificate::Rechecked;
 use super::dialect::{Done, KeyHistory};
-use super::elements::{Elements, Enough, Part};
+use super::elements::{Elements, Part};
 use super::evidence::{Evidence, evidence};
 use super::first_refuted::{FirstRefuted, first_refuted, moves_for};
 use super::furthest::{Furthest, furthest};
@@ -74,7 +74,7 @@ fn findings(
         return None;
     }
     let (object, moves) = (&key.object, moves_for(key.spec, calls.len()));
-    let enough: Option<Enough> = enough.map(|(mut elements, part)| elements.shrink(calls, part));
+    let enough = enough.and_then(|(mut elements, part)| elements.shrink(calls, part));
     // Only a finished search knows how far an order comes.
     let mut judge = Judge::new(object, calls.to_vec(), None);
     let mut share = meter.share();

@@ -21,7 +21,6 @@ mod sequence;
 mod translation;
 mod versioned_register;
 
-use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
 use super::anywhere::{self, Anywhere};
@@ -70,22 +69,23 @@ pub(crate) trait Monitored: Recorded {
     }
 
     /// The same of these elements alone; nothing else is in it.
-    fn of_these(&self, elements: &FxHashSet<&Value>) -> Self {
+    fn of_these(&self, elements: &[&Value]) -> Self {
         let _ = elements;
         self.clone()
     }
 
-    /// What was answered, as far as it goes for these elements.
-    fn of_elements(&self, returned: &Self::Return, elements: &FxHashSet<&Value>) -> Self::Return {
-        let _ = elements;
+    /// What was answered, as far as it goes for some elements: those at the places that
+    /// are kept of what was listed.
+    fn of_elements(&self, returned: &Self::Return, keeps: &dyn Fn(usize) -> bool) -> Self::Return {
+        let _ = keeps;
         returned.clone()
     }
 }
 
-/// Of what is listed, these elements.
-fn only(listed: &[Value], elements: &FxHashSet<&Value>) -> Vec<Value> {
-    let of_these = listed.iter().filter(|element| elements.contains(element));
-    of_these.cloned().collect()
+/// Of what is listed, what is kept.
+fn only(listed: &[Value], keeps: &dyn Fn(usize) -> bool) -> Vec<Value> {
+    let kept = listed.iter().enumerate().filter(|(place, _)| keeps(*place));
+    kept.map(|(_, element)| element.clone()).collect()
 }
 
 impl Monitored for MultiRegister {}

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
 use super::anywhere::Anywhere;
@@ -164,9 +164,15 @@ pub(crate) trait Steps: Debug + Send + Sync {
         None
     }
     /// The same object of these `elements` alone, with calls of these `classes`, and
-    /// what each of them is to it.
-    fn alone(&self, classes: &[u32], elements: &FxHashSet<&Value>) -> Option<(Object, Vec<u32>)> {
-        let _ = (classes, elements);
+    /// what each of them is to it. `keeps` says of what a class lists which places are
+    /// kept.
+    fn alone(
+        &self,
+        classes: &[u32],
+        elements: &[&Value],
+        keeps: &dyn Fn(u32, usize) -> bool,
+    ) -> Option<(Object, Vec<u32>)> {
+        let _ = (classes, elements, keeps);
         None
     }
     /// The same object, of which nothing is known at first, with classes of the same
@@ -343,19 +349,20 @@ pub(crate) struct Hooks<S: Specification> {
     /// Which element a call is about, if each can be left out.
     pub(crate) about: AboutCall<S>,
     /// The same object, of which nothing is known at first, if that is of use.
-    pub(crate) anywhere: FromAnywhere<S>,
+    pub(crate) anywhere: Unknown<S>,
     /// Whether answers tell of all elements.
     pub(crate) is_seen_whole: bool,
     /// The same of these elements alone.
-    pub(crate) of_these: fn(&S, &FxHashSet<&Value>) -> S,
-    /// What was answered, as far as it goes for these elements.
+    pub(crate) of_these: fn(&S, &[&Value]) -> S,
+    /// What was answered, as far as it goes for some elements: those at the places
+    /// that are kept of what was listed.
     pub(crate) of_elements: OfElements<S>,
 }
 
-type FromAnywhere<S> = fn(&S, &[AskedOf<S>]) -> Option<(Object, Anywhere)>;
+type Unknown<S> = fn(&S, &[AskedOf<S>]) -> Option<(Object, Anywhere)>;
 
 type OfElements<S> =
-    fn(&S, &<S as Specification>::Return, &FxHashSet<&Value>) -> <S as Specification>::Return;
+    fn(&S, &<S as Specification>::Return, &dyn Fn(usize) -> bool) -> <S as Specification>::Return;
 
 impl<S: Specification> Hooks<S> {
     /// Those of a specification of which no more is known.
@@ -614,11 +621,12 @@ impl<S: Specification> Steps for Named<S> {
 
     fn carry_out(&self, state: State, classes: &mut dyn Iterator<Item = u32>) -> Option<State> {
         let mut states = self.states();
-        let mut held = S::State::clone(&states.list[state as usize]);
-        for class in classes {
+        let held = S::State::clone(&states.list[state as usize]);
+        let mut calls = classes.map(|class| {
             let Asked { call, returned, .. } = &self.asked[class as usize];
-            held = self.specification.advance(held, call, returned.as_ref())?;
-        }
+            (call, returned.as_ref())
+        });
+        let held = self.specification.carry_out(held, &mut calls)?;
         let left = states.number(&self.specification, &held);
         self.bytes.store(states.bytes(), Ordering::Relaxed);
         Some(left)
@@ -667,9 +675,11 @@ impl<S: Specification> Steps for Named<S> {
         let each = self.asked.iter().map(|asked| {
             let about = self.hooks.about;
             let about = about(&self.specification, &asked.call, asked.returned.as_ref())?;
-            if let About::Listed(listed) = &about {
-                bytes += bytes::allocated(listed.len() * size_of::<u32>());
-            }
+            bytes += match &about {
+                About::Listed(listed) => bytes::allocated(listed.len() * size_of::<u32>()),
+                About::Element(element) => 2 * (size_of::<Value>() + bytes::value(element)),
+                About::Any | About::None | About::Whole => 0,
+            };
             guard.allows(|| bytes).then(|| about.map(&mut number))
         });
         let about = each.collect::<Option<Vec<_>>>()?;
@@ -680,7 +690,12 @@ impl<S: Specification> Steps for Named<S> {
         })
     }
 
-    fn alone(&self, classes: &[u32], elements: &FxHashSet<&Value>) -> Option<(Object, Vec<u32>)> {
+    fn alone(
+        &self,
+        classes: &[u32],
+        elements: &[&Value],
+        keeps: &dyn Fn(u32, usize) -> bool,
+    ) -> Option<(Object, Vec<u32>)> {
         let of_these = (self.hooks.of_these)(&self.specification, elements);
         let mut naming = Naming::new(of_these, self.hooks);
         let mut known: FxHashMap<u32, u32> = FxHashMap::default();
@@ -692,10 +707,13 @@ impl<S: Specification> Steps for Named<S> {
                     completes,
                 } = &self.asked[class as usize];
                 let of_elements = self.hooks.of_elements;
-                let returned = returned.as_ref();
+                let of_elements = |returned| {
+                    let keeps = |place: usize| keeps(class, place);
+                    of_elements(&self.specification, returned, &keeps)
+                };
                 naming.class(Asked {
                     call: call.clone(),
-                    returned: returned.map(|it| of_elements(&self.specification, it, elements)),
+                    returned: returned.as_ref().map(of_elements),
                     completes: *completes,
                 })
             })

@@ -159,7 +159,7 @@ impl Shown {
     /// The same, of what it listed these elements alone; all of it if there are none.
     pub(crate) fn of_elements(mut self, elements: &FxHashSet<&Value>) -> Self {
         if let Some(Seen(Value::List(listed))) = &mut self.seen
-            && self.value == Value::Null
+            && self.f == "read"
             && !elements.is_empty()
         {
             listed.retain(|element| elements.contains(element));

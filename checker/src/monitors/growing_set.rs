@@ -37,7 +37,7 @@ pub enum Operation<L> {
 }
 
 /// So many bytes are held of each operation, beside what was read, about.
-const BYTES: usize = 160;
+const BYTES: usize = 256;
 
 /// Decides a history of one set, in O(n log n) and the length of what is read.
 pub fn decide<L: AsRef<[u32]>>(intervals: &[Interval<Operation<L>>]) -> Decided {
@@ -76,7 +76,7 @@ struct Element {
     until: Bound,
     /// The smallest read that saw it.
     read: Option<u32>,
-    /// How many reads are smaller than all that saw it.
+    /// How many sizes of reads are smaller than all that saw it.
     group: u32,
     /// The last read that was seen to list it.
     listed: u32,
@@ -214,7 +214,10 @@ impl<'a, L: AsRef<[u32]>> GrowingSet<'a, L> {
             *of = group;
             for &element in listed {
                 go_on(guard, BYTES * self.intervals.len())?;
-                let place = self.place(element);
+                // Nobody adds what nothing else is about.
+                let Some(&place) = self.places.get(&element) else {
+                    return Ok(Err(vec![*read]));
+                };
                 let element = &mut self.elements[place as usize];
                 if std::mem::replace(&mut element.listed, *read) == *read {
                     return Ok(Err(vec![*read]));

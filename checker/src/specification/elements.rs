@@ -3,6 +3,7 @@
 //! An element is neither null nor true or false: those are what an answer has
 //! to say. States are lists of elements in the order of values.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
@@ -68,26 +69,128 @@ pub enum ElementsReturn {
     All(Vec<Value>),
 }
 
-/// How many times `element` is there.
-fn count(state: &[Value], element: &Value) -> u64 {
-    state.iter().filter(|it| *it == element).count() as u64
+/// What elements are there: in order, to be kept, or in a tree, to be changed often.
+trait There {
+    fn count(&self, element: &Value) -> u64;
+    fn put(&mut self, element: &Value);
+    /// Takes out one that is there.
+    fn take(&mut self, element: &Value);
+    fn all(&self) -> u64;
+    /// Whether these are there, in order.
+    fn are(&self, listed: &[Value]) -> bool;
+}
+
+impl There for Vec<Value> {
+    fn count(&self, element: &Value) -> u64 {
+        let until = self.partition_point(|it| it <= element);
+        (until - self.partition_point(|it| it < element)) as u64
+    }
+
+    fn put(&mut self, element: &Value) {
+        let place = self.partition_point(|it| it < element);
+        self.insert(place, element.clone());
+    }
+
+    fn take(&mut self, element: &Value) {
+        let place = self.partition_point(|it| it < element);
+        self.remove(place);
+    }
+
+    fn all(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn are(&self, listed: &[Value]) -> bool {
+        self == listed
+    }
+}
+
+/// How often each element is there, and how many there are.
+#[derive(Default)]
+struct Tree {
+    counts: BTreeMap<Value, u64>,
+    all: u64,
+}
+
+impl There for Tree {
+    fn count(&self, element: &Value) -> u64 {
+        self.counts.get(element).copied().unwrap_or(0)
+    }
+
+    fn put(&mut self, element: &Value) {
+        self.all += 1;
+        match self.counts.get_mut(element) {
+            Some(count) => *count += 1,
+            None => {
+                self.counts.insert(element.clone(), 1);
+            }
+        }
+    }
+
+    fn take(&mut self, element: &Value) {
+        self.all -= 1;
+        match self.counts.get_mut(element) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                self.counts.remove(element);
+            }
+        }
+    }
+
+    fn all(&self) -> u64 {
+        self.all
+    }
+
+    fn are(&self, listed: &[Value]) -> bool {
+        self.all == listed.len() as u64 && self.listed().eq(listed)
+    }
+}
+
+impl Tree {
+    fn listed(&self) -> impl Iterator<Item = &Value> {
+        let counts = self.counts.iter();
+        counts.flat_map(|(element, &count)| (0..count).map(move |_| element))
+    }
 }
 
 impl<K: Kind> Elements<K> {
-    /// Adds an element, if that changes anything; whether it does.
-    fn add(state: &mut Vec<Value>, element: &Value) -> bool {
-        let place = match state.binary_search(element) {
-            Ok(_) if !K::REPEATS => return false,
-            Ok(place) | Err(place) => place,
+    /// Carries a call out, if it can have `returned` that; whether it can.
+    fn carry(
+        there: &mut impl There,
+        call: &ElementsCall,
+        returned: Option<&ElementsReturn>,
+    ) -> bool {
+        use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
+        use ElementsReturn::{All, Done, Number, Whether};
+        let count = match call {
+            Add(element) | Remove(element) | Contains(element) | Count(element) => {
+                there.count(element)
+            }
+            Read | Size => 0,
         };
-        state.insert(place, element.clone());
-        true
-    }
-
-    /// Removes an element, if it is there; whether it was.
-    fn remove(state: &mut Vec<Value>, element: &Value) -> bool {
-        let place = state.binary_search(element);
-        place.map(|place| state.remove(place)).is_ok()
+        let is_changed = match call {
+            Add(_) => K::REPEATS || count == 0,
+            Remove(_) => count > 0,
+            Contains(_) | Count(_) | Read | Size => false,
+        };
+        let is_possible = match (call, returned) {
+            (_, None) | (Add(_) | Remove(_), Some(Done)) => true,
+            (Add(_) | Remove(_), Some(Whether(told))) => *told == is_changed,
+            (Contains(_), Some(Whether(told))) => *told == (count > 0),
+            (Count(_), Some(Number(told))) => *told == count,
+            (Size, Some(Number(told))) => *told == there.all(),
+            (Read, Some(All(told))) => there.are(told),
+            (Add(_) | Remove(_), Some(Number(_) | All(_)))
+            | (Contains(_), Some(Done | Number(_) | All(_)))
+            | (Count(_) | Size, Some(Done | Whether(_) | All(_)))
+            | (Read, Some(Done | Whether(_) | Number(_))) => false,
+        };
+        match call {
+            Add(element) if is_changed => there.put(element),
+            Remove(element) if is_changed => there.take(element),
+            _ => {}
+        }
+        is_possible
     }
 }
 
@@ -155,26 +258,24 @@ impl<K: Kind> Specification for Elements<K> {
         call: &ElementsCall,
         returned: Option<&ElementsReturn>,
     ) -> Option<Vec<Value>> {
-        use ElementsCall::{Add, Contains, Count, Read, Remove, Size};
-        use ElementsReturn::{All, Done, Number, Whether};
-        let is_changed = match call {
-            Add(element) => Self::add(&mut state, element),
-            Remove(element) => Self::remove(&mut state, element),
-            Contains(_) | Count(_) | Read | Size => false,
-        };
-        let is_possible = match (call, returned) {
-            (_, None) | (Add(_) | Remove(_), Some(Done)) => true,
-            (Add(_) | Remove(_), Some(Whether(told))) => *told == is_changed,
-            (Contains(element), Some(Whether(told))) => *told == (count(&state, element) > 0),
-            (Count(element), Some(Number(told))) => *told == count(&state, element),
-            (Size, Some(Number(told))) => *told == state.len() as u64,
-            (Read, Some(All(told))) => *told == state,
-            (Add(_) | Remove(_), Some(Number(_) | All(_)))
-            | (Contains(_), Some(Done | Number(_) | All(_)))
-            | (Count(_) | Size, Some(Done | Whether(_) | All(_)))
-            | (Read, Some(Done | Whether(_) | Number(_))) => false,
-        };
-        is_possible.then_some(state)
+        Self::carry(&mut state, call, returned).then_some(state)
+    }
+
+    fn carry_out<'a>(
+        &self,
+        state: Vec<Value>,
+        calls: &mut dyn Iterator<Item = (&'a ElementsCall, Option<&'a ElementsReturn>)>,
+    ) -> Option<Vec<Value>> {
+        let mut tree = Tree::default();
+        for element in &state {
+            tree.put(element);
+        }
+        for (call, returned) in calls {
+            if !Self::carry(&mut tree, call, returned) {
+                return None;
+            }
+        }
+        Some(tree.listed().cloned().collect())
     }
 
     fn heap(&self, state: &Vec<Value>) -> usize {

@@ -7,7 +7,6 @@ use tribunal_histories::Value;
 
 use super::translation::{Numbers, Translation, Word};
 use super::{Exchange, Monitored, only};
-use crate::bytes;
 use crate::linearizability::guard::Guard;
 use crate::linearizability::object::About;
 use crate::monitors::{Decided, Interval, counter, growing_set, set};
@@ -25,6 +24,13 @@ impl<K: Kind> Monitored for Elements<K> {
         guard: &mut Guard<'_>,
     ) -> Option<Decided> {
         let initial = self.initial();
+        let reads = |call: &Asked<'_>| *call.operation.0 == Call::Read;
+        if calls
+            .iter()
+            .any(|call| reads(call) && call.completed.is_some())
+        {
+            return as_growing_set::<K>(&initial, calls, guard);
+        }
         let decided = match K::REPEATS {
             false => as_set(&initial, calls, guard),
             true => as_counter(&initial, calls, guard),
@@ -50,17 +56,16 @@ impl<K: Kind> Monitored for Elements<K> {
         })
     }
 
-    fn of_these(&self, elements: &FxHashSet<&Value>) -> Self {
-        let mut elements = elements.iter();
-        match (elements.next(), elements.next()) {
-            (Some(one), None) => self.of_part(one),
+    fn of_these(&self, elements: &[&Value]) -> Self {
+        match elements {
+            [one] => self.of_part(one),
             _ => self.clone(),
         }
     }
 
-    fn of_elements(&self, returned: &Return, elements: &FxHashSet<&Value>) -> Return {
+    fn of_elements(&self, returned: &Return, keeps: &dyn Fn(usize) -> bool) -> Return {
         match returned {
-            Return::All(all) => Return::All(only(all, elements)),
+            Return::All(all) => Return::All(only(all, keeps)),
             Return::Done | Return::Whether(_) | Return::Number(_) => returned.clone(),
         }
     }
@@ -68,6 +73,14 @@ impl<K: Kind> Monitored for Elements<K> {
 
 /// What is asked and answered of elements, and when.
 type Asked<'a> = Interval<(&'a Call, Option<&'a Return>)>;
+
+/// Whether something changed or was there, if that was told.
+fn told(returned: Option<&Return>) -> Option<bool> {
+    match returned {
+        Some(Return::Whether(told)) => Some(*told),
+        _ => None,
+    }
+}
 
 fn as_set(initial: &[Value], calls: &[Asked<'_>], guard: &mut Guard<'_>) -> Option<Decided> {
     let mut numbers = Numbers::default();
@@ -79,10 +92,7 @@ fn as_set(initial: &[Value], calls: &[Asked<'_>], guard: &mut Guard<'_>) -> Opti
         })
         .collect();
     let translation = Translation::new(inside, calls, guard, |&(call, returned), completed| {
-        let told = match returned {
-            Some(Return::Whether(told)) => Some(*told),
-            _ => None,
-        };
+        let told = told(returned);
         match call {
             Call::Add(value) => Word::Is(set::Operation::Add {
                 element: numbers.number(value),
@@ -126,10 +136,7 @@ fn as_growing_set<K: Kind>(
         })
         .collect();
     let translation = Translation::new(inside?, calls, guard, |&(call, returned), completed| {
-        let told = match returned {
-            Some(Return::Whether(told)) => Some(*told),
-            _ => None,
-        };
+        let told = told(returned);
         match (call, returned) {
             (Call::Contains(_) | Call::Count(_) | Call::Read | Call::Size, _) if !completed => {
                 Word::Nothing
@@ -150,8 +157,7 @@ fn as_growing_set<K: Kind>(
                 present: *present,
             }),
             (Call::Read, Some(Return::All(all))) => {
-                let all: Vec<u32> = all.iter().map(|value| numbers.number(value)).collect();
-                let bytes = bytes::allocated(size_of_val(&all[..]));
+                let (all, bytes) = numbers.list(all);
                 Word::Long(Read(all), bytes)
             }
             _ => Word::None,

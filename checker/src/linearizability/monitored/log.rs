@@ -1,11 +1,9 @@
 //! Logs whose appends do not tell where the entry is.
 
-use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
 use super::translation::{Numbers, Translation, Word};
 use super::{Exchange, Monitored, only};
-use crate::bytes;
 use crate::linearizability::guard::Guard;
 use crate::linearizability::object::About;
 use crate::monitors::log::{self, Operation};
@@ -35,8 +33,7 @@ impl Monitored for Log {
                     Word::Is(Operation::Append(numbers.number(value)))
                 }
                 (Call::Read, Some(Return::All(all))) => {
-                    let all: Vec<u32> = all.iter().map(|value| numbers.number(value)).collect();
-                    let bytes = bytes::allocated(size_of_val(&all[..]));
+                    let (all, bytes) = numbers.list(all);
                     Word::Long(Operation::Read(all), bytes)
                 }
                 (Call::Read, None) if !completed => Word::Nothing,
@@ -58,10 +55,10 @@ impl Monitored for Log {
     }
 
     /// Where an entry is depends on all before.
-    fn of_elements(&self, returned: &Return, elements: &FxHashSet<&Value>) -> Return {
+    fn of_elements(&self, returned: &Return, keeps: &dyn Fn(usize) -> bool) -> Return {
         match returned {
             Return::Done | Return::At(_) => Return::Done,
-            Return::All(all) => Return::All(only(all, elements)),
+            Return::All(all) => Return::All(only(all, keeps)),
         }
     }
 }

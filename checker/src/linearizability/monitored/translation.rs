@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
+use crate::bytes;
 use crate::linearizability::guard::Guard;
 use crate::monitors::{Decided, Interval};
 
@@ -112,5 +113,12 @@ impl<'a> Numbers<'a> {
     pub(super) fn number(&mut self, value: &'a Value) -> u32 {
         let next = self.0.len() as u32;
         *self.0.entry(value).or_insert(next)
+    }
+
+    /// The numbers of what is listed, and how many bytes they take.
+    pub(super) fn list(&mut self, values: &'a [Value]) -> (Vec<u32>, usize) {
+        let numbers: Vec<u32> = values.iter().map(|value| self.number(value)).collect();
+        let bytes = bytes::allocated(size_of_val(&numbers[..]));
+        (numbers, bytes)
     }
 }
