@@ -153,6 +153,7 @@ impl<'a> Refutation<'a> {
             let shown = calls.map(|&call| self.show(call));
             shown.map(|shown| shown.of_elements(&elements)).collect()
         };
+        let is_evident = self.furthest.refuted.is_some_and(|it| needed.contains(&it));
         let (needed, optional) = (shown(needed), shown(optional));
         let mut witness = Witness {
             explanation: String::new(),
@@ -173,7 +174,11 @@ impl<'a> Refutation<'a> {
             needed,
             rechecked,
             not_rechecked,
-            refuted: self.furthest.refuted.map(|call| self.show(call)),
+            // Of a prefix that is longer than it need be the last call says nothing.
+            refuted: match shortest || !self.furthest.orders.is_empty() || is_evident {
+                true => self.furthest.refuted.map(|call| self.show(call)),
+                false => None,
+            },
             never_written,
             failed_writer: match never_written {
                 true => self.failed_writer(never_put),

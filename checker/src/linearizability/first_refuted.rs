@@ -33,9 +33,9 @@ pub(super) struct Moves {
 /// many things every move makes a state of all of them.
 pub(super) fn moves_for(spec: Spec, calls: usize) -> Moves {
     const MANY: u64 = 1 << 14;
-    let held = (1 << 18) / calls.max(1 << 6) as u64;
+    let few = (1 << 20) / calls.max(1 << 6) as u64;
     let (to_refute, to_show, to_show_one) = match spec {
-        Spec::Log | Spec::Set | Spec::Multiset => (MANY, held, MANY),
+        Spec::Log | Spec::Set | Spec::Multiset => (few, few / 4, few),
         _ if spec.is_container() => (MANY, MANY, MANY),
         _ => (1 << 22, 1 << 18, 1 << 18),
     };

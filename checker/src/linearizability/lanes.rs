@@ -24,14 +24,16 @@ pub(crate) fn draw(witness: &Witness) -> String {
     lanes(&bars(witness)) + &steps(witness)
 }
 
-/// Draws the operations that have no order by themselves.
-pub(crate) fn draw_evidence(witness: &Witness) -> String {
+/// Draws the operations that have no order by themselves, and those that may be there
+/// as well if these are asked for.
+pub(crate) fn draw_evidence(witness: &Witness, with_optional: bool) -> String {
     let bar = |operation, mark| Bar {
         operation,
         label: format!("{}{mark}", witness.label(operation)),
     };
     let needed = witness.needed.iter().map(|it| bar(it, ""));
-    let optional = witness.optional.iter().map(|it| bar(it, " ?"));
+    let optional = witness.optional.iter().filter(|_| with_optional);
+    let optional = optional.map(|it| bar(it, " ?"));
     lanes(&needed.chain(optional).collect::<Vec<_>>())
 }
 

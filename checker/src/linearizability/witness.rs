@@ -222,10 +222,10 @@ impl Witness {
     /// The operations that have no order by themselves, if they are few.
     fn write_evidence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DRAWN_MAX: usize = 12;
-        let drawn = self.needed.len() + self.optional.len();
-        if self.needed.is_empty() || drawn > DRAWN_MAX {
+        if self.needed.is_empty() || self.needed.len() > DRAWN_MAX {
             return Ok(());
         }
+        let is_drawn = self.needed.len() + self.optional.len() <= DRAWN_MAX;
         match self.needed.len() {
             1 => write!(f, "This operation alone has no place")?,
             needed => write!(f, "These {needed} operations alone have no order")?,
@@ -239,11 +239,12 @@ impl Witness {
         }
         match self.optional.len() {
             0 => {}
+            others if !is_drawn => write!(f, ", with or without any of {others} others")?,
             1 => write!(f, ", with or without the one marked ?")?,
             _ => write!(f, ", with or without any of those marked ?")?,
         }
         writeln!(f, ":\n")?;
-        f.write_str(&draw_evidence(self))?;
+        f.write_str(&draw_evidence(self, is_drawn))?;
         match self.orders.is_empty() {
             true => Ok(()),
             false => writeln!(f, "\nAn order that comes furthest:"),

@@ -187,7 +187,10 @@ impl Spec {
         };
         let looks = match (f, answer) {
             ("txn", Value::List(micros)) => micros.iter().any(reads),
-            _ => matches!(f, "read" | "get" | "add-and-get" | "get-and-add"),
+            _ => matches!(
+                f,
+                "read" | "get" | "count" | "size" | "add-and-get" | "get-and-add"
+            ),
         };
         if self.is_register() {
             return looks || f == "cas" && *answer == Value::Bool(false);

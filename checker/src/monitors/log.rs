@@ -1,4 +1,5 @@
-//! Append-only lists that are read whole, to which no value is appended twice.
+//! Append-only lists that are read whole, to which no value is appended twice. (Where
+//! one is, reads alone may have no order; nothing else is known then.)
 //!
 //! The longest read says how the list begins, and every other read must have
 //! seen a beginning of it. So each read stands between two appends, and what no
@@ -26,7 +27,7 @@ const BYTES: usize = 64;
 
 /// Decides a history of one list, in O(n log n) and the length of what is read.
 ///
-/// None if a value is appended twice.
+/// None if a value is appended twice, and the reads have an order.
 pub fn decide<L: AsRef<[u32]>>(intervals: &[Interval<Operation<L>>]) -> Option<Decided> {
     decide_within(intervals, &mut Guard::none())
 }
@@ -38,13 +39,12 @@ pub(crate) fn decide_within<L: AsRef<[u32]>>(
 ) -> Option<Decided> {
     let mut appends = FxHashMap::default();
     let mut reads: Vec<(u32, &[u32])> = Vec::new();
+    let mut is_distinct = true;
     for (operation, interval) in (0..).zip(intervals) {
         go_on(guard, BYTES * operation as usize).ok()?;
         match &interval.operation {
             Operation::Append(value) => {
-                if appends.insert(*value, operation).is_some() {
-                    return None;
-                }
+                is_distinct &= appends.insert(*value, operation).is_none();
             }
             Operation::Read(list) if interval.completed.is_some() => {
                 reads.push((operation, list.as_ref()));
@@ -60,10 +60,31 @@ pub(crate) fn decide_within<L: AsRef<[u32]>>(
             return Some(Decided::refuted(vec![read, longest.0]));
         }
     }
+    reads.sort_by_key(|&(read, seen)| (seen.len(), intervals[read as usize].invoked));
+    if !is_distinct {
+        return overtaken(intervals, &reads).map(Decided::refuted);
+    }
     Some(match order(intervals, &appends, reads, longest) {
         Ok(order) => Decided::Order(order),
         Err(blame) => Decided::refuted(blame),
     })
+}
+
+/// A read that began when one had ended that saw more, and that one, if there are
+/// such; the shortest comes first.
+fn overtaken<L>(intervals: &[Interval<Operation<L>>], reads: &[(u32, &[u32])]) -> Option<Vec<u32>> {
+    // The last to begin of those that saw less.
+    let mut last: (Place, u32) = (0, NONE);
+    for same in reads.chunk_by(|(_, one), (_, other)| one.len() == other.len()) {
+        let intervals = |&(read, _): &(u32, &[u32])| (read, &intervals[read as usize]);
+        let mut ended = same.iter().map(intervals);
+        if let Some((read, _)) = ended.find(|(_, interval)| interval.until() < last.0) {
+            return Some(vec![read, last.1]);
+        }
+        let begun = same.iter().map(intervals);
+        last = begun.fold(last, |last, (read, it)| last.max((it.from(), read)));
+    }
+    None
 }
 
 /// An order, or the operations to blame. All `reads` have seen a beginning of what
@@ -71,10 +92,9 @@ pub(crate) fn decide_within<L: AsRef<[u32]>>(
 fn order<L>(
     intervals: &[Interval<Operation<L>>],
     appends: &FxHashMap<u32, u32>,
-    mut reads: Vec<(u32, &[u32])>,
+    reads: Vec<(u32, &[u32])>,
     (by, list): (u32, &[u32]),
 ) -> Result<Vec<u32>, Vec<u32>> {
-    reads.sort_by_key(|&(read, seen)| (seen.len(), intervals[read as usize].invoked));
     let mut reads = reads.into_iter().peekable();
     let mut order = Vec::with_capacity(intervals.len());
     let mut is_seen = vec![false; intervals.len()];
