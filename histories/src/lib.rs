@@ -6,6 +6,7 @@
 //! | [`value`] | the values that operations carry |
 //! | [`history`] | a whole history: what it holds, and what is wrong with a file |
 //! | [`operation`] | the two ends of each operation, paired |
+//! | [`faults`] | what a nemesis did, from installation to heal |
 //! | [`recorder`] | writing a history while it happens |
 //! | [`formats`] | how histories are written, ours and those of other tools |
 //! | [`generate`] | histories with a known verdict, for tests of checkers |
@@ -14,6 +15,7 @@
 //! Never here: any judgement of what was recorded.
 
 pub mod event;
+pub mod faults;
 pub mod formats;
 pub mod generate;
 pub mod history;
@@ -24,6 +26,7 @@ pub mod strategies;
 pub mod value;
 
 pub use event::{Event, FailedCas, Header, Kind, Nil, Process};
+pub use faults::FaultSpan;
 pub use formats::{Format, Input, Written};
 pub use history::{History, HistoryError, Truncated};
 pub use operation::{Operation, Outcome, Pair};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
+use tribunal_histories::faults::faults;
 use tribunal_histories::{Kind, Outcome, Value};
 
 use super::Recording;
@@ -20,7 +21,7 @@ use super::rounds::{Job, Meter};
 use super::search::Progress;
 use super::subhistory::Start;
 use super::timeline::Timeline;
-use super::witness::{Ending, Order, Prefix, Seen, Shown, Step, Window, Witness};
+use super::witness::{Ending, Fault, Order, Prefix, Seen, Shown, Step, Window, Witness, brief};
 use crate::spec::Spec;
 
 /// So many steps of the furthest order are shown.
@@ -191,6 +192,7 @@ impl<'a> Refutation<'a> {
                 .map(|&state| self.value(state))
                 .collect(),
             open: self.open(),
+            faults: self.faults(),
             skipped: first.map_or(0, |order| order.skipped),
             before: first.map_or(self.value(self.object.initial), |it| it.before.clone()),
             steps: first.map_or(Vec::new(), |order| order.steps.clone()),
@@ -319,6 +321,25 @@ impl<'a> Refutation<'a> {
         let open = self.whose.iter().filter(is_open);
         open.map(|&operation| self.show_operation(operation))
             .collect()
+    }
+
+    /// The faults that began in the prefix.
+    fn faults(&self) -> Vec<Fault> {
+        let faults = faults(self.recording.history, self.index(self.until));
+        let shown = faults.iter().map(|fault| {
+            let words = fault.words.iter().map(|word| match word {
+                Value::Text(text) => text.clone(),
+                other => brief(other),
+            });
+            let label: Vec<String> = [fault.first.f.clone()].into_iter().chain(words).collect();
+            Fault {
+                label: label.join(" "),
+                first: fault.first.index,
+                last: fault.last.map(|event| event.index),
+                is_moment: fault.is_moment,
+            }
+        });
+        shown.collect()
     }
 
     /// The one value with which the refuted operation is possible.

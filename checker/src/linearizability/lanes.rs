@@ -12,16 +12,20 @@
 //! what takes part in the end of that order is drawn.
 //!
 //! The operations that have no order by themselves are drawn alike; `?` is one
-//! that may have taken effect or not.
+//! that may have taken effect or not. Below the lanes are the faults of that time:
+//!
+//! ```text
+//!   fault            =========  kill n1
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::witness::{Ending, Shown, Witness};
+use super::witness::{Ending, Fault, Shown, Witness};
 
 /// Draws the end of the witness's furthest order.
 pub(crate) fn draw(witness: &Witness) -> String {
-    lanes(&bars(witness)) + &steps(witness)
+    lanes(&bars(witness), &witness.faults) + &steps(witness)
 }
 
 /// Draws the operations that have no order by themselves, and those that may be there
@@ -34,10 +38,11 @@ pub(crate) fn draw_evidence(witness: &Witness, with_optional: bool) -> String {
     let needed = witness.needed.iter().map(|it| bar(it, ""));
     let optional = witness.optional.iter().filter(|_| with_optional);
     let optional = optional.map(|it| bar(it, " ?"));
-    lanes(&needed.chain(optional).collect::<Vec<_>>())
+    let bars: Vec<Bar<'_>> = needed.chain(optional).collect();
+    lanes(&bars, &witness.faults)
 }
 
-fn lanes(bars: &[Bar<'_>]) -> String {
+fn lanes(bars: &[Bar<'_>], faults: &[Fault]) -> String {
     let columns = columns(bars);
     let mut lanes: BTreeMap<u64, Vec<&Bar<'_>>> = BTreeMap::new();
     for bar in bars {
@@ -60,7 +65,45 @@ fn lanes(bars: &[Bar<'_>]) -> String {
         }
         let _ = writeln!(text, "  process {process:<width$}  {lane}");
     }
+    for (from, until, label) in bands(faults, &columns, end) {
+        let band = "=".repeat(until - from);
+        let name = "fault";
+        let width = "process ".len() + width;
+        let _ = writeln!(text, "  {name:<width$}  {:from$}{band}  {label}", "");
+    }
     text
+}
+
+/// From which column until which the faults last that are not over when the columns
+/// begin, the last few of them.
+fn bands<'a>(
+    faults: &'a [Fault],
+    columns: &BTreeMap<u64, usize>,
+    end: usize,
+) -> Vec<(usize, usize, &'a str)> {
+    const FAULTS_MAX: usize = 8;
+    let column = |event: u64| columns.range(event..).next().map(|(_, &column)| column);
+    let begins = columns.keys().next().copied().unwrap_or(0);
+    let band = |fault: &'a Fault| {
+        let last = match fault.is_moment {
+            true => Some(fault.first),
+            false => fault.last,
+        };
+        if last.is_some_and(|last| last < begins) {
+            return None;
+        }
+        let from = column(fault.first)?;
+        let until = last.and_then(column).unwrap_or(end);
+        Some((from, until.max(from + 1), fault.label.as_str()))
+    };
+    let mut bands: Vec<_> = faults
+        .iter()
+        .rev()
+        .filter_map(band)
+        .take(FAULTS_MAX)
+        .collect();
+    bands.reverse();
+    bands
 }
 
 /// The furthest order in words, step by step.

@@ -63,6 +63,9 @@ pub struct Witness {
     pub states: Vec<Value>,
     /// The operations that are open where the prefix ends.
     pub open: Vec<Shown>,
+    /// The faults that began in the prefix, as far as the history tells of them.
+    #[serde(skip)]
+    pub faults: Vec<Fault>,
     /// How many operations of the furthest order stand before `steps`; none if no
     /// order was found in time.
     pub skipped: usize,
@@ -73,6 +76,20 @@ pub struct Witness {
     /// Orders that come as far, that one first; they leave different values. None if
     /// none was found in time.
     pub orders: Vec<Order>,
+}
+
+/// A fault, in a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What it was, and whom it hit: `partition isolate-leader n1`.
+    pub label: String,
+    /// Index of the event that began it.
+    pub first: u64,
+    /// Index of the event that ended it; none if none did, or if the history does not
+    /// tell.
+    pub last: Option<u64>,
+    /// Whether it is one event of which no end is known.
+    pub is_moment: bool,
 }
 
 /// A part of a history.

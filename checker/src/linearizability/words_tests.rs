@@ -95,6 +95,69 @@ fn a_queue_out_of_order_is_drawn() {
     "#]].assert_eq(&witness.to_string());
 }
 
+/// A history with nemesis events, each before the event at a place.
+fn with_faults(mut history: History, faults: &[(usize, &str, u64, &str)]) -> History {
+    for &(place, f, fault, value) in faults.iter().rev() {
+        let event = Event {
+            process: Process::Nemesis,
+            kind: Kind::Info,
+            f: f.to_owned(),
+            value: serde_json::from_str(value).expect("a value"),
+            fault: Some(fault),
+            ..history.events[0].clone()
+        };
+        history.events.insert(place, event);
+    }
+    for (index, event) in (0..).zip(&mut history.events) {
+        event.index = index;
+    }
+    history
+}
+
+#[test]
+fn faults_are_drawn_below_the_lanes() {
+    let text = "
+        0 write 1 -> 1
+        0 write 2 -> 2
+        1 read null -> 1
+        2 invoke write 3";
+    let faults = [
+        (0, "pause", 0, r#"{"edge":"begin","targets":["n9"]}"#),
+        (0, "pause", 0, r#"{"edge":"end","outcome":"installed"}"#),
+        (
+            1,
+            "partition",
+            1,
+            r#"{"edge":"begin","shape":"halves","targets":["n1","n2"]}"#,
+        ),
+        (3, "kill", 2, r#"{"edge":"begin","targets":["n3"]}"#),
+        (4, "partition", 1, r#"{"edge":"end","outcome":"installed"}"#),
+    ];
+    let history = with_faults(history(Spec::Register, "null", None, text), &faults);
+    expect![[r#"
+        process 1 read 1 from the register, but the orders that come furthest leave 2 there.
+        The shortest prefix without an order ends at event 10; 3 operations on the key complete in it.
+        These 2 operations alone have no order, whatever came before:
+
+          process 0  [write 2]
+          process 1           [read 1]
+          fault      =========  partition halves n1 n2
+          fault              ============  kill n3
+
+        An order that comes furthest:
+
+          process 0  [write 1 #1][write 2 #2]
+          process 1                          [read 1 !]
+          fault                 =============  partition halves n1 n2
+          fault                             ==============  kill n3
+
+                  at first                         holds nothing
+              #1  process 0 write 1                holds 1
+              #2  process 0 write 2                holds 2
+               !  process 1 read 1                 has no place
+    "#]].assert_eq(&witness(&history, Spec::Register).to_string());
+}
+
 #[test]
 fn what_was_appended_is_told_once() {
     // "ab" is seen as the beginning of what was read, "ba" by nobody.
