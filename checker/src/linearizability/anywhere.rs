@@ -11,7 +11,7 @@
 use std::fmt::Debug;
 
 use super::monitored::Monitored;
-use super::object::{Asked, AskedOf, Hooks, Naming, Object};
+use super::object::{AskedOf, Hooks, Naming, Object};
 use crate::specification::{Effect, Specification};
 
 /// What an object has to do with what it may hold.
@@ -55,11 +55,7 @@ pub(crate) fn object<S: Monitored>(
     };
     let mut naming = Naming::new(specification, Hooks::none());
     for asked in classes {
-        naming.class(Asked {
-            call: asked.call.clone(),
-            returned: asked.returned.clone(),
-            completes: asked.completes,
-        });
+        naming.class(asked.clone());
     }
     let object = Object {
         is_anywhere: true,

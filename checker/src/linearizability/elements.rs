@@ -238,7 +238,7 @@ impl<'a> Elements<'a> {
     }
 
     /// What these of the calls say of a part; nothing if it is of no object.
-    fn alone(&mut self, calls: &[Call], these: Vec<u32>, part: &Part) -> Option<Alone> {
+    fn alone(&self, calls: &[Call], these: Vec<u32>, part: &Part) -> Option<Alone> {
         let mut elements: Vec<u32> = part.elements.iter().copied().collect();
         elements.sort_unstable();
         let elements = elements.iter().map(|&it| &self.held.elements[it as usize]);

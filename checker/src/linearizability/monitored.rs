@@ -5,7 +5,7 @@
 //! | `translation` | calls into a monitor's words, and its answer back |
 //! | `sequence` | queues and stacks, and deques that are used as one |
 //! | `priority_queue` | priority queues |
-//! | `elements` | sets, and what is only counted of a multiset |
+//! | `elements` | sets, those that only grow, and what is only counted of a multiset |
 //! | `counter` | counters |
 //! | `log` | logs |
 //! | `versioned_register` | nothing: it says what registers that count their writes hold |
