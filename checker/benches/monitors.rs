@@ -8,7 +8,8 @@
 use std::time::{Duration, Instant};
 
 use simulation::{
-    Counter, GrowingSet, Log, Object, PriorityQueue, Queue, Random, Set, Stack, simulate,
+    Counter, GrowingSet, Log, Object, PriorityQueue, Queue, Random, RepetitiveLog, Set, Stack,
+    simulate,
 };
 use tribunal_checker::monitors::{
     Decided, Interval, counter, growing_set, log, priority_queue, queue, set, stack,
@@ -32,7 +33,8 @@ fn main() {
     all::<Set>("set", set::decide);
     all::<GrowingSet>("growing set", |history| Some(growing_set::decide(history)));
     all::<Counter>("counter", |history| counter::decide(history, 0));
-    all::<Log>("log", log::decide);
+    all::<Log>("log", |history| Some(log::decide(history)));
+    all::<RepetitiveLog>("log of two values", |history| Some(log::decide(history)));
 }
 
 type Monitor<O> = fn(&[Interval<<O as Object>::Operation>]) -> Option<Decided>;

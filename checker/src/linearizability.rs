@@ -33,6 +33,7 @@
 mod antichain;
 mod anywhere;
 mod avoiding;
+mod bounded;
 mod calls;
 mod certificate;
 mod crashed;

@@ -12,13 +12,15 @@
 //! | [`priority_queue`] | priority queue | values are distinct | O(n log n) |
 //! | [`set`] | set | every add and remove says whether it did something | O(n log n) |
 //! | [`growing_set`] | set that is read whole | nothing is removed | O(n log n) and what is read |
+//! | [`bounds`] | counter of any kind | what is told is out of bounds; it only refutes | O(n log n) |
 //! | [`counter`] | counter that goes one way | all steps are equal | O(n log n) |
-//! | [`log`] | append-only list that is read whole | values are distinct, or reads contradict each other | O(n log n) and what is read |
+//! | [`log`] | append-only list that is read whole | always | O(n log n) and what is read |
 //!
 //! They know no format of histories: only what was done and when. A history
 //! that has an order is answered with one, so that nobody must believe the
 //! reasoning behind it: it can be replayed.
 
+pub mod bounds;
 pub mod counter;
 pub mod growing_set;
 pub mod log;

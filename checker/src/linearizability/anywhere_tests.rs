@@ -2,13 +2,18 @@
 
 use tribunal_histories::{Nil, Value};
 
+use super::bounded::bounded;
 use super::dialect;
 use super::evidence::of_calls;
 use super::evidence_tests::assert_refutes;
+use super::judge::Judge;
 use super::monitored_tests::{random_history, timed};
 use super::object::NEVER;
 use super::oracle::brute_force::brute_force;
+use super::rounds::Meter;
+use super::search::Progress;
 use super::subhistory::Start;
+use super::{Engine, Limits};
 use crate::monitors::simulation::Random;
 use crate::spec::{Spec, by_type};
 use crate::specification::Recorded;
@@ -21,6 +26,8 @@ const HISTORIES: usize = 4_000;
 struct Counts {
     refuted: usize,
     anywhere: usize,
+    /// Of how many a call is out of bounds, or contradicts another.
+    bounded: usize,
 }
 
 /// All that such an object can hold that makes a difference.
@@ -53,14 +60,24 @@ fn agree<S: Recorded>(spec: Spec) -> Counts {
         let pairs = history.pairs().expect("a history");
         let keys = dialect::keys(&history, &pairs, spec, Nil::Initial).expect("a history");
         let (calls, _) = keys[0].calls(NEVER - 1);
-        let evidence = of_calls(&keys[0].object, calls);
         counts.refuted += 1;
-        let starts = match evidence.start {
-            Start::Initial => vec![specification.initial()],
-            Start::Anywhere => states.clone(),
+        let limits = Limits::default();
+        let meter = Meter::new(&limits);
+        let mut judge = Judge::new(&keys[0].object, calls.clone(), Some(Engine::Monitor));
+        let bounds = match judge.decide(1, |_| true) {
+            Progress::Refuted => bounded(&keys[0].object, &calls, &judge.blame(), &meter),
+            _ => None,
         };
-        counts.anywhere += usize::from(evidence.start == Start::Anywhere);
-        assert_refutes(&specification, &timed, &evidence, &starts);
+        let evidence = of_calls(&keys[0].object, calls);
+        counts.bounded += usize::from(bounds.is_some());
+        for evidence in [Some(evidence), bounds].into_iter().flatten() {
+            let starts = match evidence.start {
+                Start::Initial => vec![specification.initial()],
+                Start::Anywhere => states.clone(),
+            };
+            counts.anywhere += usize::from(evidence.start == Start::Anywhere);
+            assert_refutes(&specification, &timed, &evidence, &starts);
+        }
     }
     counts
 }
@@ -71,5 +88,6 @@ fn evidence_from_anywhere_agrees_with_brute_force() {
         let counts = by_type!(spec, Counts::default(), agree, spec);
         assert!(counts.refuted > HISTORIES / 5, "{spec}: {counts:?}");
         assert!(counts.anywhere > counts.refuted / 5, "{spec}: {counts:?}");
+        assert!(counts.bounded > counts.refuted / 2, "{spec}: {counts:?}");
     }
 }

@@ -13,6 +13,7 @@ use tribunal_histories::{
 };
 
 use super::anywhere;
+use super::bounded::Counting;
 use super::kv::KvNaming;
 use super::monitored::Monitored;
 use super::object::{self, Again, Call, Does, Hooks, NEVER, Naming, Numbers, Object, State};
@@ -484,6 +485,7 @@ impl<S: Monitored> RecordedReading<S> {
                     monitor: S::monitor,
                     about: S::about,
                     anywhere: anywhere::object,
+                    counting: Counting::of,
                     is_seen_whole: S::SEEN_WHOLE,
                     of_these: S::of_these,
                     of_elements: S::of_elements,

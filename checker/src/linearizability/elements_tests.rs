@@ -103,7 +103,7 @@ fn agree<S: Recorded>(spec: Spec) -> Counts {
         };
         counts.by_fewer += usize::from(of < calls.len());
         let timeline = Timeline::unlimited(&key.object, calls);
-        let evidence = evidence(&key.object, &timeline, Some(enough), &meter);
+        let evidence = evidence(&key.object, &timeline, Some(enough), &[], &meter);
         let starts = match evidence.start {
             Start::Initial => &starts[..1],
             Start::Anywhere => &starts,

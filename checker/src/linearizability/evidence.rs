@@ -18,7 +18,8 @@
 //!    order are needed.
 //! 3. What is left is checked again by [`super::certificate`].
 //!
-//! Of an object that holds elements [`super::elements`] says which calls are enough.
+//! Of an object that holds elements [`super::elements`] says which calls are enough, and
+//! of one that counts [`super::bounded`] where that is too much to check.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
 use super::anywhere::Anywhere;
+use super::bounded::bounded;
 use super::certificate::{CALLS_MAX, Rechecked, recheck};
 use super::elements::{Alone, Enough};
 use super::guard::Guard;
@@ -77,11 +79,13 @@ impl Evidence {
 }
 
 /// The evidence that these calls, of which there is no order, have none; `enough`
-/// are already some of them by themselves, if those are known.
+/// are already some of them by themselves, if those are known. The refutation is due to
+/// those to `blame`, as far as that is known.
 pub(crate) fn evidence(
     object: &Arc<Object>,
     timeline: &Timeline,
     enough: Option<Enough>,
+    blame: &[u32],
     meter: &Meter<'_>,
 ) -> Evidence {
     if !meter.goes_on() {
@@ -93,9 +97,14 @@ pub(crate) fn evidence(
         None => {
             let among = Among::All {
                 choosing: Choosing::new(object, timeline),
-                blame: Vec::new(),
+                blame: blame.to_vec(),
             };
-            shrink(object, timeline, among, meter)
+            let found = shrink(object, timeline, among, meter);
+            let bounded = || bounded(object, &timeline.calls, blame, meter);
+            match found.rechecked {
+                Rechecked::TooLarge => bounded().unwrap_or(found),
+                _ => found,
+            }
         }
     }
 }
@@ -457,6 +466,7 @@ pub(crate) fn of_calls(object: &Arc<Object>, calls: Vec<super::object::Call>) ->
         object,
         &Timeline::unlimited(object, calls),
         None,
+        &[],
         &Meter::new(&limits),
     )
 }

@@ -29,7 +29,8 @@ const STEPS_SHOWN: usize = 12;
 /// So many operations are shown that could come next.
 const NEXT_SHOWN: usize = 8;
 /// Of more operations than these the evidence is not shown.
-const EVIDENCE_SHOWN: usize = 64;
+const NEEDED_SHOWN: usize = 64;
+const OPTIONAL_SHOWN: usize = 512;
 
 /// Of the keys that were refuted this many are looked at for the shortest
 /// prefix of all.
@@ -88,7 +89,8 @@ fn findings(
     let bytes = judge.bytes().saturating_sub(object.steps.bytes());
     share.goes_on(bytes + timeline.bytes());
     let furthest = furthest(object, &timeline, &judge, last, &moves, meter);
-    Some((furthest, evidence(object, &timeline, enough, meter)))
+    let evidence = evidence(object, &timeline, enough, &judge.blame(), meter);
+    Some((furthest, evidence))
 }
 
 /// The refuted prefix, with what refutes it and the orders that come furthest.
@@ -147,7 +149,7 @@ impl<'a> Refutation<'a> {
         let Evidence {
             needed, optional, ..
         } = &self.evidence;
-        let is_shown = needed.len().max(optional.len()) <= EVIDENCE_SHOWN;
+        let is_shown = needed.len() <= NEEDED_SHOWN && optional.len() <= OPTIONAL_SHOWN;
         let elements: FxHashSet<&Value> = self.evidence.elements.iter().collect();
         let shown = |calls: &[u32]| -> Vec<Shown> {
             let calls = calls.iter().filter(|_| is_shown);

@@ -6,9 +6,9 @@
 //! | `sequence` | queues and stacks, and deques that are used as one |
 //! | `priority_queue` | priority queues |
 //! | `elements` | sets, those that only grow, and what is only counted of a multiset |
-//! | `counter` | counters |
+//! | `counter` | counters, and what they count |
 //! | `log` | logs |
-//! | `versioned_register` | nothing: it says what registers that count their writes hold |
+//! | `versioned_register` | what registers count that count their writes |
 //!
 //! A monitor knows fewer words than a specification. Calls that cannot be said
 //! in them exactly leave the history to a search.
@@ -23,10 +23,11 @@ mod versioned_register;
 
 use tribunal_histories::Value;
 
+use self::translation::{Translation, Word};
 use super::anywhere::{self, Anywhere};
 use super::guard::Guard;
 use super::object::About;
-use crate::monitors::{Decided, Interval};
+use crate::monitors::{Decided, Interval, bounds};
 use crate::specification::{
     FencedLock, Lease, MultiRegister, Mutex, OwnedMutex, Recorded, Semaphore, Specification,
 };
@@ -63,6 +64,23 @@ pub(crate) trait Monitored: Recorded {
         None
     }
 
+    /// The number that it holds at first, if it counts.
+    fn counts_from(&self) -> Option<i128> {
+        None
+    }
+
+    /// What a call does to that number, which is told alone where `completes` says
+    /// that it took effect; none if that is not known.
+    fn counted(
+        &self,
+        call: &Self::Call,
+        returned: Option<&Self::Return>,
+        completes: bool,
+    ) -> Option<bounds::Operation> {
+        let _ = (call, returned, completes);
+        None
+    }
+
     /// What is held after a call, whatever was before, if that is known.
     fn leaves(&self, call: &Self::Call, returned: Option<&Self::Return>) -> Option<Self::State> {
         anywhere::leaves(self, call, returned)
@@ -80,6 +98,22 @@ pub(crate) trait Monitored: Recorded {
         let _ = keeps;
         returned.clone()
     }
+}
+
+/// Refutes what is told of a number out of bounds.
+fn out_of_bounds<S: Monitored>(
+    specification: &S,
+    calls: &[Interval<Exchange<'_, S>>],
+    guard: &mut Guard<'_>,
+) -> Option<Decided> {
+    let initial = specification.counts_from()?;
+    let word = |&(call, returned): &Exchange<'_, S>, completed| {
+        let counted = specification.counted(call, returned, completed);
+        counted.map_or(Word::None, Word::Is)
+    };
+    Translation::new([], calls, guard, word)?.decide(guard, |intervals, guard| {
+        bounds::refute_within(intervals, initial, guard)
+    })
 }
 
 /// Of what is listed, what is kept.

@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
 use super::anywhere::Anywhere;
+use super::bounded::Counting;
 use super::guard::Guard;
 use super::monitored::Exchange;
 use crate::bytes;
@@ -178,6 +179,10 @@ pub(crate) trait Steps: Debug + Send + Sync {
     /// The same object, of which nothing is known at first, with classes of the same
     /// numbers, and what is known of that; nothing if that is not of use.
     fn anywhere(&self) -> Option<(Object, Anywhere)> {
+        None
+    }
+    /// What calls do to a number that it counts, if it does.
+    fn counting(&self) -> Option<Counting> {
         None
     }
     /// Whether [`ELSEWHERE`] can be stepped from that was not stepped to.
@@ -350,6 +355,8 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) about: AboutCall<S>,
     /// The same object, of which nothing is known at first, if that is of use.
     pub(crate) anywhere: Unknown<S>,
+    /// What calls do to a number that it counts, if it does.
+    pub(crate) counting: fn(&S, &[AskedOf<S>]) -> Option<Counting>,
     /// Whether answers tell of all elements.
     pub(crate) is_seen_whole: bool,
     /// The same of these elements alone.
@@ -372,6 +379,7 @@ impl<S: Specification> Hooks<S> {
             monitor: |_, _, _| None,
             about: |_, _, _| None,
             anywhere: |_, _| None,
+            counting: |_, _| None,
             is_seen_whole: false,
             of_these: |specification: &S, _| specification.clone(),
             of_elements: |_, returned: &S::Return, _| returned.clone(),
@@ -724,6 +732,10 @@ impl<S: Specification> Steps for Named<S> {
 
     fn anywhere(&self) -> Option<(Object, Anywhere)> {
         (self.hooks.anywhere)(&self.specification, &self.asked)
+    }
+
+    fn counting(&self) -> Option<Counting> {
+        (self.hooks.counting)(&self.specification, &self.asked)
     }
 
     fn show(&self, state: State) -> Value {

@@ -24,12 +24,14 @@ pub(super) struct Case<O: Object> {
     pub blames_what_has_no_order: bool,
 }
 
-/// How many histories had an order, had none, and were not decided.
+/// How many histories had an order, had none, and were not decided; of these, how many
+/// had none.
 #[derive(Debug, Default)]
 struct Counts {
     valid: usize,
     refuted: usize,
     undecided: usize,
+    missed: usize,
 }
 
 fn brute_force<O: Object + Eq + Hash>(history: &[Interval<O::Operation>]) -> bool {
@@ -131,14 +133,31 @@ fn mutate<O: Object>(random: &mut Random, history: &mut History<O>, any: O::Oper
 /// more of them.
 const HISTORIES: usize = 10_000;
 
-/// The monitor says what brute force says.
-pub(super) fn agree<O: Object + Eq + Hash>(case: &Case<O>) {
+fn histories() -> usize {
     let asked = std::env::var("ORACLE_HISTORIES").ok();
     let histories = asked.and_then(|text| text.parse().ok());
-    let histories = histories.unwrap_or(HISTORIES);
-    // The longest, and one in how many outcomes are unknown.
-    let shapes = [(5, 0), (8, 0), (11, 0), (5, 4), (8, 6), (11, 8)];
-    for (seed, (length, unknown_one_in)) in (1..).zip(shapes) {
+    histories.unwrap_or(HISTORIES)
+}
+
+/// The longest, and one in how many outcomes are unknown.
+const SHAPES: [(u64, u64); 6] = [(5, 0), (8, 0), (11, 0), (5, 4), (8, 6), (11, 8)];
+
+/// What the monitor refutes has no order, and that is most of what has none.
+pub(super) fn refutes<O: Object + Eq + Hash>(case: &Case<O>) {
+    let histories = histories();
+    for (seed, (length, unknown_one_in)) in (1..).zip(SHAPES) {
+        let counts = compare(case, seed, histories, length, unknown_one_in);
+        let shape = format!("up to {length}, 1 in {unknown_one_in} unknown: {counts:?}");
+        assert!(counts.refuted > histories / 10, "{shape}");
+        assert!(counts.missed < counts.refuted / 5, "{shape}");
+        println!("{shape}");
+    }
+}
+
+/// The monitor says what brute force says.
+pub(super) fn agree<O: Object + Eq + Hash>(case: &Case<O>) {
+    let histories = histories();
+    for (seed, (length, unknown_one_in)) in (1..).zip(SHAPES) {
         let counts = compare(case, seed, histories, length, unknown_one_in);
         let shape = format!("up to {length}, 1 in {unknown_one_in} unknown: {counts:?}");
         assert!(counts.valid > histories / 5, "{shape}");
@@ -180,6 +199,7 @@ fn compare<O: Object + Eq + Hash>(
             None => {
                 assert!(!(case.qualifies)(&history), "{history:?}");
                 counts.undecided += 1;
+                counts.missed += usize::from(!expected);
             }
             Some(Decided::Order(order)) => {
                 assert!(

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 
-use super::{Interval, counter, growing_set, log, priority_queue, queue, set, stack};
+use super::{Interval, bounds, counter, growing_set, log, priority_queue, queue, set, stack};
 
 /// Random numbers that are the same in every run.
 pub struct Random(pub u64);
@@ -326,6 +326,33 @@ impl Object for Counter {
     }
 }
 
+/// A counter of which any operation may tell what it leaves.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Teller(i128);
+
+impl Object for Teller {
+    type Operation = bounds::Operation;
+
+    fn step(&mut self, operation: &bounds::Operation, is_known: bool) -> bool {
+        self.0 += operation.adds;
+        operation.leaves.is_none_or(|leaves| leaves == self.0) || !is_known
+    }
+
+    /// Mostly it rises.
+    fn draw(&self, random: &mut Random, _: u32) -> bounds::Operation {
+        let adds = [0, 0, 1, 1, 2, -1][random.below(6) as usize];
+        bounds::Operation {
+            adds,
+            leaves: random.one_in(2).then_some(self.0 + adds),
+        }
+    }
+
+    fn spoil(&mut self) -> bool {
+        self.0 += 1000;
+        true
+    }
+}
+
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Log(Vec<u32>);
 
@@ -351,5 +378,26 @@ impl Object for Log {
     fn spoil(&mut self) -> bool {
         self.0.reverse();
         self.0.len() > 50
+    }
+}
+
+/// A log of two values.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct RepetitiveLog(Log);
+
+impl Object for RepetitiveLog {
+    type Operation = log::Operation<Vec<u32>>;
+
+    fn step(&mut self, operation: &Self::Operation, is_known: bool) -> bool {
+        self.0.step(operation, is_known)
+    }
+
+    fn draw(&self, random: &mut Random, _: u32) -> Self::Operation {
+        let value = random.below(2) as u32;
+        self.0.draw(random, value)
+    }
+
+    fn spoil(&mut self) -> bool {
+        self.0.spoil()
     }
 }

@@ -1,6 +1,6 @@
 //! Trees over ranges.
 
-use super::Place;
+use super::{NONE, Place};
 
 /// Numbers of which a range can be asked for one that is small.
 pub(super) struct Least {
@@ -174,6 +174,67 @@ impl Counts {
             node /= 2;
             let below = self.least[2 * node].min(self.least[2 * node + 1]);
             self.least[node] = below + self.added[node];
+        }
+    }
+}
+
+/// Numbers, each with whose it is, of which all up to some place are raised at once,
+/// and the highest of them. None is above [`LOWEST`] before it is set.
+pub(super) struct Raised {
+    nodes: Vec<Node>,
+    width: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    /// By how much all before it are raised.
+    raises: i128,
+    /// The highest in it, with whose it is.
+    highest: (i128, u32),
+}
+
+/// Less than any bound.
+const LOWEST: i128 = i128::MIN / 4;
+
+impl Raised {
+    pub(super) fn new(count: usize) -> Self {
+        let width = (count + 1).next_power_of_two();
+        let none = Node {
+            raises: 0,
+            highest: (LOWEST, NONE),
+        };
+        Raised {
+            nodes: vec![none; 2 * width],
+            width,
+        }
+    }
+
+    pub(super) fn highest(&self) -> (i128, u32) {
+        self.nodes[1].highest
+    }
+
+    pub(super) fn set(&mut self, place: usize, number: (i128, u32)) {
+        let node = self.width + place;
+        self.nodes[node].highest = number;
+        self.renew_above(node);
+    }
+
+    /// Raises all numbers before this place; what is set later is not.
+    pub(super) fn raise_before(&mut self, place: usize, by: i128) {
+        let node = self.width + place;
+        self.nodes[node].raises += by;
+        self.renew_above(node);
+    }
+
+    fn renew_above(&mut self, mut node: usize) {
+        while node > 1 {
+            node /= 2;
+            let (left, right) = (self.nodes[2 * node], self.nodes[2 * node + 1]);
+            let raised = (left.highest.0 + right.raises, left.highest.1);
+            self.nodes[node] = Node {
+                raises: left.raises + right.raises,
+                highest: raised.max(right.highest),
+            };
         }
     }
 }

@@ -100,7 +100,8 @@ impl Specification for Counter {
 }
 
 impl CounterCall {
-    fn delta(&self) -> i128 {
+    /// How much is added.
+    pub(crate) fn delta(&self) -> i128 {
         match self {
             CounterCall::Read => 0,
             CounterCall::Add { delta, .. } => i128::from(*delta),
