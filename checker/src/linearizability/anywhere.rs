@@ -22,6 +22,8 @@ pub(crate) enum Anywhere {
     /// Where there is an order if nothing is known at first, there may be none from
     /// any one state.
     Roughly,
+    /// So it is, and mostly no state need be known to refute in a few calls.
+    AtLast,
     /// Where there is one, there is one from some state.
     Exactly,
 }
@@ -42,10 +44,7 @@ struct FromAnywhere<S: Specification> {
 
 /// An object of which nothing is known at first, with classes in this order; none if
 /// that is not of use.
-pub(crate) fn object<S: Monitored>(
-    specification: &S,
-    classes: &[AskedOf<S>],
-) -> Option<(Object, Anywhere)> {
+pub(crate) fn object<S: Monitored>(specification: &S, classes: &[AskedOf<S>]) -> Option<Object> {
     if S::ANYWHERE == Anywhere::Untold {
         return None;
     }
@@ -57,11 +56,10 @@ pub(crate) fn object<S: Monitored>(
     for asked in classes {
         naming.class(asked.clone());
     }
-    let object = Object {
+    Some(Object {
         is_anywhere: true,
         ..naming.object()
-    };
-    Some((object, S::ANYWHERE))
+    })
 }
 
 /// What a call says itself of the state that it leaves.

@@ -64,7 +64,7 @@ pub(super) fn bounded(
     let is_bound = bound.is_some();
     let pair = bound.or_else(|| pairs.of_same_number(object, others.first().copied()))?;
     let (anywhere, start) = match pair.first {
-        Some(_) => (Some(object.steps.anywhere()?.0), Start::Anywhere),
+        Some(_) => (Some(object.steps.anywhere()?), Start::Anywhere),
         None => (None, Start::Initial),
     };
     let judged = anywhere.as_ref().unwrap_or(object);

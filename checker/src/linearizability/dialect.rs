@@ -485,6 +485,7 @@ impl<S: Monitored> RecordedReading<S> {
                     monitor: S::monitor,
                     about: S::about,
                     anywhere: anywhere::object,
+                    use_of_anywhere: S::ANYWHERE,
                     counting: Counting::of,
                     is_seen_whole: S::SEEN_WHOLE,
                     of_these: S::of_these,

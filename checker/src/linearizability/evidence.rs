@@ -42,6 +42,10 @@ const CONFIGURATIONS_MAX: u64 = 1 << 19;
 const CONFIGURATIONS_EACH: u64 = 1 << 14;
 /// In all where there is no window: each is larger then, and less comes of it.
 const CONFIGURATIONS_WHOLE: u64 = 1 << 16;
+/// So many entries are held by the states of an object that every call makes longer.
+const ENTRIES_AT_LAST: u64 = 1 << 22;
+/// As few needed calls as these are wanted.
+const WANTED_MAX: usize = 12;
 /// So many calls are made ready to be judged in the time in which one
 /// configuration is looked at.
 const CALLS_PREPARED: u64 = 8;
@@ -92,21 +96,45 @@ pub(crate) fn evidence(
         return Evidence::NONE;
     }
     match enough {
-        Some(Enough::These(calls)) => shrink(object, timeline, Among::These(calls), meter),
-        Some(Enough::Alone(alone)) => evidence_alone(alone, meter),
-        None => {
-            let among = Among::All {
-                choosing: Choosing::new(object, timeline),
-                blame: blame.to_vec(),
-            };
-            let found = shrink(object, timeline, among, meter);
-            let bounded = || bounded(object, &timeline.calls, blame, meter);
-            match found.rechecked {
-                Rechecked::TooLarge => bounded().unwrap_or(found),
-                _ => found,
-            }
+        Some(Enough::These(calls)) => {
+            let shrinking = Shrinking::new(object, timeline, blame, meter);
+            let among = Among::These(calls);
+            Shrinking { among, ..shrinking }.run()
         }
+        Some(Enough::Alone(alone)) => evidence_alone(alone, meter),
+        None => evidence_of_all(object, timeline, blame, meter),
     }
+}
+
+/// The evidence of calls of which any may be needed.
+fn evidence_of_all(
+    object: &Arc<Object>,
+    timeline: &Timeline,
+    blame: &[u32],
+    meter: &Meter<'_>,
+) -> Evidence {
+    let found = Shrinking::new(object, timeline, blame, meter).run();
+    if found.rechecked == Rechecked::Holds && found.needed.len() <= WANTED_MAX {
+        return found;
+    }
+    let bounded = || bounded(object, &timeline.calls, blame, meter);
+    let is_better = |other: &Evidence| {
+        let is_smaller = other.needed.len() < found.needed.len();
+        other.rechecked == Rechecked::Holds && (is_smaller || found.rechecked != Rechecked::Holds)
+    };
+    let other = at_last(object, timeline, meter).or_else(bounded);
+    other.filter(is_better).unwrap_or(found)
+}
+
+/// The evidence in a window at the start of which nothing is known, of an object where
+/// that is left for the last.
+pub(crate) fn at_last(
+    object: &Arc<Object>,
+    timeline: &Timeline,
+    meter: &Meter<'_>,
+) -> Option<Evidence> {
+    (object.steps.use_of_anywhere() == Anywhere::AtLast)
+        .then(|| Shrinking::new(object, timeline, &[], meter).run_at_last())?
 }
 
 /// The evidence of what calls say of some elements.
@@ -122,11 +150,7 @@ fn evidence_alone(alone: Alone, meter: &Meter<'_>) -> Evidence {
     let Some(timeline) = meter.guarding(&object, prepare) else {
         return Evidence::NONE;
     };
-    let among = Among::All {
-        choosing: Choosing::new(&object, &timeline),
-        blame,
-    };
-    let found = shrink(&object, &timeline, among, meter);
+    let found = evidence_of_all(&object, &timeline, &blame, meter);
     let whose = |calls: Vec<u32>| calls.iter().map(|&call| whose[call as usize]).collect();
     Evidence {
         needed: whose(found.needed),
@@ -134,27 +158,6 @@ fn evidence_alone(alone: Alone, meter: &Meter<'_>) -> Evidence {
         elements,
         ..found
     }
-}
-
-fn shrink(
-    object: &Arc<Object>,
-    timeline: &Timeline,
-    among: Among<'_>,
-    meter: &Meter<'_>,
-) -> Evidence {
-    let mut shrinking = Shrinking {
-        object,
-        judged: Arc::clone(object),
-        timeline,
-        among,
-        meter,
-        left: CONFIGURATIONS_MAX,
-        start: Start::Initial,
-        from: 0,
-        needed: Vec::new(),
-        sure: true,
-    };
-    shrinking.run()
 }
 
 struct Shrinking<'a> {
@@ -186,22 +189,44 @@ enum Among<'a> {
     These(Vec<u32>),
 }
 
-impl Shrinking<'_> {
+impl<'a> Shrinking<'a> {
+    fn new(
+        object: &'a Arc<Object>,
+        timeline: &'a Timeline,
+        blame: &[u32],
+        meter: &'a Meter<'a>,
+    ) -> Self {
+        Shrinking {
+            object,
+            judged: Arc::clone(object),
+            timeline,
+            among: Among::All {
+                choosing: Choosing::new(object, timeline),
+                blame: blame.to_vec(),
+            },
+            meter,
+            left: CONFIGURATIONS_MAX,
+            start: Start::Initial,
+            from: 0,
+            needed: Vec::new(),
+            sure: true,
+        }
+    }
+
     fn run(&mut self) -> Evidence {
         let window = match self.among {
             Among::These(_) => None,
             Among::All { .. } if may_start_anywhere(self.object, &self.timeline.calls) => {
                 self.find_window()
             }
-            Among::All { .. } => self.find_window_from_anywhere(),
+            Among::All { .. } => match self.object.steps.use_of_anywhere() {
+                Anywhere::Untold | Anywhere::AtLast => None,
+                Anywhere::Roughly | Anywhere::Exactly => self.find_window_from_anywhere(),
+            },
         };
         let mut holds = true;
         match window {
-            Some((from, until)) => {
-                self.start = Start::Anywhere;
-                self.shrink(from);
-                self.narrow(until);
-            }
+            Some(window) => self.shrink_window(window),
             None => {
                 self.left = self.left.min(CONFIGURATIONS_WHOLE);
                 self.needed = match &self.among {
@@ -227,6 +252,26 @@ impl Shrinking<'_> {
                 self.drop_calls(others);
             }
         }
+        self.found(holds)
+    }
+
+    /// The evidence in a window at the start of which nothing is known.
+    fn run_at_last(&mut self) -> Option<Evidence> {
+        let calls = self.timeline.calls.len() as u64;
+        self.left = self.left.min(ENTRIES_AT_LAST / calls.max(1));
+        let window = self.find_window_from_anywhere()?;
+        self.shrink_window(window);
+        Some(self.found(true))
+    }
+
+    fn shrink_window(&mut self, (from, until): (u32, u32)) {
+        self.start = Start::Anywhere;
+        self.shrink(from);
+        self.narrow(until);
+    }
+
+    /// What is needed, checked again if it `holds`.
+    fn found(&mut self, holds: bool) -> Evidence {
         // So many are not checked again, nor shown.
         if self.needed.len() > CALLS_MAX && !self.meter.goes_on() {
             return Evidence::NONE;
@@ -276,13 +321,13 @@ impl Shrinking<'_> {
     /// The same where what calls do in a state that none names is not known: where
     /// nothing is known at first.
     fn find_window_from_anywhere(&mut self) -> Option<(u32, u32)> {
-        let (judged, anywhere) = self.object.steps.anywhere()?;
+        let judged = self.object.steps.anywhere()?;
         let left = self.left;
         self.left = left.min(CONFIGURATIONS_WHOLE);
         self.judged = Arc::new(judged);
         let window = self.find_window();
         self.left = left;
-        self.sure &= anywhere == Anywhere::Exactly;
+        self.sure &= self.object.steps.use_of_anywhere() == Anywhere::Exactly;
         if window.is_none() {
             self.judged = Arc::clone(self.object);
         }

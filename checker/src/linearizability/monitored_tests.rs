@@ -545,7 +545,8 @@ fn every_specification_agrees_with_brute_force() {
         assert!(share.contains(&valid), "a lopsided set: {told:?}");
         let has_one = matches!(
             spec,
-            Spec::Log
+            Spec::VersionedRegister
+                | Spec::Log
                 | Spec::Set
                 | Spec::Multiset
                 | Spec::Counter

@@ -176,9 +176,12 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = (classes, elements, keeps);
         None
     }
-    /// The same object, of which nothing is known at first, with classes of the same
-    /// numbers, and what is known of that; nothing if that is not of use.
-    fn anywhere(&self) -> Option<(Object, Anywhere)> {
+    /// Of what use the same object is of which nothing is known at first.
+    fn use_of_anywhere(&self) -> Anywhere {
+        Anywhere::Untold
+    }
+    /// That object, with classes of the same numbers, if it is of any.
+    fn anywhere(&self) -> Option<Object> {
         None
     }
     /// What calls do to a number that it counts, if it does.
@@ -355,6 +358,8 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) about: AboutCall<S>,
     /// The same object, of which nothing is known at first, if that is of use.
     pub(crate) anywhere: Unknown<S>,
+    /// Of what use that is.
+    pub(crate) use_of_anywhere: Anywhere,
     /// What calls do to a number that it counts, if it does.
     pub(crate) counting: fn(&S, &[AskedOf<S>]) -> Option<Counting>,
     /// Whether answers tell of all elements.
@@ -366,7 +371,7 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) of_elements: OfElements<S>,
 }
 
-type Unknown<S> = fn(&S, &[AskedOf<S>]) -> Option<(Object, Anywhere)>;
+type Unknown<S> = fn(&S, &[AskedOf<S>]) -> Option<Object>;
 
 type OfElements<S> =
     fn(&S, &<S as Specification>::Return, &dyn Fn(usize) -> bool) -> <S as Specification>::Return;
@@ -379,6 +384,7 @@ impl<S: Specification> Hooks<S> {
             monitor: |_, _, _| None,
             about: |_, _, _| None,
             anywhere: |_, _| None,
+            use_of_anywhere: Anywhere::Untold,
             counting: |_, _| None,
             is_seen_whole: false,
             of_these: |specification: &S, _| specification.clone(),
@@ -730,7 +736,11 @@ impl<S: Specification> Steps for Named<S> {
         Some((naming.object(), classes))
     }
 
-    fn anywhere(&self) -> Option<(Object, Anywhere)> {
+    fn use_of_anywhere(&self) -> Anywhere {
+        self.hooks.use_of_anywhere
+    }
+
+    fn anywhere(&self) -> Option<Object> {
         (self.hooks.anywhere)(&self.specification, &self.asked)
     }
 

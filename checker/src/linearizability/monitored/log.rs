@@ -4,6 +4,7 @@ use tribunal_histories::Value;
 
 use super::translation::{Numbers, Translation, Word};
 use super::{Exchange, Monitored, only};
+use crate::linearizability::anywhere::Anywhere;
 use crate::linearizability::guard::Guard;
 use crate::linearizability::object::About;
 use crate::monitors::log::{self, Operation};
@@ -13,6 +14,8 @@ use crate::specification::{Log, Specification};
 
 impl Monitored for Log {
     const SEEN_WHOLE: bool = true;
+    // What is said of a few entries is mostly enough.
+    const ANYWHERE: Anywhere = Anywhere::AtLast;
 
     fn monitor(
         &self,
