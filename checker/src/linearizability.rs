@@ -57,6 +57,7 @@ mod moves;
 mod object;
 pub mod online;
 mod order;
+mod pairs;
 mod rounds;
 mod search;
 mod slots;

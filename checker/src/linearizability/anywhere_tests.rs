@@ -3,7 +3,6 @@
 
 use tribunal_histories::{History, Nil, Value};
 
-use super::bounded::bounded;
 use super::dialect;
 use super::evidence::{at_last, of_calls};
 use super::evidence_tests::assert_refutes;
@@ -11,6 +10,7 @@ use super::judge::Judge;
 use super::monitored_tests::{random_history, timed};
 use super::object::NEVER;
 use super::oracle::brute_force::brute_force;
+use super::pairs::evidence_of_two;
 use super::rounds::Meter;
 use super::search::Progress;
 use super::subhistory::Start;
@@ -28,8 +28,8 @@ const HISTORIES: usize = 4_000;
 struct Counts {
     refuted: usize,
     anywhere: usize,
-    /// Of how many a call is out of bounds, or contradicts another.
-    bounded: usize,
+    /// Of how many two calls show it.
+    by_two: usize,
 }
 
 /// All that such an object can hold that makes a difference to a history.
@@ -80,15 +80,15 @@ fn agree<S: Recorded>(spec: Spec) -> Counts {
         let limits = Limits::default();
         let meter = Meter::new(&limits);
         let mut judge = Judge::new(&keys[0].object, calls.clone(), Some(Engine::Monitor));
-        let bounds = match judge.decide(1, |_| true) {
-            Progress::Refuted => bounded(&keys[0].object, &calls, &judge.blame(), &meter),
+        let two = match judge.decide(1, |_| true) {
+            Progress::Refuted => evidence_of_two(&keys[0].object, &calls, &judge.blame(), &meter),
             _ => None,
         };
         let timeline = Timeline::unlimited(&keys[0].object, calls.clone());
         let at_last = at_last(&keys[0].object, &timeline, &meter);
         let evidence = of_calls(&keys[0].object, calls);
-        counts.bounded += usize::from(bounds.is_some());
-        for evidence in [Some(evidence), bounds, at_last].into_iter().flatten() {
+        counts.by_two += usize::from(two.is_some());
+        for evidence in [Some(evidence), two, at_last].into_iter().flatten() {
             let starts = match evidence.start {
                 Start::Initial => vec![specification.initial()],
                 Start::Anywhere => states::<S>(spec, &history),
@@ -106,10 +106,8 @@ fn evidence_from_anywhere_agrees_with_brute_force() {
         let counts = by_type!(spec, Counts::default(), agree, spec);
         assert!(counts.refuted > HISTORIES / 5, "{spec}: {counts:?}");
         assert!(counts.anywhere > counts.refuted / 5, "{spec}: {counts:?}");
-        let counts_something = spec != Spec::Log;
-        assert!(
-            counts.bounded > counts.refuted / 2 || !counts_something,
-            "{spec}: {counts:?}"
-        );
+        // Entries of logs are mostly wrong that one call tells of.
+        let share = if spec == Spec::Log { 20 } else { 2 };
+        assert!(counts.by_two > counts.refuted / share, "{spec}: {counts:?}");
     }
 }

@@ -8,12 +8,10 @@
 
 use std::cmp::Reverse;
 
-use super::certificate::{Claimed, Rechecked, recheck};
-use super::evidence::Evidence;
 use super::monitored::Monitored;
 use super::object::{AskedOf, Call, Object};
+use super::pairs::Pair;
 use super::rounds::Meter;
-use super::subhistory::Start;
 use crate::monitors::bounds::Operation;
 
 /// So many of the calls are looked at that completed last before the one that is out of
@@ -43,63 +41,28 @@ impl Counting {
     }
 }
 
-/// The evidence of calls that have no order, if the last of the `blamed` ones is out of
-/// bounds, or tells otherwise what is held at a number than another does.
-pub(super) fn bounded(
+/// The pair of the last of the `blamed` calls and one that bounds it, if it is out of
+/// bounds.
+pub(super) fn out_of_bounds(
     object: &Object,
     calls: &[Call],
     blamed: &[u32],
     meter: &Meter<'_>,
-) -> Option<Evidence> {
+) -> Option<Pair> {
     let counting = object.steps.counting()?;
     let of = |call: &Call| counting.does[call.class as usize];
     let (&last, others) = blamed.split_last()?;
-    let pairs = Pairs {
+    let bounds = Bounds {
         initial: counting.initial,
         counted: calls.iter().map(of).collect::<Option<_>>()?,
         calls,
         last,
     };
-    let bound = pairs.out_of_bounds(others, meter);
-    let is_bound = bound.is_some();
-    let pair = bound.or_else(|| pairs.of_same_number(object, others.first().copied()))?;
-    let (anywhere, start) = match pair.first {
-        Some(_) => (Some(object.steps.anywhere()?), Start::Anywhere),
-        None => (None, Start::Initial),
-    };
-    let judged = anywhere.as_ref().unwrap_or(object);
-    let claimed = |needed: bool| {
-        move |&call: &u32| Claimed {
-            call: calls[call as usize],
-            needed,
-        }
-    };
-    let needed = pair.needed.iter().map(claimed(true));
-    let claimed: Vec<Claimed> = needed
-        .chain(pair.optional.iter().map(claimed(false)))
-        .collect();
-    let rechecked = meter.guarding(judged, |guard| {
-        recheck(judged, &claimed, &[judged.initial], guard)
-    });
-    let rechecked = match rechecked {
-        // That was all of the definition of bounds.
-        Rechecked::TooLarge if is_bound => Rechecked::Holds,
-        // They need not contradict each other.
-        other if !is_bound && other != Rechecked::Holds => return None,
-        other => other,
-    };
-    Some(Evidence {
-        needed: pair.needed,
-        optional: pair.optional,
-        elements: Vec::new(),
-        start,
-        smallest: false,
-        rechecked,
-    })
+    bounds.latest(others, meter)
 }
 
 /// Calls that count, and one that is out of bounds.
-struct Pairs<'a> {
+struct Bounds<'a> {
     initial: i128,
     calls: &'a [Call],
     /// What each does.
@@ -107,18 +70,10 @@ struct Pairs<'a> {
     last: u32,
 }
 
-/// Two calls, and what matters of what may have taken effect between.
-struct Pair {
-    /// None if that is what is held at first.
-    first: Option<u32>,
-    needed: Vec<u32>,
-    optional: Vec<u32>,
-}
-
-impl Pairs<'_> {
+impl Bounds<'_> {
     /// The latest call that bounds the last one so that it is out of bounds: of the
     /// `blamed` ones, of some that tell, and what is held at first.
-    fn out_of_bounds(&self, blamed: &[u32], meter: &Meter<'_>) -> Option<Pair> {
+    fn latest(&self, blamed: &[u32], meter: &Meter<'_>) -> Option<Pair> {
         let last = self.calls[self.last as usize];
         let begun = self.calls.partition_point(|it| it.invoked < last.invoked);
         let before = (0..begun as u32).filter(|&call| {
@@ -182,22 +137,7 @@ impl Pairs<'_> {
             first,
             needed,
             optional: lowers,
-        })
-    }
-
-    /// These two, if they tell the same number: where all that is not read-only raises
-    /// it, nothing changes what is held between.
-    fn of_same_number(&self, object: &Object, first: Option<u32>) -> Option<Pair> {
-        let told = first.map_or(Some(self.initial), |first| self.tells(first))?;
-        let rises = self.calls.iter().zip(&self.counted).all(|(call, counted)| {
-            counted.adds > 0 || counted.adds == 0 && object.effect(call.class).is_read_only()
-        });
-        let mut needed: Vec<u32> = first.into_iter().chain([self.last]).collect();
-        needed.sort_unstable();
-        (rises && self.tells(self.last)? == told).then_some(Pair {
-            first,
-            needed,
-            optional: Vec::new(),
+            is_bound: true,
         })
     }
 }

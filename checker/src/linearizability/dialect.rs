@@ -15,7 +15,7 @@ use tribunal_histories::{
 use super::anywhere;
 use super::bounded::Counting;
 use super::kv::KvNaming;
-use super::monitored::Monitored;
+use super::monitored::{self, Monitored};
 use super::object::{self, Again, Call, Does, Hooks, NEVER, Naming, Numbers, Object, State};
 use crate::spec::{Spec, by_type};
 use crate::specification::reading::{done, done_or_refused};
@@ -486,6 +486,7 @@ impl<S: Monitored> RecordedReading<S> {
                     about: S::about,
                     anywhere: anywhere::object,
                     use_of_anywhere: S::ANYWHERE,
+                    may_follow: monitored::may_follow,
                     counting: Counting::of,
                     is_seen_whole: S::SEEN_WHOLE,
                     of_these: S::of_these,

@@ -18,8 +18,8 @@
 //!    order are needed.
 //! 3. What is left is checked again by [`super::certificate`].
 //!
-//! Of an object that holds elements [`super::elements`] says which calls are enough, and
-//! of one that counts [`super::bounded`] where that is too much to check.
+//! Of an object that holds elements [`super::elements`] says which calls are enough.
+//! Where what is found is large, two calls may be enough ([`super::pairs`]).
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -28,11 +28,11 @@ use rustc_hash::FxHashSet;
 use tribunal_histories::Value;
 
 use super::anywhere::Anywhere;
-use super::bounded::bounded;
 use super::certificate::{CALLS_MAX, Rechecked, recheck};
 use super::elements::{Alone, Enough};
 use super::guard::Guard;
 use super::object::Object;
+use super::pairs::evidence_of_two;
 use super::rounds::Meter;
 use super::subhistory::{Choosing, Start, SubHistory, may_start_anywhere};
 use super::timeline::{Moment, Timeline};
@@ -117,12 +117,12 @@ fn evidence_of_all(
     if found.rechecked == Rechecked::Holds && found.needed.len() <= WANTED_MAX {
         return found;
     }
-    let bounded = || bounded(object, &timeline.calls, blame, meter);
     let is_better = |other: &Evidence| {
         let is_smaller = other.needed.len() < found.needed.len();
         other.rechecked == Rechecked::Holds && (is_smaller || found.rechecked != Rechecked::Holds)
     };
-    let other = at_last(object, timeline, meter).or_else(bounded);
+    let two = evidence_of_two(object, &timeline.calls, blame, meter);
+    let other = two.or_else(|| at_last(object, timeline, meter));
     other.filter(is_better).unwrap_or(found)
 }
 

@@ -26,7 +26,7 @@ use tribunal_histories::Value;
 use self::translation::{Translation, Word};
 use super::anywhere::{self, Anywhere};
 use super::guard::Guard;
-use super::object::About;
+use super::object::{About, AskedOf};
 use crate::monitors::{Decided, Interval, bounds};
 use crate::specification::{
     FencedLock, Lease, MultiRegister, Mutex, OwnedMutex, Recorded, Semaphore, Specification,
@@ -64,6 +64,13 @@ pub(crate) trait Monitored: Recorded {
         None
     }
 
+    /// Whether calls that change something may lead from one state to another, as far as
+    /// is known without them.
+    fn may_become(&self, from: &Self::State, to: &Self::State) -> bool {
+        let _ = (from, to);
+        true
+    }
+
     /// The number that it holds at first, if it counts.
     fn counts_from(&self) -> Option<i128> {
         None
@@ -98,6 +105,20 @@ pub(crate) trait Monitored: Recorded {
         let _ = keeps;
         returned.clone()
     }
+}
+
+/// Whether a call may take effect after another, and others between.
+pub(crate) fn may_follow<S: Monitored>(
+    specification: &S,
+    first: &AskedOf<S>,
+    second: &AskedOf<S>,
+) -> bool {
+    let leaves = |asked: &AskedOf<S>| specification.leaves(&asked.call, asked.returned.as_ref());
+    let (Some(from), Some(to)) = (leaves(first), leaves(second)) else {
+        return true;
+    };
+    let at_once = specification.step(&from, &second.call, second.returned.as_ref());
+    at_once.is_some() || specification.may_become(&from, &to)
 }
 
 /// Refutes what is told of a number out of bounds.

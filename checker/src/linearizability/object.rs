@@ -184,6 +184,12 @@ pub(crate) trait Steps: Debug + Send + Sync {
     fn anywhere(&self) -> Option<Object> {
         None
     }
+    /// Whether a call of the class `second` may take effect after one of the class
+    /// `first`, which both are known to have, and others between.
+    fn may_follow(&self, first: u32, second: u32) -> bool {
+        let _ = (first, second);
+        true
+    }
     /// What calls do to a number that it counts, if it does.
     fn counting(&self) -> Option<Counting> {
         None
@@ -360,6 +366,8 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) anywhere: Unknown<S>,
     /// Of what use that is.
     pub(crate) use_of_anywhere: Anywhere,
+    /// Whether one call may take effect after another, and others between.
+    pub(crate) may_follow: fn(&S, &AskedOf<S>, &AskedOf<S>) -> bool,
     /// What calls do to a number that it counts, if it does.
     pub(crate) counting: fn(&S, &[AskedOf<S>]) -> Option<Counting>,
     /// Whether answers tell of all elements.
@@ -385,6 +393,7 @@ impl<S: Specification> Hooks<S> {
             about: |_, _, _| None,
             anywhere: |_, _| None,
             use_of_anywhere: Anywhere::Untold,
+            may_follow: |_, _, _| true,
             counting: |_, _| None,
             is_seen_whole: false,
             of_these: |specification: &S, _| specification.clone(),
@@ -742,6 +751,11 @@ impl<S: Specification> Steps for Named<S> {
 
     fn anywhere(&self) -> Option<Object> {
         (self.hooks.anywhere)(&self.specification, &self.asked)
+    }
+
+    fn may_follow(&self, first: u32, second: u32) -> bool {
+        let asked = |class: u32| &self.asked[class as usize];
+        (self.hooks.may_follow)(&self.specification, asked(first), asked(second))
     }
 
     fn counting(&self) -> Option<Counting> {

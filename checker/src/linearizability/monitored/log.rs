@@ -45,6 +45,10 @@ impl Monitored for Log {
         translation.decide(guard, log::decide_within)
     }
 
+    fn may_become(&self, from: &Vec<Value>, to: &Vec<Value>) -> bool {
+        from.len() < to.len() && to.starts_with(from)
+    }
+
     fn about(&self, call: &Call, returned: Option<&Return>) -> Option<About<Value>> {
         // What it holds at first no call puts in.
         if !self.initial().is_empty() {

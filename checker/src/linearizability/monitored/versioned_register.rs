@@ -30,6 +30,10 @@ impl Monitored for VersionedRegister {
         out_of_bounds(self, calls, guard)
     }
 
+    fn may_become(&self, from: &Versioned, to: &Versioned) -> bool {
+        from.version < to.version
+    }
+
     fn counts_from(&self) -> Option<i128> {
         Some(self.initial().version.into())
     }
