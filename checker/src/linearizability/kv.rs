@@ -4,6 +4,8 @@
 //! histories are of registers, and each of their calls is about one value or
 //! two: they are found by that, without hashing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rustc_hash::FxHashMap;
 use tribunal_histories::Value;
 
@@ -41,6 +43,8 @@ struct KvSteps {
     extended: Extended,
     /// How many bytes the symbols took before any step.
     named: Known,
+    /// How many more they take by now. That is asked before every move.
+    grown: AtomicUsize,
 }
 
 impl KvNaming {
@@ -55,6 +59,7 @@ impl KvNaming {
                 appends: false,
                 extended: Extended::Unknown,
                 named: Known::default(),
+                grown: AtomicUsize::new(0),
             },
             classes: Vec::new(),
             by_value: Vec::new(),
@@ -239,6 +244,14 @@ impl Does for KvNaming {
     }
 }
 
+impl KvSteps {
+    fn note_growth(&self) {
+        let bytes = self.kv.symbols().bytes();
+        let grown = bytes.saturating_sub(self.named.bytes);
+        self.grown.store(grown, Ordering::Relaxed);
+    }
+}
+
 impl Steps for KvSteps {
     /// Where it is known which values others begin, all have names that can lead to
     /// one that a call tells; appending to another leads to another.
@@ -262,6 +275,9 @@ impl Steps for KvSteps {
         let next = self
             .kv
             .step(&Symbol::numbered(state), call, returned.as_ref())?;
+        if matches!(call, KvCall::Append(_)) {
+            self.note_growth();
+        }
         Some(next.number())
     }
 
@@ -291,7 +307,11 @@ impl Steps for KvSteps {
             growing = growing.filter(|_| held == ELSEWHERE);
         }
         match growing {
-            Some(text) => Some(self.kv.symbols().name(&Value::Text(text)).number()),
+            Some(text) => {
+                let named = self.kv.symbols().name(&Value::Text(text));
+                self.note_growth();
+                Some(named.number())
+            }
             None => Some(held),
         }
     }
@@ -306,14 +326,12 @@ impl Steps for KvSteps {
     }
 
     fn bytes(&self) -> usize {
-        match self.appends {
-            true => self.kv.symbols().bytes().saturating_sub(self.named.bytes),
-            false => 0,
-        }
+        self.grown.load(Ordering::Relaxed)
     }
 
     fn forget(&self) {
         self.kv.symbols().keep_only(self.named);
+        self.note_growth();
     }
 
     fn show(&self, state: State) -> Value {
