@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use simulation::{
     Counter, GrowingSet, Log, Object, PriorityQueue, Queue, Random, RepetitiveLog, Set, Stack,
-    simulate,
+    Teller, TellingLog, simulate,
 };
 use tribunal_checker::monitors::{
-    Decided, Interval, counter, growing_set, log, priority_queue, queue, set, stack,
+    Decided, Interval, bounds, counter, growing_set, log, priority_queue, queue, set, stack,
 };
 
 #[path = "../src/monitors/simulation.rs"]
@@ -33,7 +33,11 @@ fn main() {
     all::<Set>("set", set::decide);
     all::<GrowingSet>("growing set", |history| Some(growing_set::decide(history)));
     all::<Counter>("counter", |history| counter::decide(history, 0));
+    all::<Teller>("counter that tells", |history| bounds::refute(history, 0));
     all::<Log>("log", |history| Some(log::decide(history)));
+    all::<TellingLog>("log of two values that tells", |history| {
+        Some(log::decide(history))
+    });
     all::<RepetitiveLog>("log of two values", |history| Some(log::decide(history)));
 }
 

@@ -72,7 +72,7 @@ pub enum Decided {
 }
 
 impl Decided {
-    fn refuted(mut blame: Vec<u32>) -> Self {
+    pub(crate) fn refuted(mut blame: Vec<u32>) -> Self {
         blame.sort_unstable();
         blame.dedup();
         Decided::Refuted { blame }

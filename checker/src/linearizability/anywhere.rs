@@ -22,7 +22,7 @@ pub(crate) enum Anywhere {
     /// Where there is an order if nothing is known at first, there may be none from
     /// any one state.
     Roughly,
-    /// So it is, and mostly no state need be known to refute in a few calls.
+    /// As [`Anywhere::Roughly`], but its states are so large that all else is tried before.
     AtLast,
     /// Where there is one, there is one from some state.
     Exactly,

@@ -53,7 +53,8 @@ fn states<S: Recorded>(spec: Spec, history: &History) -> Vec<S::State> {
             let beginnings = lists.flat_map(|list| {
                 (0..=list.len()).map(|length| Value::List(list[..length].to_vec()))
             });
-            beginnings.collect()
+            let empty = Value::List(Vec::new());
+            beginnings.chain([empty]).collect()
         }
     };
     let objects = values.iter().map(|value| S::holding(value));

@@ -49,7 +49,16 @@ pub(super) fn out_of_bounds(
     blamed: &[u32],
     meter: &Meter<'_>,
 ) -> Option<Pair> {
+    if !meter.goes_on() {
+        return None;
+    }
     let counting = object.steps.counting()?;
+    let mut share = meter.share();
+    let bytes = counting.does.len() * size_of::<Option<Operation>>()
+        + calls.len() * (size_of::<Operation>() + 2 * size_of::<(i128, u32)>());
+    if !share.goes_on(bytes) {
+        return None;
+    }
     let of = |call: &Call| counting.does[call.class as usize];
     let (&last, others) = blamed.split_last()?;
     let bounds = Bounds {
@@ -102,28 +111,27 @@ impl Bounds<'_> {
         let last = self.calls[self.last as usize];
         let found = sign * (self.tells(self.last)? - self.counted[self.last as usize].adds);
         let begins = first.map(|first| self.calls[first as usize]);
+        if begins.is_some_and(|first| first.completed >= last.invoked) {
+            return None;
+        }
         let mut bound = sign * first.map_or(Some(self.initial), |first| self.tells(first))?;
         // What raises the number between, for certain, and what may lower it.
-        let (mut raises, mut lowers) = (Vec::new(), Vec::new());
-        for (number, call) in (0..).zip(self.calls) {
-            if number == self.last || Some(number) == first {
-                continue;
-            }
-            let adds = sign * self.counted[number as usize].adds;
-            let is_after = begins.is_none_or(|first| first.completed < call.invoked);
-            let is_over = begins.is_some_and(|first| call.completed < first.invoked);
-            if adds > 0 && is_after && call.completed < last.invoked {
-                bound += adds;
-                raises.push((adds, number));
-            }
-            if adds < 0 && !is_over && call.invoked <= last.completed {
-                bound += adds;
-                lowers.push(number);
-            }
-        }
+        let moves = || {
+            (0..).zip(self.calls).filter_map(move |(number, call)| {
+                let adds = sign * self.counted[number as usize].adds;
+                let is_after = begins.is_none_or(|first| first.completed < call.invoked);
+                let is_over = begins.is_some_and(|first| call.completed < first.invoked);
+                let raises = adds > 0 && is_after && call.completed < last.invoked;
+                let may_lower = adds < 0 && !is_over && call.invoked <= last.completed;
+                let is_other = number != self.last && Some(number) != first;
+                (is_other && (raises || may_lower)).then_some((adds, number))
+            })
+        };
+        bound += moves().map(|(adds, _)| adds).sum::<i128>();
         if bound <= found {
             return None;
         }
+        let (mut raises, lowers): (Vec<_>, Vec<_>) = moves().partition(|&(adds, _)| adds > 0);
         raises.sort_unstable();
         let mut needed: Vec<u32> = first.into_iter().chain([self.last]).collect();
         for (adds, call) in raises {
@@ -136,7 +144,7 @@ impl Bounds<'_> {
         Some(Pair {
             first,
             needed,
-            optional: lowers,
+            optional: lowers.into_iter().map(|(_, call)| call).collect(),
             is_bound: true,
         })
     }

@@ -32,6 +32,8 @@ pub(crate) enum Rechecked {
     Fails,
     /// There are too many calls, or too many orders, to try them all.
     TooLarge,
+    /// The same, but what is counted is out of bounds, of which all calls were looked at.
+    OutOfBounds,
     /// A limit was met before.
     LimitMet,
 }

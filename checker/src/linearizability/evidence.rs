@@ -8,9 +8,10 @@
 //!    not. Such a moment is looked for from the end in steps that double, and
 //!    where what is needed in the window begins later, between that and the
 //!    end. Where what calls do is known in named states alone, an object of which
-//!    nothing is known at first judges ([`super::anywhere`]). Where no window will do
-//!    (or none can be judged: what appends or containers hold, a single call does not
-//!    tell) it is the whole history, from its initial state.
+//!    nothing is known at first judges ([`super::anywhere`]; of a log, whose every state
+//!    is long, only if all else shows too much). Where no window will do (or none can be
+//!    judged: what appended texts or containers hold, a single call does not tell) it is
+//!    the whole history, from its initial state.
 //! 2. The fewest operations. One call after the other, at first in halves, is
 //!    allowed not to take effect (Zeller and Hildebrandt, "Simplifying and
 //!    Isolating Failure-Inducing Input", 2002; since nothing is ever allowed
@@ -42,8 +43,8 @@ const CONFIGURATIONS_MAX: u64 = 1 << 19;
 const CONFIGURATIONS_EACH: u64 = 1 << 14;
 /// In all where there is no window: each is larger then, and less comes of it.
 const CONFIGURATIONS_WHOLE: u64 = 1 << 16;
-/// So many entries are held by the states of an object that every call makes longer.
-const ENTRIES_AT_LAST: u64 = 1 << 22;
+/// So many bytes are held by the states of an object that every call makes larger.
+const BYTES_AT_LAST: u64 = 1 << 27;
 /// As few needed calls as these are wanted.
 const WANTED_MAX: usize = 12;
 /// So many calls are made ready to be judged in the time in which one
@@ -117,13 +118,14 @@ fn evidence_of_all(
     if found.rechecked == Rechecked::Holds && found.needed.len() <= WANTED_MAX {
         return found;
     }
+    let refutes = |it: &Evidence| matches!(it.rechecked, Rechecked::Holds | Rechecked::OutOfBounds);
     let is_better = |other: &Evidence| {
         let is_smaller = other.needed.len() < found.needed.len();
-        other.rechecked == Rechecked::Holds && (is_smaller || found.rechecked != Rechecked::Holds)
+        refutes(other) && (is_smaller || !refutes(&found))
     };
-    let two = evidence_of_two(object, &timeline.calls, blame, meter);
-    let other = two.or_else(|| at_last(object, timeline, meter));
-    other.filter(is_better).unwrap_or(found)
+    let two = evidence_of_two(object, &timeline.calls, blame, meter).filter(is_better);
+    let other = two.or_else(|| at_last(object, timeline, meter).filter(is_better));
+    other.unwrap_or(found)
 }
 
 /// The evidence in a window at the start of which nothing is known, of an object where
@@ -257,8 +259,15 @@ impl<'a> Shrinking<'a> {
 
     /// The evidence in a window at the start of which nothing is known.
     fn run_at_last(&mut self) -> Option<Evidence> {
+        let named = self.object.steps.named();
+        // All classes have to be named again.
+        let mut share = self.meter.share();
+        if self.is_over() || !share.goes_on(3 * named.bytes) {
+            return None;
+        }
         let calls = self.timeline.calls.len() as u64;
-        self.left = self.left.min(ENTRIES_AT_LAST / calls.max(1));
+        let largest = (2 * named.bytes / named.states.max(1)) as u64;
+        self.left = self.left.min(BYTES_AT_LAST / (largest + calls).max(1));
         let window = self.find_window_from_anywhere()?;
         self.shrink_window(window);
         Some(self.found(true))

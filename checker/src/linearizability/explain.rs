@@ -143,6 +143,10 @@ impl<'a> Refutation<'a> {
             Rechecked::Holds => (Some(true), None),
             Rechecked::Fails => (Some(false), None),
             Rechecked::TooLarge => (None, Some("too many orders to try them all".to_owned())),
+            Rechecked::OutOfBounds => {
+                let why = "too many orders to try them all; it is out of the bounds of what can have been added";
+                (None, Some(why.to_owned()))
+            }
             Rechecked::LimitMet => (None, Some("a limit was met before".to_owned())),
         };
         // What is needed says nothing without what may be there as well.

@@ -76,8 +76,8 @@ pub(crate) trait Monitored: Recorded {
         None
     }
 
-    /// What a call does to that number, which is told alone where `completes` says
-    /// that it took effect; none if that is not known.
+    /// What a call does to that number, if it takes effect; none if that is not known.
+    /// `completes` says whether it did for certain.
     fn counted(
         &self,
         call: &Self::Call,

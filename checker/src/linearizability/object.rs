@@ -176,6 +176,10 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = (classes, elements, keeps);
         None
     }
+    /// What there is of states before any step.
+    fn named(&self) -> Known {
+        Known::default()
+    }
     /// Of what use the same object is of which nothing is known at first.
     fn use_of_anywhere(&self) -> Anywhere {
         Anywhere::Untold
@@ -418,12 +422,12 @@ impl<S: Specification> Copy for Hooks<S> {}
 
 /// The states that calls name.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
-    states: usize,
+pub(crate) struct Known {
+    pub(crate) states: usize,
     /// How many bytes they take themselves.
     held: usize,
     /// The same with what is kept of each.
-    bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 type Monitor<S> = fn(&S, &[Interval<Exchange<'_, S>>], &mut Guard<'_>) -> Option<Decided>;
@@ -743,6 +747,10 @@ impl<S: Specification> Steps for Named<S> {
         };
         let classes = classes.iter().map(class).collect();
         Some((naming.object(), classes))
+    }
+
+    fn named(&self) -> Known {
+        self.named
     }
 
     fn use_of_anywhere(&self) -> Anywhere {

@@ -59,7 +59,7 @@ pub(super) fn evidence_of_two(
         start,
         smallest: false,
         rechecked: match rechecked {
-            Rechecked::TooLarge if pair.is_bound => Rechecked::Holds,
+            Rechecked::TooLarge if pair.is_bound => Rechecked::OutOfBounds,
             other => other,
         },
     })

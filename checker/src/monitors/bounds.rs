@@ -23,11 +23,12 @@ pub struct Operation {
 }
 
 /// So many bytes are held of each operation, about.
-const BYTES: usize = 256;
+const BYTES: usize = 512;
 
 /// Refutes a history of one counter, which holds `initial` at first, in O(n log n).
 ///
-/// None if all that is told lies between bounds. Those that are blamed are the one
+/// None if all that is told lies between bounds. No number may be beyond 2^100, nor what
+/// all add together. Those that are blamed are the one
 /// that is out of bounds, and the one that bounds it, if it is not the initial value.
 pub fn refute(intervals: &[Interval<Operation>], initial: i128) -> Option<Decided> {
     refute_within(intervals, initial, &mut Guard::none())
@@ -39,11 +40,14 @@ pub(crate) fn refute_within(
     initial: i128,
     guard: &mut Guard<'_>,
 ) -> Option<Decided> {
+    if !guard.holds(BYTES * intervals.len()) {
+        return None;
+    }
     let ends = ends(intervals);
     let mut below = Below::new(intervals, initial, 1);
     let mut above = Below::new(intervals, initial, -1);
     for &end in &ends {
-        go_on(guard, BYTES * intervals.len()).ok()?;
+        go_on(guard, 0).ok()?;
         for bounds in [&mut below, &mut above] {
             if let Some(blame) = bounds.out_of_bounds(end) {
                 return Some(Decided::refuted(blame));

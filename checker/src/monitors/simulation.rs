@@ -362,6 +362,10 @@ impl Object for Log {
     fn step(&mut self, operation: &Self::Operation, is_known: bool) -> bool {
         match operation {
             log::Operation::Append(value) => self.0.push(*value),
+            log::Operation::AppendAt { value, index } => {
+                self.0.push(*value);
+                return *index == self.0.len() - 1 || !is_known;
+            }
             log::Operation::Read(list) => return *list == self.0 || !is_known,
         }
         true
@@ -395,6 +399,32 @@ impl Object for RepetitiveLog {
     fn draw(&self, random: &mut Random, _: u32) -> Self::Operation {
         let value = random.below(2) as u32;
         self.0.draw(random, value)
+    }
+
+    fn spoil(&mut self) -> bool {
+        self.0.spoil()
+    }
+}
+
+/// The same, where half of the appends tell where.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct TellingLog(RepetitiveLog);
+
+impl Object for TellingLog {
+    type Operation = log::Operation<Vec<u32>>;
+
+    fn step(&mut self, operation: &Self::Operation, is_known: bool) -> bool {
+        self.0.step(operation, is_known)
+    }
+
+    fn draw(&self, random: &mut Random, fresh: u32) -> Self::Operation {
+        let index = self.0.0.0.len();
+        match self.0.draw(random, fresh) {
+            log::Operation::Append(value) if random.one_in(2) => {
+                log::Operation::AppendAt { value, index }
+            }
+            other => other,
+        }
     }
 
     fn spoil(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! Logs whose appends do not tell where the entry is.
+//! Logs, all of them.
 
 use tribunal_histories::Value;
 
@@ -35,6 +35,13 @@ impl Monitored for Log {
                 (Call::Append(value), None | Some(Return::Done)) => {
                     Word::Is(Operation::Append(numbers.number(value)))
                 }
+                (Call::Append(value), Some(Return::At(index))) => match usize::try_from(*index) {
+                    Ok(index) => Word::Is(Operation::AppendAt {
+                        value: numbers.number(value),
+                        index,
+                    }),
+                    Err(_) => Word::None,
+                },
                 (Call::Read, Some(Return::All(all))) => {
                     let (all, bytes) = numbers.list(all);
                     Word::Long(Operation::Read(all), bytes)
