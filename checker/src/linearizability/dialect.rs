@@ -487,6 +487,7 @@ impl<S: Monitored> RecordedReading<S> {
                     anywhere: anywhere::object,
                     use_of_anywhere: S::ANYWHERE,
                     may_follow: monitored::may_follow,
+                    is_foreign: S::is_foreign,
                     counting: Counting::of,
                     is_seen_whole: S::SEEN_WHOLE,
                     of_these: S::of_these,

@@ -370,22 +370,30 @@ impl<'a> Refutation<'a> {
     }
 
     /// The element that the refuted operation was given, if it was never put into
-    /// the container.
+    /// the container; the value that it saw in a register that counts.
     fn never_put(&self) -> Option<&'a Value> {
-        if !self.key.spec.is_container() {
-            return None;
-        }
         let refuted = self.whose[self.furthest.refuted? as usize];
         self.show_operation(refuted).seen?;
-        let element = match self.recording.answer(refuted)? {
-            Value::Null => return None,
-            element => element,
+        let element = match (self.key.spec, self.recording.answer(refuted)?) {
+            (Spec::VersionedRegister, Value::List(pair)) => pair.get(1)?,
+            (Spec::VersionedRegister, _) => return None,
+            (spec, element) if spec.is_container() => element,
+            _ => return None,
         };
         let initial = self.value(self.object.initial);
         let is_there = matches!(&initial, Value::List(all) if all.contains(element));
-        let puts = |&operation: &u32| self.recording.argument(operation) == element;
+        let puts = |&operation: &u32| self.puts(operation, element);
         let is_put = is_there || self.whose.iter().any(puts);
-        (!is_put).then_some(element)
+        (*element != Value::Null && !is_put).then_some(element)
+    }
+
+    /// Whether an operation puts this in, or may.
+    fn puts(&self, operation: u32, element: &Value) -> bool {
+        let argument = self.recording.argument(operation);
+        match self.key.spec {
+            Spec::VersionedRegister => holds(argument, element),
+            _ => argument == element,
+        }
     }
 
     /// An operation that failed, if it alone put in what was `never_put`, or wrote
@@ -393,7 +401,7 @@ impl<'a> Refutation<'a> {
     fn failed_writer(&self, never_put: Option<&Value>) -> Option<Shown> {
         let wanted = self.wanted();
         let wrote = |done: &Done| match never_put {
-            Some(put) => self.recording.argument(done.operation) == put,
+            Some(put) => self.puts(done.operation, put),
             None => wanted
                 .zip(done.class())
                 .is_some_and(|(wanted, class)| self.may_leave(class, wanted)),
@@ -413,5 +421,13 @@ impl<'a> Refutation<'a> {
             Some(to) => to == wanted,
             None => !effect.is_read_only(),
         }
+    }
+}
+
+/// Whether a value is this one, or a list that holds it.
+fn holds(value: &Value, wanted: &Value) -> bool {
+    match value {
+        Value::List(all) => value == wanted || all.iter().any(|it| holds(it, wanted)),
+        _ => value == wanted,
     }
 }

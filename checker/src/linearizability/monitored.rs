@@ -71,6 +71,13 @@ pub(crate) trait Monitored: Recorded {
         true
     }
 
+    /// Whether none of `all` calls leads to what a call tells, as far as is known without
+    /// an order of them.
+    fn is_foreign(&self, told: &AskedOf<Self>, all: &[AskedOf<Self>]) -> bool {
+        let _ = (told, all);
+        false
+    }
+
     /// The number that it holds at first, if it counts.
     fn counts_from(&self) -> Option<i128> {
         None

@@ -194,6 +194,11 @@ pub(crate) trait Steps: Debug + Send + Sync {
         let _ = (first, second);
         true
     }
+    /// Whether none of all calls leads to what a call of this class tells.
+    fn is_foreign(&self, class: u32) -> bool {
+        let _ = class;
+        false
+    }
     /// What calls do to a number that it counts, if it does.
     fn counting(&self) -> Option<Counting> {
         None
@@ -372,6 +377,8 @@ pub(crate) struct Hooks<S: Specification> {
     pub(crate) use_of_anywhere: Anywhere,
     /// Whether one call may take effect after another, and others between.
     pub(crate) may_follow: fn(&S, &AskedOf<S>, &AskedOf<S>) -> bool,
+    /// Whether none of all calls leads to what one of them tells.
+    pub(crate) is_foreign: fn(&S, &AskedOf<S>, &[AskedOf<S>]) -> bool,
     /// What calls do to a number that it counts, if it does.
     pub(crate) counting: fn(&S, &[AskedOf<S>]) -> Option<Counting>,
     /// Whether answers tell of all elements.
@@ -398,6 +405,7 @@ impl<S: Specification> Hooks<S> {
             anywhere: |_, _| None,
             use_of_anywhere: Anywhere::Untold,
             may_follow: |_, _, _| true,
+            is_foreign: |_, _, _| false,
             counting: |_, _| None,
             is_seen_whole: false,
             of_these: |specification: &S, _| specification.clone(),
@@ -764,6 +772,11 @@ impl<S: Specification> Steps for Named<S> {
     fn may_follow(&self, first: u32, second: u32) -> bool {
         let asked = |class: u32| &self.asked[class as usize];
         (self.hooks.may_follow)(&self.specification, asked(first), asked(second))
+    }
+
+    fn is_foreign(&self, class: u32) -> bool {
+        let asked = &self.asked[class as usize];
+        (self.hooks.is_foreign)(&self.specification, asked, &self.asked)
     }
 
     fn counting(&self) -> Option<Counting> {

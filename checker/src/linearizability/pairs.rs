@@ -1,5 +1,6 @@
 //! Two calls that are enough to refute: what the first leaves cannot become what the
-//! second finds, whatever takes effect between.
+//! second finds, whatever takes effect between. Or one alone: nothing leads to what it
+//! tells.
 //!
 //! Either an object only grows in some sense, and the second tells of less or of something
 //! else than the first (a log of which one read saw no beginning of what another did, a
@@ -15,7 +16,7 @@ use super::subhistory::Start;
 
 /// Two calls, and what matters of what may have taken effect between.
 pub(super) struct Pair {
-    /// None if that is what is held at first.
+    /// None if what is held at first is enough.
     pub(super) first: Option<u32>,
     /// By invocation.
     pub(super) needed: Vec<u32>,
@@ -32,8 +33,8 @@ pub(super) fn evidence_of_two(
     blamed: &[u32],
     meter: &Meter<'_>,
 ) -> Option<Evidence> {
-    let contradiction = contradiction(object, calls, blamed);
-    let pair = contradiction.or_else(|| out_of_bounds(object, calls, blamed, meter))?;
+    let few = foreign(object, calls, blamed).or_else(|| contradiction(object, calls, blamed));
+    let pair = few.or_else(|| out_of_bounds(object, calls, blamed, meter))?;
     let (anywhere, start) = match pair.first {
         Some(_) => (Some(object.steps.anywhere()?), Start::Anywhere),
         None => (None, Start::Initial),
@@ -62,6 +63,19 @@ pub(super) fn evidence_of_two(
             Rechecked::TooLarge if pair.is_bound => Rechecked::OutOfBounds,
             other => other,
         },
+    })
+}
+
+/// The last of the `blamed` calls, if no call leads to what it tells.
+fn foreign(object: &Object, calls: &[Call], blamed: &[u32]) -> Option<Pair> {
+    let &last = blamed.last()?;
+    let call = &calls[last as usize];
+    let is_foreign = !call.is_unknown() && object.steps.is_foreign(call.class);
+    is_foreign.then(|| Pair {
+        first: None,
+        needed: vec![last],
+        optional: Vec::new(),
+        is_bound: false,
     })
 }
 

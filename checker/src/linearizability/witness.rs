@@ -239,6 +239,11 @@ impl Witness {
     /// The operations that have no order by themselves, if they are few.
     fn write_evidence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DRAWN_MAX: usize = 12;
+        if self.needed.is_empty()
+            && let Some(why) = &self.not_rechecked
+        {
+            writeln!(f, "Which few operations are enough is not shown: {why}.")?;
+        }
         if self.needed.is_empty() || self.needed.len() > DRAWN_MAX {
             return Ok(());
         }

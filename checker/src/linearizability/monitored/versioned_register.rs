@@ -7,6 +7,7 @@ use tribunal_histories::Value;
 use super::{Exchange, Monitored, out_of_bounds};
 use crate::linearizability::anywhere::Anywhere;
 use crate::linearizability::guard::Guard;
+use crate::linearizability::object::AskedOf;
 use crate::monitors::{Decided, Interval, bounds};
 use crate::specification::versioned_register::{
     Versioned, VersionedCall as Call, VersionedReturn as Return,
@@ -34,6 +35,19 @@ impl Monitored for VersionedRegister {
 
     fn may_become(&self, from: &Versioned, to: &Versioned) -> bool {
         from.version < to.version
+    }
+
+    fn is_foreign(&self, told: &AskedOf<Self>, all: &[AskedOf<Self>]) -> bool {
+        let Some(Return::Seen { value, .. }) = &told.returned else {
+            return false;
+        };
+        let writes = |asked: &AskedOf<Self>| match &asked.call {
+            Call::Read => false,
+            Call::Write(to) | Call::CasVersion { to, .. } | Call::CasValue { to, .. } => {
+                to == value
+            }
+        };
+        self.initial().value != *value && !all.iter().any(writes)
     }
 
     fn counts_from(&self) -> Option<i128> {
