@@ -357,6 +357,17 @@ fn values_are_what_an_object_holds() {
     );
     let text = "
         0 write 7 -> [1,7]
+        1 read null -> [1,9]";
+    explained(
+        Spec::VersionedRegister,
+        "null",
+        text,
+        &expect![
+            "process 1's read of the register answered [1,9], a value that was never written to it"
+        ],
+    );
+    let text = "
+        0 write 7 -> [1,7]
         1 cas [0,8] -> 1";
     explained(
         Spec::VersionedRegister,
