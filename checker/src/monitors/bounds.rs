@@ -28,8 +28,8 @@ const BYTES: usize = 512;
 /// Refutes a history of one counter, which holds `initial` at first, in O(n log n).
 ///
 /// None if all that is told lies between bounds. No number may be beyond 2^100, nor what
-/// all add together. Those that are blamed are the one
-/// that is out of bounds, and the one that bounds it, if it is not the initial value.
+/// all add together. Those that are blamed are the one that is out of bounds, and the one
+/// that bounds it, if it is not the initial value.
 pub fn refute(intervals: &[Interval<Operation>], initial: i128) -> Option<Decided> {
     refute_within(intervals, initial, &mut Guard::none())
 }

@@ -133,36 +133,34 @@ fn mutate<O: Object>(random: &mut Random, history: &mut History<O>, any: O::Oper
 /// more of them.
 const HISTORIES: usize = 10_000;
 
-fn histories() -> usize {
-    let asked = std::env::var("ORACLE_HISTORIES").ok();
-    let histories = asked.and_then(|text| text.parse().ok());
-    histories.unwrap_or(HISTORIES)
-}
-
-/// The longest, and one in how many outcomes are unknown.
-const SHAPES: [(u64, u64); 6] = [(5, 0), (8, 0), (11, 0), (5, 4), (8, 6), (11, 8)];
-
 /// What the monitor refutes has no order, and that is most of what has none.
 pub(super) fn refutes<O: Object + Eq + Hash>(case: &Case<O>) {
-    let histories = histories();
-    for (seed, (length, unknown_one_in)) in (1..).zip(SHAPES) {
-        let counts = compare(case, seed, histories, length, unknown_one_in);
-        let shape = format!("up to {length}, 1 in {unknown_one_in} unknown: {counts:?}");
+    of_each_shape(case, |counts, histories, shape| {
         assert!(counts.refuted > histories / 10, "{shape}");
         assert!(counts.missed < counts.refuted / 5, "{shape}");
-        println!("{shape}");
-    }
+    });
 }
 
 /// The monitor says what brute force says.
 pub(super) fn agree<O: Object + Eq + Hash>(case: &Case<O>) {
-    let histories = histories();
-    for (seed, (length, unknown_one_in)) in (1..).zip(SHAPES) {
-        let counts = compare(case, seed, histories, length, unknown_one_in);
-        let shape = format!("up to {length}, 1 in {unknown_one_in} unknown: {counts:?}");
+    of_each_shape(case, |counts, histories, shape| {
         assert!(counts.valid > histories / 5, "{shape}");
         assert!(counts.refuted > histories / 10, "{shape}");
         assert!(counts.undecided < histories / 5, "{shape}");
+    });
+}
+
+/// Compares so many histories of each shape, and lets the counts be checked.
+fn of_each_shape<O: Object + Eq + Hash>(case: &Case<O>, check: impl Fn(&Counts, usize, &str)) {
+    let asked = std::env::var("ORACLE_HISTORIES").ok();
+    let histories = asked.and_then(|text| text.parse().ok());
+    let histories = histories.unwrap_or(HISTORIES);
+    // The longest, and one in how many outcomes are unknown.
+    let shapes = [(5, 0), (8, 0), (11, 0), (5, 4), (8, 6), (11, 8)];
+    for (seed, (length, unknown_one_in)) in (1..).zip(shapes) {
+        let counts = compare(case, seed, histories, length, unknown_one_in);
+        let shape = format!("up to {length}, 1 in {unknown_one_in} unknown: {counts:?}");
+        check(&counts, histories, &shape);
         println!("{shape}");
     }
 }
